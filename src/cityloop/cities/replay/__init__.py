@@ -1,0 +1,1 @@
+"""A recorded run, played back through the City port."""

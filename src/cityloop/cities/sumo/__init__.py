@@ -1,0 +1,1 @@
+"""The digital twin: Eclipse SUMO behind the City port."""

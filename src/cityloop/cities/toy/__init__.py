@@ -1,0 +1,1 @@
+"""A city small enough to check by hand."""

@@ -1,0 +1,1 @@
+"""One folder a domain, all of one shape; independent of each other."""

@@ -1,0 +1,1 @@
+"""Traffic signals: movements, stages, decisions and their guard."""

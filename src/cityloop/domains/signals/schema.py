@@ -1,0 +1,252 @@
+"""Signals: assets, columns, units, ranges, actions and views.
+
+A junction's links, stages and approaches are rows of shared tables; a junction's own rows are contiguous
+(``*_begin`` to ``*_end``). A link is one signal index of the field controller: a vehicle movement or a crossing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Annotated
+
+import msgspec
+
+from cityloop.kernel.columns import BOOL, F64, I32, I64, U8, Column
+from cityloop.kernel.messages import Action
+
+__all__ = [
+    "DOMAIN",
+    "Approaches",
+    "Controllers",
+    "Lamp",
+    "LinkKind",
+    "Links",
+    "Matrices",
+    "Plan",
+    "PlanStage",
+    "Reason",
+    "Rule",
+    "ShowStage",
+    "SignalAssets",
+    "SignalView",
+    "Stages",
+    "Turn",
+]
+
+DOMAIN = "signals"
+
+
+class LinkKind(IntEnum):
+    """Who uses a link."""
+
+    VEHICLE = 0
+    CROSSING = 1
+    RAIL = 2
+    """A tram or train movement: has vehicle aspects, carries many people."""
+
+
+class Turn(IntEnum):
+    """Direction of a movement, seen by its driver."""
+
+    STRAIGHT = 0
+    LEFT = 1
+    RIGHT = 2
+    TURNAROUND = 3
+    NONE = 4
+
+
+class Lamp(IntEnum):
+    """What a link is shown in a stage."""
+
+    RED = 0
+    PERMISSIVE = 1
+    """Green, but yields to conflicting streams (SUMO's ``g``)."""
+    PROTECTED = 2
+    """Green with right of way (``G``)."""
+    STOP = 3
+    """Red, may turn after a full stop (``s``)."""
+
+
+class ShowStage(Action, frozen=True, array_like=True, gc=False):
+    """Ask a field controller for one of its own stages; it keeps its minimums and intergreens."""
+
+    stage: int
+    """Local number in the junction's stage table."""
+
+
+class Reason(IntEnum):
+    """Why a policy proposes what it proposes."""
+
+    KEEP_LEAST_DELAY = 1
+    """Keeping the stage has the least expected delay."""
+    CHANGE_LEAST_DELAY = 2
+    """Changing now has the least expected delay."""
+    KEEP_MINIMUM_GREEN = 3
+    """The stage has not yet shown its minimum green."""
+    CHANGE_WAIT_BOUND = 4
+    """Somebody would wait past the longest red allowed."""
+    KEEP_NO_DEMAND = 5
+    """Nobody waits for another stage."""
+    CHANGE_PRESSURE = 6
+    """Another stage has the greater pressure."""
+    KEEP_PRESSURE = 7
+    """The stage shown has the greatest pressure."""
+    CHANGE_IN_PROGRESS = 8
+    """A change is under way; its target is confirmed."""
+
+
+class Rule(IntEnum):
+    """Rules of the guard."""
+
+    UNKNOWN_STAGE = 1
+    """The junction has no such stage."""
+    NOT_SERVICE = 2
+    """The stage is a clearance stage: it is passed through, never served."""
+    CONFLICT = 3
+    """The stage would show two protected greens to conflicting streams."""
+    MINIMUM_GREEN = 4
+    """The stage shown has not had its minimum green (or its Walk)."""
+    INTERGREEN = 5
+    """A change is under way and is finished first."""
+    MAXIMUM_RED = 6
+    """A movement would stay red past the bound; its stage goes first."""
+    SENSING_DEAD = 7
+    """Nothing trustworthy was heard from the junction's detectors; its own plan runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controllers:
+    """One row a signal-controlled junction, the same row as ``layout.junctions``."""
+
+    link_begin: Annotated[I32, Column("1", low=0)]
+    link_end: Annotated[I32, Column("1", low=0)]
+    stage_begin: Annotated[I32, Column("1", low=0)]
+    stage_end: Annotated[I32, Column("1", low=0)]
+    approach_begin: Annotated[I32, Column("1", low=0)]
+    approach_end: Annotated[I32, Column("1", low=0)]
+    matrix_begin: Annotated[I32, Column("1", low=0)]
+    """First entry of the junction's link-by-link matrices in ``Matrices`` (row-major)."""
+    lamps_begin: Annotated[I32, Column("1", low=0)]
+    """First entry of the junction's stage-by-link lamps in ``SignalAssets.lamps`` (row-major)."""
+    intergreen_begin: Annotated[I32, Column("1", low=0)]
+    """First entry of the junction's stage-by-stage intergreens in ``SignalAssets.intergreen_s`` (row-major)."""
+    all_red_s: Annotated[F64, Column("s", low=0, high=10)]
+    """Time between a yellow's end and the next green, as shipped (0 where none is shipped)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """One row a signal index of a controller, in the controller's order."""
+
+    junction: Annotated[I32, Column("1", low=0)]
+    kind: Annotated[I32, Column("1", low=0, high=2)]
+    """A ``LinkKind``."""
+    approach: Annotated[I32, Column("1", low=-1)]
+    """Row of the approach lane it leaves, -1 for a crossing."""
+    turn: Annotated[I32, Column("1", low=0, high=4)]
+    """A ``Turn``."""
+    yellow_s: Annotated[F64, Column("s", low=0, high=10)]
+    """Yellow after the link's green, as shipped; 0 for a crossing."""
+    length_m: Annotated[F64, Column("m", low=0)]
+    """Path inside the junction, or length of the crossing."""
+    clearance_s: Annotated[F64, Column("s", low=0, high=120)]
+    """Crossings: time to walk the whole length after the Walk ends; 0 for vehicles."""
+    next_group: Annotated[I32, Column("1", low=-1)]
+    """Approach group (``Approaches.group``) of the next signal reached without another real junction, or -1."""
+    next_distance_m: Annotated[F64, Column("m", low=0)]
+    """From this stop line to the stop line of ``next_group``; 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """One row a green stage of the shipped program, in shipped order, each distinct lamp image once."""
+
+    junction: Annotated[I32, Column("1", low=0)]
+    service: Annotated[BOOL, Column("1")]
+    """Whether the stage may be served; a clearance stage is only ever passed through."""
+    min_green_s: Annotated[F64, Column("s", low=1, high=120)]
+    """Least green: 5 s, or the Walk where a crossing walks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approaches:
+    """One row a lane that ends at a signal, with the reach of its detection zone."""
+
+    junction: Annotated[I32, Column("1", low=0)]
+    lane: Annotated[I32, Column("1", low=0)]
+    """Row of ``layout.lanes`` at the stop line."""
+    group: Annotated[I32, Column("1", low=0)]
+    """Lanes of one incoming edge share a group; numbered over the whole city."""
+    speed_limit_mps: Annotated[F64, Column("m/s", low=0)]
+    zone_m: Annotated[F64, Column("m", low=0)]
+    """How far upstream the lane can be followed through joints where no other traffic enters, up to the next real
+    junction. A detection zone reaches no farther, whatever its nominal length."""
+    feeders: Annotated[I32, Column("1", low=0)]
+    """Number of signal links upstream that lead into the lane's group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrices:
+    """Junction after junction, link by link, row-major."""
+
+    foe: Annotated[BOOL, Column("1", per="pair")]
+    """The two links' paths cross (symmetric), from the network's right-of-way data."""
+    yields: Annotated[BOOL, Column("1", per="pair")]
+    """The row's link must give way to the column's when both may go."""
+    shipped_together: Annotated[BOOL, Column("1", per="pair")]
+    """A shipped green stage itself shows both as protected green: listed, not assumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalAssets:
+    """Everything about signals that does not change while the city runs: ``layout.tables["signals"]``."""
+
+    controllers: Controllers
+    links: Links
+    stages: Stages
+    approaches: Approaches
+    matrices: Matrices
+    lamps: Annotated[U8, Column("1", low=0, high=3, per="lamp")]
+    """A ``Lamp`` for each stage and link of a junction, row-major, junction after junction."""
+    intergreen_s: Annotated[F64, Column("s", low=0, high=120, per="change")]
+    """From leaving the row's stage to the first green of the column's: yellow, all-red, crossing clearance."""
+
+    sensing: str
+    """The sensing level that the city offers (``area:150``, ``loops``, ...)."""
+
+
+class PlanStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One stage of a fixed plan."""
+
+    stage: int
+    """Local stage number."""
+    green_s: float
+    """Fixed plans: the green shown. Actuated: the longest green."""
+    min_green_s: float = 5.0
+    gap_s: float = 0.0
+    """Actuated plans: the gap that ends the green. 0 for fixed."""
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A junction's program in stage terms; intergreens are the controller's and not part of it."""
+
+    junction: str
+    """External name: plans are files, and files outlive row numbers."""
+    stages: tuple[PlanStage, ...]
+    offset_s: float = 0.0
+    actuated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignalView:
+    """What the signals domain publishes, one row a junction unless said otherwise."""
+
+    stage: Annotated[I32, Column("1", low=-1)]
+    """Local stage shown, -1 during an intergreen."""
+    green_since_ms: Annotated[I64, Column("ms")]
+    queue_veh: Annotated[F64, Column("veh", low=0, per="approach")]
+    """Vehicles standing or about to, one an approach lane."""
+    longest_red_s: Annotated[F64, Column("s", low=0)]
+    """Longest current red of any link with demand."""
+    sensing_dead: Annotated[BOOL, Column("1")]

@@ -1,0 +1,1 @@
+"""Pure vocabulary and the tick. Everything else in the house speaks it."""

@@ -1,0 +1,43 @@
+"""The journal's records: canonical bytes of decisions, and their digest.
+
+Canonical means: msgpack of the decision as declared, in journal order, without outcomes, paths or wall times. Two runs that
+decided alike have the same digest, whatever machine they ran on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+from cityloop.kernel.messages import Decision
+
+__all__ = ["DecisionDigest", "decision_bytes"]
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def decision_bytes(decision: Decision) -> bytes:
+    """Return the canonical bytes of one decision."""
+    return _ENCODER.encode(decision)
+
+
+class DecisionDigest:
+    """SHA-256 over the canonical bytes of a run's decisions, fed as they are made."""
+
+    __slots__ = ("_sha", "count")
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+        self.count = 0
+
+    def add(self, records: Iterable[bytes]) -> None:
+        """Take the canonical bytes of further decisions, in order."""
+        for record in records:
+            self._sha.update(record)
+            self.count += 1
+
+    def hexdigest(self) -> str:
+        """Return the digest so far."""
+        return self._sha.hexdigest()

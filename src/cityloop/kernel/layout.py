@@ -1,0 +1,99 @@
+"""The city's assets: one table a kind, a row number is the asset's identity.
+
+External names live beside the tables for adapters and reports; nothing that decides reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Annotated, Any
+
+from cityloop.kernel.columns import F64, I32, Column
+
+__all__ = ["Edges", "Junctions", "Lanes", "Layout", "StreamKind", "Streams"]
+
+
+class StreamKind(IntEnum):
+    """What a stream measures, and of which table its ``asset`` is a row."""
+
+    OBJECT_DISTANCE_M = 1
+    """Area detector on a signal approach lane: an object's distance to the stop line [m], one reading an object."""
+    OBJECT_SPEED_MPS = 2
+    """The same scan's speeds [m/s], in the same order."""
+    OBJECT_COUNT = 3
+    """Objects in the scan [veh]; 0 is an empty lane, silence is a dead detector."""
+    STOP_LINE_COUNT = 4
+    """Vehicles that left the stop-line loop since the last reading [veh]."""
+    STOP_LINE_OCCUPANCY = 5
+    """Share of the interval the stop-line loop was covered [1]."""
+    ADVANCE_COUNT = 6
+    """Vehicles that left the advance loop since the last reading [veh]."""
+    ADVANCE_OCCUPANCY = 7
+    """Share of the interval the advance loop was covered [1]."""
+    STAGE_SHOWN = 8
+    """Field controller of a junction: local number of the stage it shows, -1 during an intergreen."""
+    CONTROL_MODE = 9
+    """Field controller of a junction: 0 own plan, 1 leased, 2 handing back."""
+    CROSSING_CALL = 10
+    """Push button or kerb detector of a crossing link: 1 while somebody waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Junctions:
+    """Signal-controlled junctions."""
+
+    x_m: Annotated[F64, Column("m")]
+    y_m: Annotated[F64, Column("m")]
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Directed road sections between two nodes."""
+
+    length_m: Annotated[F64, Column("m", low=0)]
+    speed_limit_mps: Annotated[F64, Column("m/s", low=0)]
+    x0_m: Annotated[F64, Column("m")]
+    y0_m: Annotated[F64, Column("m")]
+    x1_m: Annotated[F64, Column("m")]
+    y1_m: Annotated[F64, Column("m")]
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Lanes of edges."""
+
+    edge: Annotated[I32, Column("1", low=0)]
+    length_m: Annotated[F64, Column("m", low=0)]
+    speed_limit_mps: Annotated[F64, Column("m/s", low=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Every stream the city may report."""
+
+    kind: Annotated[I32, Column("1", low=1)]
+    """A ``StreamKind``."""
+
+    asset: Annotated[I32, Column("1", low=0)]
+    """Row in the table that the kind names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A version of the city's assets."""
+
+    version: str
+    """Digest of what the layout was read from."""
+
+    junctions: Junctions
+    edges: Edges
+    lanes: Lanes
+    streams: Streams
+
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    """A domain's own asset tables, by domain name; typed by the domain's ``schema``."""
+
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """External names by table (``junctions``, ``edges``, ``lanes``): for adapters and reports only."""

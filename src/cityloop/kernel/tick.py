@@ -1,0 +1,125 @@
+"""The pure heart: ``tick(brain, state, readings, requests, now_ms) -> (state, decisions, commands)``.
+
+The same inputs give the same outputs, always and anywhere. The loop around it (``engine``) journals the decisions, then
+acts, then records receipts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cityloop.kernel.arbitration import due_requests, one_per_target
+from cityloop.kernel.batch import Batch
+from cityloop.kernel.clock import ms_from_s
+from cityloop.kernel.domain import Domain
+from cityloop.kernel.layout import Layout
+from cityloop.kernel.messages import Allowed, Command, Decision, Proposal, Refused, Request, Trimmed, Verdict
+
+__all__ = ["Brain", "BrainState", "Ticked", "start", "tick"]
+
+
+@dataclass(frozen=True, slots=True)
+class Brain:
+    """Which domains run, in which order, and which policy each follows."""
+
+    domains: tuple[Domain[Any, Any], ...]
+    """In order of dependence: a domain sees the views of those before it."""
+
+    arms: Mapping[str, str]
+    """Policy by domain name; a domain without an entry acts on nothing."""
+
+    epoch: int = 1
+    """Greater after every restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrainState:
+    """Everything the next tick needs."""
+
+    domains: Mapping[str, Any]
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What one tick gives."""
+
+    state: BrainState
+    decisions: tuple[Decision, ...]
+    commands: tuple[Command, ...]
+
+
+def start(brain: Brain, layout: Layout, now_ms: int) -> BrainState:
+    """Return the state before the first reading."""
+    return BrainState({domain.name: domain.start(layout, now_ms) for domain in brain.domains}, 0)
+
+
+def tick(
+    brain: Brain, state: BrainState, readings: Batch, requests: Sequence[Request], now_ms: int
+) -> Ticked:
+    """Observe, forecast, decide, arbitrate and guard, for every domain in order."""
+    states = dict(state.domains)
+    views: dict[str, Any] = {}
+    decisions: list[Decision] = []
+    commands: list[Command] = []
+    sequence = state.sequence
+    for domain in brain.domains:
+        current = domain.update(states[domain.name], readings, views, now_ms)
+        arm = brain.arms.get(domain.name)
+        if arm is not None:
+            forecast = domain.predict(current, views, now_ms)
+            due = due_requests(requests, domain.name, now_ms) if requests else ()
+            proposals = one_per_target(domain.policies[arm](current, forecast, due, now_ms))
+            verdicts = [(proposal, domain.check(proposal, current, now_ms)) for proposal in proposals]
+            current = domain.accept(current, verdicts, now_ms)
+            not_after_ms = now_ms + ms_from_s(domain.lease_s)
+            for proposal, verdict in verdicts:
+                decision, command = _conclude(
+                    brain.epoch, domain.name, arm, proposal, verdict, sequence, now_ms, not_after_ms
+                )
+                decisions.append(decision)
+                if command is not None:
+                    commands.append(command)
+                    sequence += 1
+        states[domain.name] = current
+        views[domain.name] = domain.view(current)
+    return Ticked(BrainState(states, sequence), tuple(decisions), tuple(commands))
+
+
+def _conclude(
+    epoch: int,
+    domain: str,
+    arm: str,
+    proposal: Proposal,
+    verdict: Verdict,
+    sequence: int,
+    now_ms: int,
+    not_after_ms: int,
+) -> tuple[Decision, Command | None]:
+    """Tie a proposal and its verdict into a decision, and into a command unless it was refused."""
+    command: Command | None = None
+    match verdict:
+        case Allowed(action=action) | Trimmed(action=action):
+            command = Command(
+                domain=domain,
+                target=proposal.target,
+                action=action,
+                epoch=epoch,
+                sequence=sequence,
+                issued_at_ms=now_ms,
+                not_after_ms=not_after_ms,
+            )
+        case Refused():
+            pass
+    decision = Decision(
+        decided_at_ms=now_ms,
+        domain=domain,
+        policy=arm,
+        proposal=proposal,
+        verdict=verdict,
+        sequence=-1 if command is None else sequence,
+        not_after_ms=not_after_ms,
+    )
+    return decision, command

@@ -1,0 +1,1 @@
+"""Shared maths without domain words."""

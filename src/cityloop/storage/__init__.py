@@ -1,0 +1,1 @@
+"""Run folders: what was sensed and decided, on disk."""

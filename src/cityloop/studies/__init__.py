@@ -1,0 +1,1 @@
+"""What is built on a wired app: bench, compare, report, calibrate."""
