@@ -23,6 +23,7 @@ __all__ = [
     "LinkKind",
     "Links",
     "Matrices",
+    "Movements",
     "Plan",
     "PlanStage",
     "Reason",
@@ -182,8 +183,30 @@ class Approaches:
     zone_m: Annotated[F64, Column("m", low=0)]
     """How far upstream the lane can be followed through joints where no other traffic enters, up to the next real
     junction. A detection zone reaches no farther, whatever its nominal length."""
+    own_m: Annotated[F64, Column("m", low=0)]
+    """Up to here the zone is the lane's alone; beyond, its upstream lane also leads to other approach lanes."""
+    owner: Annotated[I32, Column("1", low=0)]
+    """Approach row in whose zone traffic for this lane is seen beyond ``own_m`` (its own row unless another's)."""
     feeders: Annotated[I32, Column("1", low=0)]
     """Number of signal links upstream that lead into the lane's group."""
+    movement_begin: Annotated[I32, Column("1", low=0)]
+    movement_end: Annotated[I32, Column("1", low=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Movements:
+    """One row a way over the stop line: an approach lane and the signal link it takes. Contiguous by approach."""
+
+    approach: Annotated[I32, Column("1", low=0)]
+    link: Annotated[I32, Column("1", low=0)]
+    """Row of ``Links``."""
+    turn: Annotated[I32, Column("1", low=0, high=4)]
+    """A ``Turn``."""
+    next_group: Annotated[I32, Column("1", low=-1)]
+    """As for ``Links``."""
+    next_distance_m: Annotated[F64, Column("m", low=0)]
+    speed_mps: Annotated[F64, Column("m/s", low=0)]
+    """Speed at which the path inside the junction is driven freely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +229,7 @@ class SignalAssets:
     links: Links
     stages: Stages
     approaches: Approaches
+    movements: Movements
     matrices: Matrices
     lamps: Annotated[U8, Column("1", low=0, high=3, per="lamp")]
     """A ``Lamp`` for each stage and link of a junction, row-major, junction after junction."""
