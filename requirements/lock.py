@@ -1,6 +1,6 @@
 """Pin what pyproject.toml asks for, with hashes and without the address of any index.
 
-Run it as ``make lock``. The build backend is pinned with the rest, so that installing the project itself needs no
+Run it as ``make lock``. The build backend is pinned with the rest, so that installing the project needs no
 network once these are installed.
 """
 
@@ -12,10 +12,18 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 HEADER = "# Made by `make lock` from pyproject.toml; change that, not this.\n"
-OPTIONS = (
-    "--quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: --no-header --no-annotate "
-    "--no-emit-index-url --no-emit-find-links --no-config"
-).split()
+OPTIONS = [
+    "--quiet",
+    "--universal",
+    "--python-version=3.11",
+    "--generate-hashes",
+    "--only-binary=:all:",
+    "--no-header",
+    "--no-annotate",
+    "--no-emit-index-url",
+    "--no-emit-find-links",
+    "--no-config",
+]
 
 
 def main() -> None:
