@@ -1,0 +1,129 @@
+"""How long a yellow, an all-red and a crossing's clearance must last.
+
+Whole seconds, always rounded up, so that a program made of them never falls short of the formula.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["ClearanceParams", "all_red_s", "crossing_clearance_s", "yellow_s"]
+
+_NOISE = 1e-9
+"""A sum of lengths such as 12.8000000001 m must not cost another second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearanceParams:
+    """Whom the change and clearance intervals are made for."""
+
+    reaction_s: float = 1.0
+    """Perception and reaction of a driver who sees the yellow begin [1]_."""
+
+    deceleration_mps2: float = 3.05
+    """Comfortable braking, 10 ft/s2 [1]_."""
+
+    vehicle_length_m: float = 5.0
+    """What must leave the junction behind the driver's eyes."""
+
+    yellow_least_s: int = 3
+    yellow_most_s: int = 6
+    """Bounds of a yellow; MUTCD 4D.26 gives 3 to 6 s."""
+
+    all_red_least_s: int = 1
+    all_red_most_s: int = 4
+    """Bounds of an all-red; past some seconds drivers begin to use it."""
+
+    walking_speed_mps: float = 1.0
+    """The project's choice. MUTCD 4E.06 takes 3.5 ft/s (1.07), RiLSA 1.0 to 1.5."""
+
+    walk_least_s: float = 5.0
+    """Shortest Walk; RiLSA 2015 gives 5 s, MUTCD 4E.06 at least 4 s."""
+
+    green_least_s: float = 5.0
+    """Shortest green of a stage; RiLSA 2015 gives 5 s."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no formula below can take."""
+        for name in ("deceleration_mps2", "walking_speed_mps"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be positive.")
+        if not 0 < self.yellow_least_s <= self.yellow_most_s:
+            raise ValueError(
+                f"yellow of {self.yellow_least_s} to {self.yellow_most_s} s; give 0 < least <= most."
+            )
+        if not 0 <= self.all_red_least_s <= self.all_red_most_s:
+            raise ValueError(
+                f"all-red of {self.all_red_least_s} to {self.all_red_most_s} s; give 0 <= least <= most."
+            )
+
+
+def yellow_s(approach_mps: float, params: ClearanceParams) -> int:
+    """Return the yellow for an approach, by the kinematic formula on the level.
+
+    Parameters
+    ----------
+    approach_mps
+        Speed of those who arrive; the posted limit stands for it where nobody measured. [m/s]
+    params
+        Reaction, braking and bounds.
+
+    References
+    ----------
+    .. [1] Institute of Transportation Engineers (2020). Guidelines for Determining Traffic Signal
+       Change and Clearance Intervals. RP-040B. t + v / (2 a + 2 G g), here with grade G = 0.
+    .. [2] FHWA, Manual on Uniform Traffic Control Devices, sections 4D.26 (2009) and 4F.17 (11th ed.).
+    """
+    needed_s = params.reaction_s + _positive(approach_mps, "approach_mps") / (2.0 * params.deceleration_mps2)
+    return min(params.yellow_most_s, max(params.yellow_least_s, _whole(needed_s)))
+
+
+def all_red_s(path_m: float, speed_mps: float, params: ClearanceParams) -> int:
+    """Return the all-red in which the last vehicle leaves the junction.
+
+    Parameters
+    ----------
+    path_m
+        Way from the stop line to the far side of the junction, along the turn. [m]
+    speed_mps
+        Speed on that way. [m/s]
+    params
+        Vehicle length and bounds.
+
+    References
+    ----------
+    .. [1] Institute of Transportation Engineers (2020), as in `yellow_s`. (W + L) / v.
+    .. [2] Forschungsgesellschaft für Straßen- und Verkehrswesen (2015). Richtlinien für
+       Lichtsignalanlagen (RiLSA), intergreen times.
+    """
+    needed_s = (path_m + params.vehicle_length_m) / _positive(speed_mps, "speed_mps")
+    return min(params.all_red_most_s, max(params.all_red_least_s, _whole(needed_s)))
+
+
+def crossing_clearance_s(length_m: float, params: ClearanceParams) -> int:
+    """Return how long a person who has just stepped off the kerb needs to the other side.
+
+    Parameters
+    ----------
+    length_m
+        Length of the crossing from kerb to kerb, or to its refuge. [m]
+    params
+        Walking speed.
+
+    References
+    ----------
+    .. [1] FHWA, Manual on Uniform Traffic Control Devices, section 4E.06 (2009), 4I.06 (11th ed.).
+    .. [2] FGSV (2015). RiLSA, clearing time of pedestrians.
+    """
+    return _whole(length_m / params.walking_speed_mps)
+
+
+def _whole(seconds: float) -> int:
+    return math.ceil(seconds - _NOISE)
+
+
+def _positive(speed_mps: float, name: str) -> float:
+    if not speed_mps > 0:
+        raise ValueError(f"{name} is {speed_mps} m/s, must be positive.")
+    return speed_mps
