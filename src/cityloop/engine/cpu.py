@@ -1,0 +1,133 @@
+"""Where the processor's time goes, part by part.
+
+CPU time of this process (all its threads), not wall time: a wait for a twin or a disk costs nothing. A
+twin's own process is not counted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from cityloop.kernel.domain import Domain
+from cityloop.kernel.tick import Brain
+
+__all__ = ["PARTS", "CpuCost", "Meter", "metered"]
+
+PARTS = ("observe", "readings", "update", "predict", "propose", "guard", "tick", "journal", "act", "receipts")
+"""In the order of a step. ``tick`` is what the tick spends outside the four parts before it."""
+
+_INSIDE_TICK = ("update", "predict", "propose", "guard")
+_NS_PER_US = 1000
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuCost:
+    """What a run cost, its warm-up left out."""
+
+    us_per_decision: float
+    """CPU microseconds a junction and decision, all parts together; NaN without decisions."""
+
+    parts_us_per_decision: Mapping[str, float]
+    """The same by part."""
+
+    decisions: int
+    """Decisions that the figures are taken over."""
+
+    ticks: int
+    warm_up_ticks: int
+    """Ticks left out at the beginning, in which code is compiled."""
+
+    warm_up_s: float
+    """CPU time of those ticks. [s]"""
+
+    total_s: float
+    """CPU time of the ticks counted. [s]"""
+
+    @property
+    def sense_update_decide_us(self) -> float:
+        """CPU microseconds a decision for readings, update, predict, propose, guard and the tick itself."""
+        return sum(self.parts_us_per_decision[part] for part in ("readings", *_INSIDE_TICK, "tick"))
+
+
+class Meter:
+    """Adds up CPU time by part; a part inside another is taken out of the outer one."""
+
+    def __init__(self, warm_up_ticks: int, clock_ns: Callable[[], int] = time.process_time_ns) -> None:
+        self._clock_ns = clock_ns
+        self._warm_up_ticks = warm_up_ticks
+        self._spent_ns = dict.fromkeys(PARTS, 0)
+        self._inner_ns = [0]
+        self._warm_up_ns = 0
+        self._ticks = 0
+        self._decisions = 0
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count what happens inside as one part."""
+        begin_ns = self._clock_ns()
+        self._inner_ns.append(0)
+        try:
+            yield
+        finally:
+            whole_ns = self._clock_ns() - begin_ns
+            self._spent_ns[name] += whole_ns - self._inner_ns.pop()
+            self._inner_ns[-1] += whole_ns
+
+    def ticked(self, decisions: int) -> None:
+        """End a tick's step: count its decisions, or forget it while warming up."""
+        self._ticks += 1
+        if self._ticks > self._warm_up_ticks:
+            self._decisions += decisions
+        elif self._ticks == self._warm_up_ticks:
+            self._warm_up_ns = sum(self._spent_ns.values())
+            self._spent_ns = dict.fromkeys(PARTS, 0)
+
+    def cost(self) -> CpuCost:
+        """Return what was counted so far."""
+        warmed = self._ticks > self._warm_up_ticks
+        counted_ns = self._spent_ns if warmed else dict.fromkeys(PARTS, 0)
+        per_us = self._decisions * _NS_PER_US
+        parts = {part: ns / per_us if per_us else float("nan") for part, ns in counted_ns.items()}
+        return CpuCost(
+            us_per_decision=sum(parts.values()),
+            parts_us_per_decision=parts,
+            decisions=self._decisions,
+            ticks=max(0, self._ticks - self._warm_up_ticks),
+            warm_up_ticks=min(self._ticks, self._warm_up_ticks),
+            warm_up_s=(self._warm_up_ns if warmed else sum(self._spent_ns.values())) / 1e9,
+            total_s=sum(counted_ns.values()) / 1e9,
+        )
+
+
+def metered(brain: Brain, meter: Meter) -> Brain:
+    """Return the same brain, with the parts of its domains counted."""
+    return dataclasses.replace(
+        brain, domains=tuple(_metered_domain(domain, meter) for domain in brain.domains)
+    )
+
+
+def _metered_domain(domain: Domain[Any, Any], meter: Meter) -> Domain[Any, Any]:
+    return dataclasses.replace(
+        domain,
+        update=_counted(domain.update, meter, "update"),
+        predict=_counted(domain.predict, meter, "predict"),
+        policies={arm: _counted(policy, meter, "propose") for arm, policy in domain.policies.items()},
+        check=_counted(domain.check, meter, "guard"),
+        accept=_counted(domain.accept, meter, "guard"),
+    )
+
+
+def _counted(function: Callable[P, R], meter: Meter, part: str) -> Callable[P, R]:
+    def counted(*args: P.args, **kwargs: P.kwargs) -> R:
+        with meter.part(part):
+            return function(*args, **kwargs)
+
+    return counted

@@ -1,0 +1,89 @@
+"""Decisions and receipts as the journal keeps them, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cityloop.domains.signals.schema import ShowStage
+from cityloop.kernel.errors import StoreError
+from cityloop.kernel.messages import Allowed, Alternative, Decision, Proposal, Receipt, Refused, Trimmed
+from cityloop.storage.journal_log import LogReader
+
+__all__ = ["Frames", "decision_from", "first_difference", "pack", "receipt_from"]
+
+ACTIONS = ShowStage
+"""The actions that a journal may hold; a union once a second domain acts."""
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(tuple[int, list[msgspec.Raw]])
+
+
+def pack(now_ms: int, records: Sequence[bytes]) -> bytes:
+    """Return the payload of a step's frame: the instant, then each record's bytes as they are."""
+    return _ENCODER.encode((now_ms, [msgspec.Raw(record) for record in records]))
+
+
+class Frames:
+    """The steps of one log, ``(now_ms, records)`` each; afterwards ``torn`` tells what was left unread."""
+
+    def __init__(self, folder: Path, stem: str) -> None:
+        self._log = LogReader(folder, stem)
+        self._where = folder / stem
+
+    def __iter__(self) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield every intact step."""
+        for payload in self._log:
+            try:
+                now_ms, records = _DECODER.decode(payload)
+            except msgspec.MsgspecError as error:
+                raise StoreError(f"{self._where}: a whole frame does not hold a step ({error})") from error
+            yield now_ms, [bytes(record) for record in records]
+
+    @property
+    def torn(self) -> object | None:
+        """Where the log stopped being readable, once it has been read."""
+        return self._log.torn
+
+
+def decision_from(record: bytes) -> Decision:
+    """Return the decision whose canonical bytes these are."""
+    raw = msgspec.msgpack.decode(record)
+    proposal, verdict = raw.pop("proposal"), raw.pop("verdict")
+    asked = msgspec.convert(proposal.pop("action"), ACTIONS)
+    weighed = msgspec.convert(proposal.pop("alternatives"), tuple[Alternative, ...])
+    return Decision(
+        proposal=Proposal(action=asked, alternatives=weighed, **proposal), verdict=_verdict(verdict), **raw
+    )
+
+
+def receipt_from(record: bytes) -> Receipt:
+    """Return the receipt whose bytes these are."""
+    return msgspec.msgpack.decode(record, type=Receipt)
+
+
+def first_difference(one: bytes, other: bytes) -> tuple[str, object, object]:
+    """Return the first field, by its path, in which two records differ, with both values."""
+    return _differs("", msgspec.msgpack.decode(one), msgspec.msgpack.decode(other)) or ("", one, other)
+
+
+def _verdict(raw: dict[str, Any]) -> Allowed | Trimmed | Refused:
+    kind = raw["type"]
+    if kind == "Refused":
+        return Refused(raw["rule"])
+    action = msgspec.convert(raw["action"], ACTIONS)
+    return Allowed(action) if kind == "Allowed" else Trimmed(action, raw["rule"])
+
+
+def _differs(path: str, one: Any, other: Any) -> tuple[str, object, object] | None:
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        pairs = [(f"{path}.{key}".lstrip("."), one[key], other[key]) for key in one]
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = [(f"{path}[{row}]", one[row], other[row]) for row in range(len(one))]
+    else:
+        # Compared as bytes: NaN equals NaN here, and 1 is not 1.0.
+        return None if _ENCODER.encode(one) == _ENCODER.encode(other) else (path, one, other)
+    return next((found for found in (_differs(*pair) for pair in pairs) if found is not None), None)
