@@ -20,7 +20,7 @@ S = TypeVar("S")
 F = TypeVar("F")
 
 Views = Mapping[str, Any]
-"""Published views of the domains that ran before in this tick, by domain name."""
+"""Published views by domain name: of this tick for the domains before, of the previous tick for the rest."""
 
 Policy = Callable[[S, F, Sequence[Request], int], Sequence[Proposal]]
 """``propose(state, forecast, requests, now_ms)``: one file of ``decide/`` each."""

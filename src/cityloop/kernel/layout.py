@@ -12,7 +12,17 @@ from typing import Annotated, Any
 
 from cityloop.kernel.columns import F64, I32, Column
 
-__all__ = ["Edges", "Junctions", "Lanes", "Layout", "StreamKind", "Streams"]
+__all__ = [
+    "Approaches",
+    "Edges",
+    "Junctions",
+    "Lanes",
+    "Layout",
+    "Movements",
+    "StreamKind",
+    "Streams",
+    "Turn",
+]
 
 
 class StreamKind(IntEnum):
@@ -69,6 +79,55 @@ class Lanes:
     speed_limit_mps: Annotated[F64, Column("m/s", low=0)]
 
 
+class Turn(IntEnum):
+    """Direction of a movement, seen by its driver."""
+
+    STRAIGHT = 0
+    LEFT = 1
+    RIGHT = 2
+    TURNAROUND = 3
+    NONE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Approaches:
+    """One row a lane that ends at a signal, with the reach of its detection zone."""
+
+    junction: Annotated[I32, Column("1", low=0)]
+    lane: Annotated[I32, Column("1", low=0)]
+    """Row of ``layout.lanes`` at the stop line."""
+    group: Annotated[I32, Column("1", low=0)]
+    """Lanes of one incoming edge share a group; numbered over the whole city."""
+    speed_limit_mps: Annotated[F64, Column("m/s", low=0)]
+    zone_m: Annotated[F64, Column("m", low=0)]
+    """How far upstream the lane can be followed through joints where no other traffic enters, up to the next real
+    junction. A detection zone reaches no farther, whatever its nominal length."""
+    own_m: Annotated[F64, Column("m", low=0)]
+    """Up to here the zone is the lane's alone; beyond, its upstream lane also leads to other approach lanes."""
+    owner: Annotated[I32, Column("1", low=0)]
+    """Approach row in whose zone traffic for this lane is seen beyond ``own_m`` (its own row unless another's)."""
+    feeders: Annotated[I32, Column("1", low=0)]
+    """Number of signal links upstream that lead into the lane's group."""
+    movement_begin: Annotated[I32, Column("1", low=0)]
+    movement_end: Annotated[I32, Column("1", low=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Movements:
+    """One row a way over the stop line: an approach lane and the signal link it takes. Contiguous by approach."""
+
+    approach: Annotated[I32, Column("1", low=0)]
+    link: Annotated[I32, Column("1", low=0)]
+    """Signal link taken: a row of the signals domain's links."""
+    turn: Annotated[I32, Column("1", low=0, high=4)]
+    """A ``Turn``."""
+    next_group: Annotated[I32, Column("1", low=-1)]
+    """Approach group of the next signal reached without another real junction, or -1."""
+    next_distance_m: Annotated[F64, Column("m", low=0)]
+    speed_mps: Annotated[F64, Column("m/s", low=0)]
+    """Speed at which the path inside the junction is driven freely."""
+
+
 @dataclass(frozen=True, slots=True)
 class Streams:
     """Every stream the city may report."""
@@ -90,6 +149,8 @@ class Layout:
     junctions: Junctions
     edges: Edges
     lanes: Lanes
+    approaches: Approaches
+    movements: Movements
     streams: Streams
 
     tables: Mapping[str, Any] = field(default_factory=dict)

@@ -39,6 +39,8 @@ class BrainState:
     """Everything the next tick needs."""
 
     domains: Mapping[str, Any]
+    views: Mapping[str, Any]
+    """What each domain published last: a domain sees this tick's view of those before it and the previous tick's of the rest."""
     sequence: int
 
 
@@ -53,7 +55,8 @@ class Ticked:
 
 def start(brain: Brain, layout: Layout, now_ms: int) -> BrainState:
     """Return the state before the first reading."""
-    return BrainState({domain.name: domain.start(layout, now_ms) for domain in brain.domains}, 0)
+    states = {domain.name: domain.start(layout, now_ms) for domain in brain.domains}
+    return BrainState(states, {d.name: d.view(states[d.name]) for d in brain.domains}, 0)
 
 
 def tick(
@@ -61,7 +64,7 @@ def tick(
 ) -> Ticked:
     """Observe, forecast, decide, arbitrate and guard, for every domain in order."""
     states = dict(state.domains)
-    views: dict[str, Any] = {}
+    views = dict(state.views)
     decisions: list[Decision] = []
     commands: list[Command] = []
     sequence = state.sequence
@@ -85,7 +88,7 @@ def tick(
                     sequence += 1
         states[domain.name] = current
         views[domain.name] = domain.view(current)
-    return Ticked(BrainState(states, sequence), tuple(decisions), tuple(commands))
+    return Ticked(BrainState(states, views, sequence), tuple(decisions), tuple(commands))
 
 
 def _conclude(

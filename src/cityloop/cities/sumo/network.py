@@ -317,6 +317,8 @@ class _Build:
                 np.array([net.lanes[i].length_m for i in self.lane_ids]),
                 np.array([net.lanes[i].speed_mps for i in self.lane_ids]),
             ),
+            approaches=assets.approaches,
+            movements=assets.movements,
             streams=_streams(assets),
             tables={"signals": assets},
             names={"junctions": tuple(self.tls_ids), "edges": tuple(self.edge_ids), "lanes": tuple(self.lane_ids)},

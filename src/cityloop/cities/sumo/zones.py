@@ -1,7 +1,7 @@
 """How far a lane can be followed from a stop line: detection zones upstream, the next signal downstream.
 
 Networks split an approach into several short edges. A zone therefore passes joints, where one edge becomes the next and no
-other traffic enters or leaves, and ends at the next real junction.
+other traffic enters, and ends at the next real junction.
 """
 
 from __future__ import annotations
@@ -65,13 +65,14 @@ class Roads:
             self.out_of[connection.from_edge].append(connection)
 
     def joint_before(self, edge_id: str) -> str | None:
-        """Return the one edge that becomes this edge at a joint, or None where a real junction lies between."""
+        """Return the one edge that leads into this edge at a joint, or None where a real junction lies between.
+
+        Traffic may leave at a joint, into a side street without a way back, but none may enter.
+        """
         sources = {c.from_edge for c in self.into[edge_id] if c.direction != "t"}
         if len(sources) != 1 or any(c.tls for c in self.into[edge_id]):
             return None
-        (source,) = sources
-        targets = {c.to_edge for c in self.out_of[source] if c.direction != "t"}
-        return source if targets == {edge_id} else None
+        return next(iter(sources))
 
     def joint_after(self, edge_id: str) -> str | None:
         """Return the one edge that this edge becomes at a joint, or None."""

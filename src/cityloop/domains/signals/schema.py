@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from cityloop.kernel.columns import BOOL, F64, I32, I64, U8, Column
+from cityloop.kernel.layout import Approaches, Movements, Turn
 from cityloop.kernel.messages import Action
 
 __all__ = [
@@ -45,16 +46,6 @@ class LinkKind(IntEnum):
     CROSSING = 1
     RAIL = 2
     """A tram or train movement: has vehicle aspects, carries many people."""
-
-
-class Turn(IntEnum):
-    """Direction of a movement, seen by its driver."""
-
-    STRAIGHT = 0
-    LEFT = 1
-    RIGHT = 2
-    TURNAROUND = 3
-    NONE = 4
 
 
 class Lamp(IntEnum):
@@ -168,45 +159,6 @@ class Stages:
     """Whether the stage may be served; a clearance stage is only ever passed through."""
     min_green_s: Annotated[F64, Column("s", low=1, high=120)]
     """Least green: 5 s, or the Walk where a crossing walks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Approaches:
-    """One row a lane that ends at a signal, with the reach of its detection zone."""
-
-    junction: Annotated[I32, Column("1", low=0)]
-    lane: Annotated[I32, Column("1", low=0)]
-    """Row of ``layout.lanes`` at the stop line."""
-    group: Annotated[I32, Column("1", low=0)]
-    """Lanes of one incoming edge share a group; numbered over the whole city."""
-    speed_limit_mps: Annotated[F64, Column("m/s", low=0)]
-    zone_m: Annotated[F64, Column("m", low=0)]
-    """How far upstream the lane can be followed through joints where no other traffic enters, up to the next real
-    junction. A detection zone reaches no farther, whatever its nominal length."""
-    own_m: Annotated[F64, Column("m", low=0)]
-    """Up to here the zone is the lane's alone; beyond, its upstream lane also leads to other approach lanes."""
-    owner: Annotated[I32, Column("1", low=0)]
-    """Approach row in whose zone traffic for this lane is seen beyond ``own_m`` (its own row unless another's)."""
-    feeders: Annotated[I32, Column("1", low=0)]
-    """Number of signal links upstream that lead into the lane's group."""
-    movement_begin: Annotated[I32, Column("1", low=0)]
-    movement_end: Annotated[I32, Column("1", low=0)]
-
-
-@dataclass(frozen=True, slots=True)
-class Movements:
-    """One row a way over the stop line: an approach lane and the signal link it takes. Contiguous by approach."""
-
-    approach: Annotated[I32, Column("1", low=0)]
-    link: Annotated[I32, Column("1", low=0)]
-    """Row of ``Links``."""
-    turn: Annotated[I32, Column("1", low=0, high=4)]
-    """A ``Turn``."""
-    next_group: Annotated[I32, Column("1", low=-1)]
-    """As for ``Links``."""
-    next_distance_m: Annotated[F64, Column("m", low=0)]
-    speed_mps: Annotated[F64, Column("m/s", low=0)]
-    """Speed at which the path inside the junction is driven freely."""
 
 
 @dataclass(frozen=True, slots=True)
