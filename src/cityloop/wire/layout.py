@@ -15,14 +15,21 @@ import numpy as np
 
 from cityloop.kernel.columns import columns_of, validate
 from cityloop.kernel.errors import LayoutError
-from cityloop.kernel.layout import Edges, Junctions, Lanes, Layout, Streams
+from cityloop.kernel.layout import Approaches, Edges, Junctions, Lanes, Layout, Movements, Streams
 
 __all__ = ["FORMAT", "decode_layout", "encode_layout"]
 
 FORMAT = 1
 """Version of the encoding; another one is refused."""
 
-_CORE: Mapping[str, type] = {"junctions": Junctions, "edges": Edges, "lanes": Lanes, "streams": Streams}
+_CORE: Mapping[str, type] = {
+    "junctions": Junctions,
+    "edges": Edges,
+    "lanes": Lanes,
+    "approaches": Approaches,
+    "movements": Movements,
+    "streams": Streams,
+}
 
 
 class _Array(msgspec.Struct, frozen=True, array_like=True):

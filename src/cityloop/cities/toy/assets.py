@@ -115,13 +115,16 @@ def toy_layout(params: ToyParams) -> Layout:
     starts_x, starts_y = np.array([0.0, -500.0, 0.0, 0.0]), np.array([500.0, 0.0, 0.0, 0.0])
     exits_x, exits_y = np.array([0.0, 0.0, 0.0, 500.0]), np.array([0.0, 0.0, -500.0, 0.0])
     length_m, speed_mps = np.full(4, 500.0), np.full(4, params.speed_mps)
+    assets = toy_assets(params)
     return Layout(
         version=f"toy 1 {params!r}",
         junctions=Junctions(np.zeros(1), np.zeros(1)),
         edges=Edges(length_m, speed_mps, starts_x, starts_y, exits_x, exits_y),
         lanes=Lanes(np.arange(4, dtype=np.int32), length_m.copy(), speed_mps.copy()),
+        approaches=assets.approaches,
+        movements=assets.movements,
         streams=Streams(np.array(kinds, np.int32), np.array(rows, np.int32)),
-        tables={DOMAIN: toy_assets(params)},
+        tables={DOMAIN: assets},
         names={
             "junctions": ("toy",),
             "edges": ("from_north", "from_west", "to_south", "to_east"),
