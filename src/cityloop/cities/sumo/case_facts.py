@@ -39,9 +39,10 @@ class EdgeFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetFacts:
-    """The edges of a network by name, what follows each for a car, and its signals."""
+    """The edges of a network by name, what comes before and after each for a car, and its signals."""
 
     edges: Mapping[str, EdgeFacts]
+    predecessors: Mapping[str, tuple[str, ...]]
     successors: Mapping[str, tuple[str, ...]]
     signals: tuple[str, ...]
 
@@ -99,11 +100,23 @@ def read_net_facts(net_file: Path) -> NetFacts:
             speed_mps=open_lanes[0][1] if open_lanes else 1.4,
             lanes=len(open_lanes),
         )
-    cars = {name for name, facts in edges.items() if facts.lanes}
-    follow = {
-        name: tuple(to for to in nexts if to in cars) for name, nexts in successors.items() if name in cars
-    }
-    return NetFacts(edges=edges, successors=follow, signals=tuple(signals))
+    links = [
+        (name, follower)
+        for name, followers in successors.items()
+        for follower in followers
+        if name in lanes and follower in lanes
+    ]
+    before: dict[str, list[str]] = {}
+    after: dict[str, list[str]] = {}
+    for name, follower in links:
+        before.setdefault(follower, []).append(name)
+        after.setdefault(name, []).append(follower)
+    return NetFacts(
+        edges=edges,
+        predecessors={name: tuple(others) for name, others in before.items()},
+        successors={name: tuple(others) for name, others in after.items()},
+        signals=tuple(signals),
+    )
 
 
 def check_routes(route_file: Path, net: NetFacts, net_file: Path) -> None:

@@ -1,27 +1,28 @@
 """A city by its name: a built-in, a city folder, or a `.sumocfg`, all resolved to one typed case.
 
-A city folder holds `city.toml` and the files that it names. The demand that a calibration fitted is named in
-its own `[calibration]` table and stands in for `routes`; removing the table undoes the calibration.
+A city folder holds `city.toml` and the files that it names. Whatever is wrong with them is said here, before
+SUMO is started.
 """
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-import json
-import os
-import re
-import tomllib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-from zoneinfo import ZoneInfo
 
-import msgspec
-
-from cityloop.cities.sumo.case_facts import check_routes, read_net_facts
+from cityloop.cities.sumo.case_facts import NetFacts, check_routes, read_net_facts
+from cityloop.cities.sumo.city_toml import (
+    CITY_FILE,
+    CalibrationRecord,
+    CityToml,
+    decode_city_toml,
+    encode_city_toml,
+    write_atomically,
+)
 from cityloop.cities.sumo.sumo_tools import sumo_home
 from cityloop.cities.sumo.sumocfg import read_sumocfg
 from cityloop.kernel.errors import ConfigError, InputError
@@ -30,63 +31,20 @@ __all__ = [
     "ACCEPTED_SHARE_GEH_BELOW_5",
     "CalibrationRecord",
     "CityCase",
-    "CityToml",
     "builtin_cities",
-    "encode_city_toml",
+    "case_files",
+    "copy_case",
     "files_digest",
+    "observed_routes",
+    "require_signals",
     "resolve_city",
-    "write_atomically",
-    "write_calibration",
 ]
 
 ACCEPTED_SHARE_GEH_BELOW_5 = 0.85
 """Share of links that must lie under a GEH of 5 (DfT, TAG unit M3.1, table 2; formerly DMRB 12.2.1)."""
 
-CITY_FILE = "city.toml"
 _BUILTIN_DIR = Path(__file__).parent.parent / "builtin"
 _SUMO_PREFIX = "sumo:"
-_WALKING_SPEEDS_MPS = (0.8, 1.0)
-
-
-class CalibrationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a demand was fitted to counts, and how well it held on links that the fit did not see."""
-
-    demand: str
-    """The fitted routes, beside `city.toml`; they stand in for `routes`."""
-
-    method: str
-    seed: int
-    share_geh_below_5: float
-    """Share of held-out link hours with a GEH under 5, measured in the twin."""
-
-    median_geh: float
-    """Median GEH of the held-out link hours."""
-
-    share_geh_below_5_fitted: float
-    held_out_links: tuple[str, ...]
-    sumo_version: str
-    counts_digest: str
-    """SHA-256 of the counts file."""
-
-    inputs_digest: str
-    """The case's digest when it was measured; another one means that network or demand changed since."""
-
-
-class CityToml(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The keys of `city.toml`."""
-
-    name: str
-    network: str
-    begin_s: float
-    end_s: float
-    routes: tuple[str, ...] = ()
-    additional: tuple[str, ...] = ()
-    zone: str = "UTC"
-    synthetic: bool = False
-    walking_speed_mps: float = 1.0
-    plans: str | None = None
-    assets: dict[str, str] = {}
-    calibration: CalibrationRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,51 +180,15 @@ def _read_sumocfg_case(path: Path) -> CityCase:
     )
 
 
-def decode_city_toml(city_file: Path) -> CityToml:
-    """Decode and check `city.toml`."""
-    try:
-        raw = tomllib.loads(city_file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{city_file}: not valid TOML ({error}); correct that line") from error
-    _refuse_unknown_keys(city_file, raw, CityToml, "")
-    _refuse_unknown_keys(city_file, raw.get("calibration"), CalibrationRecord, "calibration.")
-    try:
-        toml = msgspec.convert(raw, CityToml)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{city_file}: {_reworded(str(error))}") from error
-    _check_values(city_file, toml)
-    return toml
+def case_files(case: CityCase) -> tuple[Path, ...]:
+    """Return the files that a twin of the case reads, in the order of its digest."""
+    return (case.net_file, *case.route_files, *case.additional_files)
 
 
-def encode_city_toml(toml: CityToml) -> str:
-    """Encode `city.toml` without its `[calibration]` and with every key that differs from its default."""
-    lines = ["# A city for cityloop. Files are relative to this one; sumo: means SUMO's own home."]
-    keys = ("name", "zone", "network", "routes", "additional", "begin_s", "end_s", "synthetic")
-    lines += [f"{key} = {_toml(getattr(toml, key))}" for key in keys]
-    lines.append(f"walking_speed_mps = {_toml(toml.walking_speed_mps)}")
-    if toml.plans is not None:
-        lines.append(f"plans = {_toml(toml.plans)}")
-    if toml.assets:
-        lines += ["", "[assets]", *(f"{_toml(kind)} = {_toml(name)}" for kind, name in toml.assets.items())]
-    return "\n".join(lines) + "\n"
-
-
-def write_calibration(city_file: Path, record: CalibrationRecord) -> None:
-    """Put `record` into `city.toml` in place of an older one; every other line stays."""
-    text = city_file.read_text(encoding="utf-8")
-    kept = re.sub(r"(?ms)^\[calibration\].*?(?=^\[[A-Za-z\"]|\Z)", "", text).rstrip()
-    table = [f"{key} = {_toml(value)}" for key, value in msgspec.structs.asdict(record).items()]
-    write_atomically(city_file, "\n".join([kept, "", "[calibration]", *table]) + "\n")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file or nothing: to a sibling first, synced, then renamed."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+def observed_routes(case: CityCase) -> tuple[Path, ...]:
+    """Return the demand that the city came with, whatever a calibration made of it; none where made up."""
+    routes, synthetic = _original_demand(case)
+    return () if synthetic else routes
 
 
 def files_digest(files: tuple[Path, ...]) -> str:
@@ -287,13 +209,18 @@ def _check_files(case: CityCase) -> None:
     right of way; this is the place to call it, with `case.net_file`.
     """
     net = read_net_facts(case.net_file)
-    if not net.signals:
-        raise InputError(
-            f"{case.net_file}: no <tlLogic>, so there is no signal to run; "
-            "add signals, for example with netconvert --tls.guess"
-        )
+    require_signals(case.net_file, net)
     for route_file in case.route_files:
         check_routes(route_file, net, case.net_file)
+
+
+def require_signals(net_file: Path, net: NetFacts) -> None:
+    """Refuse a network without a signal program."""
+    if not net.signals:
+        raise InputError(
+            f"{net_file}: no <tlLogic>, so there is no signal to run; "
+            "add signals, for example with netconvert --tls.guess"
+        )
 
 
 def _located(folder: Path, name: str, city_file: Path, key: str) -> Path:
@@ -304,48 +231,40 @@ def _located(folder: Path, name: str, city_file: Path, key: str) -> Path:
     return path
 
 
-def _check_values(city_file: Path, toml: CityToml) -> None:
-    if toml.begin_s < 0:
-        raise ConfigError(f"{city_file}: begin_s is {toml.begin_s:g}; give seconds since midnight, 0 or more")
-    if toml.end_s <= toml.begin_s:
-        raise ConfigError(
-            f"{city_file}: end_s is {toml.end_s:g}, not after begin_s {toml.begin_s:g}; give a later end_s"
-        )
-    if toml.walking_speed_mps not in _WALKING_SPEEDS_MPS:
-        raise ConfigError(f"{city_file}: walking_speed_mps is {toml.walking_speed_mps:g}; give 1.0 or 0.8")
-    try:
-        ZoneInfo(toml.zone)
-    except (KeyError, ValueError, OSError) as error:
-        raise ConfigError(
-            f"{city_file}: zone {toml.zone!r} is not an IANA time zone; give one such as 'Europe/Berlin'"
-        ) from error
+def _original_demand(case: CityCase) -> tuple[tuple[Path, ...], bool]:
+    """Return the demand from before any calibration, and whether it was made up."""
+    if case.folder is None:
+        return case.route_files, case.synthetic
+    toml = decode_city_toml(case.folder / CITY_FILE)
+    return tuple(
+        _located(case.folder, name, case.folder / CITY_FILE, "routes") for name in toml.routes
+    ), toml.synthetic
 
 
-def _refuse_unknown_keys(city_file: Path, raw: Any, shape: type[msgspec.Struct], prefix: str) -> None:
-    known = [field.name for field in msgspec.structs.fields(shape)]
-    for key in raw if isinstance(raw, dict) else ():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"did you mean {prefix + near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-            raise ConfigError(f"{city_file}: unknown key {prefix + key!r}; {hint}")
+def copy_case(case: CityCase, folder: Path) -> None:
+    """Write a city folder that holds a copy of everything the case names, the calibration left out."""
+    routes, synthetic = _original_demand(case)
+    taken: dict[str, Path] = {}
 
+    def copied(path: Path) -> str:
+        name = path.name
+        while taken.setdefault(name, path) != path:
+            name = f"other-{name}"
+        shutil.copyfile(path, folder / name)
+        return name
 
-def _reworded(message: str) -> str:
-    """Turn msgspec's 'Expected `int`, got `str` - at `$.begin_s`' into the house's order: key, value, fix."""
-    if match := re.fullmatch(r"Object missing required field `(\w+)`(?: - at `\$\.(\w+)`)?", message):
-        key = f"{match[2]}.{match[1]}" if match[2] else match[1]
-        return f"key {key!r} is missing; add it"
-    if match := re.fullmatch(r"Expected `(.+)`, got `(.+)` - at `\$\.(.+)`", message):
-        return f"key {match[3]!r} is of type {match[2]}; give {match[1]}"
-    return message
-
-
-def _toml(value: object) -> str:
-    """Encode a scalar or a list; a JSON string is a TOML basic string."""
-    if isinstance(value, (tuple, list)):
-        return f"[{', '.join(_toml(item) for item in value)}]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, float) and value.is_integer():
-        return f"{value:.1f}"
-    return json.dumps(value)
+    if case.plans_dir is not None:
+        shutil.copytree(case.plans_dir, folder / "plans")
+    toml = CityToml(
+        name=case.name,
+        network=copied(case.net_file),
+        begin_s=case.begin_s,
+        end_s=case.end_s,
+        routes=tuple(copied(path) for path in routes),
+        additional=tuple(copied(path) for path in case.additional_files),
+        zone=case.zone,
+        synthetic=synthetic,
+        walking_speed_mps=case.walking_speed_mps,
+        assets={kind: copied(path) for kind, path in case.asset_files.items()},
+    )
+    write_atomically(folder / CITY_FILE, encode_city_toml(toml))
