@@ -20,6 +20,13 @@ from cityloop.methods.clearance import ClearanceParams
 
 __all__ = ["WalkableCity", "WalkableSignal", "make_walkable"]
 
+_BLOCKER_S = 60
+"""After so long others drive round a vehicle that blocks a junction.
+
+A turn that waits inside the junction for people can, in SUMO, lock for good with a U-turn beside it; without
+teleporting, such a lock would fill the map.
+"""
+
 _NAMES = {
     "net-file": ("net-file", "net", "n"),
     "route-files": ("route-files", "routes", "r"),
@@ -274,14 +281,20 @@ def _config(case: _Case, net_file: Path, routes: Sequence[Path], additional: Seq
         "route-files": ",".join(path.name for path in routes),
         "additional-files": ",".join(path.name for path in additional),
     }
+    files = {alias for name in values for alias in _NAMES[name]}
     root = ET.Element("configuration")
     inputs = ET.SubElement(root, "input")
     for name, value in values.items():
         if value:
             ET.SubElement(inputs, name, {"value": value})
     for section in case.config:
-        if section.tag not in ("input", "output", "gui_only"):
+        if section.tag not in ("input", "output", "gui_only", *files):
             root.append(section)
+    if next(root.iter("ignore-junction-blocker"), None) is None:
+        processing = root.find("processing")
+        if processing is None:
+            processing = ET.SubElement(root, "processing")
+        ET.SubElement(processing, "ignore-junction-blocker", {"value": str(_BLOCKER_S)})
     return root
 
 

@@ -1,0 +1,67 @@
+"""Yellow, all-red and crossing clearance, in hand-checked numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from cityloop.methods.clearance import ClearanceParams, all_red_s, crossing_clearance_s, yellow_s
+
+PARAMS = ClearanceParams()
+
+
+@pytest.mark.parametrize(
+    ("approach_mps", "expected_s"),
+    [
+        (8.33, 3),  # 1 + 8.33 / 6.1 = 2.37, and 3 is the least
+        (13.89, 4),  # 1 + 13.89 / 6.1 = 3.28
+        (19.44, 5),  # 1 + 19.44 / 6.1 = 4.19
+        (12.2, 3),  # exactly 3
+        (40.0, 6),  # 7.56, and 6 is the most
+    ],
+)
+def test_yellow_follows_the_kinematic_formula(approach_mps, expected_s):
+    """Yellow is reaction plus half the braking time, in whole seconds between 3 and 6."""
+    assert yellow_s(approach_mps, PARAMS) == expected_s
+
+
+@pytest.mark.parametrize(
+    ("path_m", "speed_mps", "expected_s"),
+    [(22.78, 13.89, 2), (22.79, 13.89, 3), (1.0, 20.0, 1), (100.0, 10.0, 4)],
+)
+def test_all_red_lets_the_last_vehicle_out(path_m, speed_mps, expected_s):
+    """All-red is way plus 5 m of vehicle over speed, in whole seconds between 1 and 4."""
+    assert all_red_s(path_m, speed_mps, PARAMS) == expected_s
+
+
+def test_a_crossing_is_cleared_at_walking_speed():
+    """12.8 m take 13 s at 1.0 m/s and 16 s at 0.8 m/s."""
+    assert crossing_clearance_s(12.8, PARAMS) == 13
+    assert crossing_clearance_s(12.8, ClearanceParams(walking_speed_mps=0.8)) == 16
+
+
+def test_rounding_noise_costs_no_second():
+    """A length that is whole but for the last bits of its sum takes that many seconds."""
+    assert crossing_clearance_s(0.1 + 0.2 + 5.7, PARAMS) == 6
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"walking_speed_mps": 0.0},
+        {"deceleration_mps2": -1.0},
+        {"yellow_least_s": 7},
+        {"all_red_least_s": 5},
+    ],
+)
+def test_nonsense_parameters_are_refused(wrong):
+    """Speeds and braking are positive, bounds are in order."""
+    with pytest.raises(ValueError, match="s"):
+        ClearanceParams(**wrong)
+
+
+def test_a_standing_approach_is_refused():
+    """A speed of zero has no yellow and no all-red."""
+    with pytest.raises(ValueError, match="approach_mps is 0"):
+        yellow_s(0, PARAMS)
+    with pytest.raises(ValueError, match="speed_mps is 0"):
+        all_red_s(10.0, 0, PARAMS)
