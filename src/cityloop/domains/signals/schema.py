@@ -221,8 +221,8 @@ class SignalView:
     stage: Annotated[I32, Column("1", low=-1)]
     """Local stage shown, -1 during an intergreen."""
     green_since_ms: Annotated[I64, Column("ms")]
-    queue_veh: Annotated[F64, Column("veh", low=0, per="approach")]
-    """Vehicles standing or about to, one an approach lane."""
     longest_red_s: Annotated[F64, Column("s", low=0)]
-    """Longest current red of any link with demand."""
+    """Longest current red of any link."""
     sensing_dead: Annotated[BOOL, Column("1")]
+    lamp: Annotated[U8, Column("1", low=0, high=3, per="link")]
+    """A ``Lamp`` for each link: what it is shown, a yellow still counted as its green for the first 2 s."""

@@ -1,0 +1,238 @@
+"""The brain: a rolling horizon a junction, decided anew every second.
+
+Keeping the stage and changing to each other are weighed by the least weighted delay that can follow (``horizon_search``). The costs
+of the rejected alternatives are kept with the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from cityloop.domains.signals.bounds import due_stage
+from cityloop.domains.signals.decide.horizon_search import search
+from cityloop.domains.signals.forecast import Demand
+from cityloop.domains.signals.schema import Reason, ShowStage
+from cityloop.domains.signals.state import SignalState
+from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
+from cityloop.kernel.messages import Alternative, Proposal, Request
+
+__all__ = ["BrainParams", "propose"]
+
+
+@dataclass(frozen=True, slots=True)
+class BrainParams:
+    """How the horizon is looked at. Set on the project's own networks; see ``docs/signals.md``."""
+
+    horizon_s: int = 40
+    """How far ahead plans are compared. [s]"""
+    start_loss_s: float = 1.2
+    """From green to the first vehicle over the line (HCM 7, ch. 19: 2 s less the headway's own part). [s]"""
+    yellow_use_s: float = 1.5
+    """Yellow in which moving vehicles still cross. [s]"""
+    gap_s: float = 3.5
+    """Gap in the opposing stream that a yielding vehicle takes. [s]"""
+    stop_cost_s: float = 3.0
+    """Delay of braking to a stand and gaining speed again, beyond the wait itself: v/2a + v/2b at 50 km/h. [s]"""
+    rest_s: float = 9.0
+    """Further wait of whoever the horizon leaves before a red. [s]"""
+    hold_gain_s: float = 0.0
+    """A change must be worth this much weighted delay. [s]"""
+
+    def __post_init__(self) -> None:
+        """Refuse nonsense."""
+        if not 10 <= self.horizon_s <= 120:
+            raise ValueError(f"horizon_s {self.horizon_s} s, must be 10 to 120.")
+        for name in ("start_loss_s", "yellow_use_s", "gap_s", "stop_cost_s", "rest_s", "hold_gain_s"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} {getattr(self, name)} s, must not be negative.")
+
+
+DEFAULT = BrainParams()
+
+
+def propose(
+    state: SignalState, demand: Demand, requests: Sequence[Request], now_ms: int, params: BrainParams = DEFAULT
+) -> list[Proposal]:
+    """Propose a stage for every junction whose sensing lives.
+
+    Parameters
+    ----------
+    state
+        What the junctions show.
+    demand
+        Users of every queue by arrival.
+    requests
+        Not yet weighed here; corridors arrive with the emergency domain.
+    now_ms
+        The instant of the decision. [ms]
+
+    References
+    ----------
+    .. [1] Sen, S. and Head, K. L. (1997). Controlled optimization of phases at an intersection. Transportation Science, 31(1),
+       5-17. doi:10.1287/trsc.31.1.5
+
+    """
+    tables = state.tables
+    n, most = tables.service.shape
+    costs = np.empty((n, most + 1))
+    choice = np.empty(n, np.int32)
+    reason = np.empty(n, np.int32)
+    due = np.array([due_stage(state, j, now_ms) for j in range(n)], np.int32)
+    _decide_all(
+        now_ms,
+        params.horizon_s,
+        params.start_loss_s,
+        params.yellow_use_s,
+        params.gap_s,
+        params.stop_cost_s,
+        params.rest_s,
+        params.hold_gain_s,
+        state.stage,
+        state.target,
+        state.green_since_ms,
+        state.dead,
+        due,
+        tables.n_stages,
+        tables.queue_begin,
+        tables.queue_end,
+        demand.eta_s,
+        demand.wants,
+        demand.count,
+        demand.weight,
+        demand.headway_s,
+        tables.class_lamp,
+        tables.class_queue,
+        tables.foe_begin,
+        tables.foe_end,
+        tables.foe_class,
+        tables.service,
+        tables.min_green_s,
+        tables.intergreen_s,
+        choice,
+        reason,
+        costs,
+    )
+    proposals = []
+    chosen, why, rows = choice.tolist(), reason.tolist(), costs.tolist()
+    for j in range(n):
+        stage = chosen[j]
+        if stage < 0:
+            continue
+        row, n_stages, shown = rows[j], int(tables.n_stages[j]), int(state.stage[j])
+        keep = row[n_stages]
+        mine = keep if stage == shown else row[stage]
+        others = tuple(Alternative(k, row[k]) for k in range(n_stages) if k != stage and row[k] == row[k])
+        if stage != shown and keep == keep:
+            others += (Alternative(shown, keep),)
+        known = mine == mine
+        rival = keep if stage != shown else min((a.cost for a in others), default=mine)
+        proposals.append(
+            Proposal(
+                target=j,
+                action=ShowStage(stage),
+                reason=why[j],
+                cost=mine if known else -1.0,
+                gain=rival - mine if known and rival == rival else 0.0,
+                alternatives=others,
+            )
+        )
+    return proposals
+
+
+@njit(cache=True)
+def _decide_all(
+    now_ms: int,
+    horizon: int,
+    start_loss_s: float,
+    yellow_use_s: float,
+    gap_s: float,
+    stop_cost_s: float,
+    rest_s: float,
+    hold_gain_s: float,
+    stage: I32,
+    target: I32,
+    green_since_ms: I64,
+    dead: BOOL,
+    due: I32,
+    n_stages: I32,
+    queue_begin: I32,
+    queue_end: I32,
+    eta_s: F64,
+    wants: I32,
+    count: I32,
+    weight: F64,
+    headway_s: F64,
+    class_lamp: U8,
+    class_queue: I32,
+    foe_begin: I32,
+    foe_end: I32,
+    foe_class: I32,
+    service: BOOL,
+    min_green_s: F64,
+    intergreen_s: F64,
+    choice: I32,
+    reason: I32,
+    costs: F64,
+) -> None:
+    for j in range(len(stage)):
+        costs[j, :] = np.nan
+        shown = stage[j]
+        if dead[j]:
+            choice[j] = -1
+            continue
+        if shown < 0:
+            # A change is under way: confirm it; before the first lease there is nothing to confirm.
+            choice[j] = target[j]
+            reason[j] = 8
+            if target[j] < 0:
+                for k in range(n_stages[j]):
+                    if service[j, k]:
+                        choice[j] = k
+                        break
+            continue
+        wait_s = min_green_s[j, shown] - (now_ms - green_since_ms[j]) / 1000.0
+        if not service[j, shown]:
+            wait_s = 0.0
+        if wait_s > 0.0:
+            choice[j] = shown
+            reason[j] = 3
+            continue
+        if due[j] >= 0:
+            choice[j] = due[j]
+            reason[j] = 4
+            continue
+        q0, q1 = queue_begin[j], queue_end[j]
+        if service[j, shown]:
+            # Nobody anywhere that the stage shown does not serve: no search can find a reason to change.
+            idle = True
+            for q in range(q0, q1):
+                for i in range(count[q]):
+                    if eta_s[q, i] > horizon:
+                        break
+                    if class_lamp[wants[q, i], shown] != 2:
+                        idle = False
+                        break
+                if not idle:
+                    break
+            if idle:
+                choice[j] = shown
+                reason[j] = 5
+                continue
+        best = search(
+            shown, 0, n_stages[j], horizon, q0, q1, eta_s, wants, count, weight, headway_s, class_lamp, class_queue,
+            foe_begin, foe_end, foe_class, service[j], min_green_s[j], intergreen_s[j],
+            start_loss_s, yellow_use_s, gap_s, stop_cost_s, rest_s, costs[j],
+        )  # fmt: skip
+        if best >= 0 and hold_gain_s > 0.0 and costs[j, n_stages[j]] - costs[j, best] < hold_gain_s:
+            best = -1
+        if best < 0 and not service[j, shown]:
+            for k in range(n_stages[j]):
+                if service[j, k]:
+                    best = k
+                    break
+        choice[j] = shown if best < 0 else best
+        reason[j] = 1 if best < 0 else 2

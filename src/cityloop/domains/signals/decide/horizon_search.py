@@ -1,0 +1,358 @@
+"""The rolling horizon's search, compiled: the stage sequence of least weighted delay over the next 40 s or so.
+
+A forward dynamic program over (stage, second it begins to be green), in the line of OPAC (Gartner 1983), PRODYN (Henry, Farges and Tuffal
+1983) and COP (Sen and Head 1997). Each node keeps the best way found to it, with every queue's place; serving a stage lets its
+queues leave in order: not before they arrive, one saturation headway apart, after the start-up loss, and, where they must give way,
+only into gaps of the streams they yield to.
+
+Delay is counted by departures: what arrives does not depend on the plan, so a plan's delay up to a moment is a constant less the sum
+over those who left of the time since they left.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from cityloop.kernel.columns import BOOL, F64, I32, U8
+
+__all__ = ["KEEP", "search"]
+
+KEEP = -1
+_NEVER = 1e9
+
+
+@njit(cache=True, fastmath=False)
+def _serve(
+    stage: int,
+    begin_s: float,
+    since_s: float,
+    before: int,
+    horizon_s: float,
+    q0: int,
+    q1: int,
+    eta_s: F64,
+    wants: I32,
+    count: I32,
+    headway_s: F64,
+    class_lamp: U8,
+    class_queue: I32,
+    foe_begin: I32,
+    foe_end: I32,
+    foe_class: I32,
+    start_loss_s: float,
+    gap_s: float,
+    place: I32,
+    ready_s: F64,
+    leave_s: F64,
+    n_leave: I32,
+) -> None:
+    """Let the queues of a junction leave in one stage, open-ended until the horizon.
+
+    ``place`` and ``ready_s`` tell where each queue stands when the stage begins. Fills ``leave_s`` (shape (n_queues, MAX_QUEUE), the
+    departures in order) and ``n_leave``. Classes green in the stage ``before`` too go on leaving from ``since_s``.
+    """
+    n = q1 - q0
+    mixed = False
+    for i in range(n):
+        q = q0 + i
+        at, t_ready, k = place[i], ready_s[i], 0
+        while at < count[q]:
+            c = wants[q, at]
+            lamp = class_lamp[c, stage]
+            if lamp == 0:
+                break
+            if lamp != 2 and foe_end[c] > foe_begin[c]:
+                mixed = True
+            held = before >= 0 and class_lamp[c, before] != 0
+            t = since_s if held else begin_s + start_loss_s
+            if eta_s[q, at] > t:
+                t = eta_s[q, at]
+            if t_ready > t:
+                t = t_ready
+            if t > horizon_s:
+                break
+            leave_s[i, k] = t
+            k += 1
+            t_ready = t + headway_s[q]
+            at += 1
+        n_leave[i] = k
+    if not mixed:
+        return
+    # Who must give way leaves into gaps of the streams just computed as if nobody had to.
+    for i in range(n):
+        q = q0 + i
+        yielding = False
+        for k in range(n_leave[i]):
+            c = wants[q, place[i] + k]
+            if class_lamp[c, stage] != 2 and foe_end[c] > foe_begin[c]:
+                yielding = True
+                break
+        if not yielding:
+            continue
+        t_ready, k = ready_s[i], 0
+        n_before = n_leave[i]
+        for k in range(n_before):
+            at = place[i] + k
+            c = wants[q, at]
+            held = before >= 0 and class_lamp[c, before] != 0
+            t = since_s if held else begin_s + start_loss_s
+            if eta_s[q, at] > t:
+                t = eta_s[q, at]
+            if t_ready > t:
+                t = t_ready
+            if class_lamp[c, stage] != 2:
+                moved = True
+                while moved and t <= horizon_s:
+                    moved = False
+                    for f in range(foe_begin[c], foe_end[c]):
+                        d = foe_class[f]
+                        if class_lamp[d, stage] == 0 or class_queue[d] == q:
+                            continue
+                        other = class_queue[d] - q0
+                        if other < 0 or other >= n:
+                            continue
+                        for x in range(n_leave[other]):
+                            away = leave_s[other, x]
+                            if away >= t + gap_s:
+                                break
+                            if away > t - 1.0 and wants[q0 + other, place[other] + x] == d:
+                                t = away + 1.0
+                                moved = True
+            if t > horizon_s:
+                n_leave[i] = k
+                break
+            leave_s[i, k] = t
+            t_ready = t + headway_s[q]
+
+
+@njit(cache=True, fastmath=False)
+def search(
+    stage: int,
+    first_end_s: int,
+    n_stages: int,
+    horizon: int,
+    q0: int,
+    q1: int,
+    eta_s: F64,
+    wants: I32,
+    count: I32,
+    weight: F64,
+    headway_s: F64,
+    class_lamp: U8,
+    class_queue: I32,
+    foe_begin: I32,
+    foe_end: I32,
+    foe_class: I32,
+    service: BOOL,
+    min_green_s: F64,
+    intergreen_s: F64,
+    start_loss_s: float,
+    yellow_use_s: float,
+    gap_s: float,
+    stop_cost_s: float,
+    rest_s: float,
+    costs: F64,
+) -> int:
+    """Return the best first action: ``KEEP``, or the stage to change to now.
+
+    Parameters
+    ----------
+    stage, first_end_s
+        Stage shown, and the first whole second from now at which it may end.
+    rest_s
+        Wait charged to each user left before a red at the horizon, beyond the horizon itself. [s]
+    costs
+        Filled: expected weighted delay of changing to each stage now (``costs[k]``) and of keeping (``costs[n_stages]``), NaN where
+        the search did not weigh it. [s]
+
+    """
+    n = q1 - q0
+    most = eta_s.shape[1]
+    total_h = float(horizon)
+    # Nodes: (stage, second). The root is the stage shown at second 0.
+    n_nodes = n_stages * (horizon + 1)
+    value = np.full(n_nodes, _NEVER)
+    left_w = np.zeros(n_nodes)
+    left_wt = np.zeros(n_nodes)
+    stops = np.zeros(n_nodes)
+    place = np.zeros((n_nodes, n), np.int32)
+    ready = np.zeros((n_nodes, n))
+    parent = np.full(n_nodes, -1, np.int32)
+    since = np.zeros(n_nodes)
+    before = np.full(n_nodes, -1, np.int32)
+    tag = np.full(n_nodes, -2, np.int32)
+    leaf = np.full(n_nodes, _NEVER)
+    lost = np.full((n_stages + 1, n_nodes), _NEVER)
+    leave = np.zeros((n, most))
+    n_leave = np.zeros(n, np.int32)
+    gone_w = np.zeros(horizon + 3)
+    gone_wt = np.zeros(horizon + 3)
+    gone_stop = np.zeros(horizon + 3)
+    cut = np.zeros(n, np.int32)
+    # What has arrived by each second, whatever the plan.
+    arrived = np.zeros(horizon + 2)
+    for q in range(q0, q1):
+        for i in range(count[q]):
+            s = int(np.ceil(eta_s[q, i]))
+            if s <= horizon:
+                arrived[s] += weight[q]
+    waited = np.zeros(horizon + 2)
+    present = 0.0
+    for s in range(horizon + 1):
+        present += arrived[s]
+        waited[s + 1] = waited[s] + present
+    root = stage * (horizon + 1)
+    value[root] = 0.0
+    tag[root] = -1
+    for i in range(n):
+        ready[root, i] = 0.0
+    for t0 in range(horizon + 1):
+        for k in range(n_stages):
+            node = k * (horizon + 1) + t0
+            if value[node] >= _NEVER:
+                continue
+            is_root = node == root
+            prior = k if is_root else before[node]
+            _serve(
+                k, float(t0), 0.0 if is_root else since[node], prior, total_h + yellow_use_s, q0, q1, eta_s, wants, count, headway_s,
+                class_lamp, class_queue, foe_begin, foe_end, foe_class, start_loss_s, gap_s,
+                place[node], ready[node], leave, n_leave,
+            )  # fmt: skip
+            for s in range(horizon + 3):
+                gone_w[s] = 0.0
+                gone_wt[s] = 0.0
+                gone_stop[s] = 0.0
+            for i in range(n):
+                w = weight[q0 + i]
+                for x in range(n_leave[i]):
+                    t = leave[i, x]
+                    s = int(np.ceil(t - yellow_use_s))
+                    if s < t0:
+                        s = t0
+                    if s > horizon:
+                        s = horizon + 1
+                    gone_w[s] += w
+                    gone_wt[s] += w * min(t, total_h)
+                    if t - eta_s[q0 + i, place[node, i] + x] > 2.0:
+                        gone_stop[s] += w * stop_cost_s
+            earliest = first_end_s if is_root else t0 + int(np.ceil(min_green_s[k]))
+            sum_w, sum_wt, sum_stop = left_w[node], left_wt[node], stops[node]
+            for e in range(t0, horizon + 1):
+                sum_w += gone_w[e]
+                sum_wt += gone_wt[e]
+                sum_stop += gone_stop[e]
+                if e < earliest or e >= horizon:
+                    continue
+                if not is_root and e > earliest:
+                    # Long greens need no fine grid.
+                    over = e - earliest
+                    if over > 8 and over % 3 != 0 or over <= 8 and over % 2 != 0:
+                        continue
+                elif is_root and e > 16 and e % 2 != 0:
+                    continue
+                for k2 in range(n_stages):
+                    if k2 == k or not service[k2]:
+                        continue
+                    t1 = e + int(intergreen_s[k, k2])
+                    if t1 >= horizon:
+                        continue
+                    useful = False
+                    for i in range(n):
+                        x = place[node, i]
+                        y = 0
+                        while y < n_leave[i] and leave[i, y] <= e + yellow_use_s:
+                            y += 1
+                        cut[i] = y
+                        x += y
+                        if not useful and x < count[q0 + i]:
+                            c = wants[q0 + i, x]
+                            if class_lamp[c, k2] != 0 and eta_s[q0 + i, x] <= t1 + 6.0:
+                                if class_lamp[c, k] == 0 or class_lamp[c, k2] > class_lamp[c, k]:
+                                    useful = True
+                    if not useful:
+                        continue
+                    waiting = 0.0
+                    cost = waited[t1] - (sum_w * t1 - sum_wt) + sum_stop
+                    # Of two ways to the same node the one with fewer left waiting is worth more than its delay so far tells.
+                    for i in range(n):
+                        x = place[node, i] + cut[i]
+                        while x < count[q0 + i] and eta_s[q0 + i, x] <= t1:
+                            waiting += weight[q0 + i]
+                            x += 1
+                    cost += waiting * rest_s * 0.5
+                    branch = tag[node]
+                    if is_root:
+                        branch = k2 if e == 0 else n_stages
+                    to = k2 * (horizon + 1) + t1
+                    if cost < value[to]:
+                        if value[to] < _NEVER:
+                            old = tag[to]
+                            if old != branch:
+                                gap = value[to] - cost
+                                for b in range(n_stages + 1):
+                                    if lost[b, to] < _NEVER:
+                                        lost[b, to] += gap
+                                if lost[old, to] > gap:
+                                    lost[old, to] = gap
+                        value[to] = cost
+                        left_w[to] = sum_w
+                        left_wt[to] = sum_wt
+                        stops[to] = sum_stop
+                        parent[to] = node
+                        since[to] = float(e)
+                        before[to] = k
+                        tag[to] = branch
+                        for i in range(n):
+                            place[to, i] = place[node, i] + cut[i]
+                            if cut[i] > 0:
+                                ready[to, i] = leave[i, cut[i] - 1] + headway_s[q0 + i]
+                            else:
+                                ready[to, i] = ready[node, i]
+                    elif tag[to] != branch and cost - value[to] < lost[branch, to]:
+                        lost[branch, to] = cost - value[to]
+            # Keeping the stage to the horizon.
+            end_cost = waited[horizon] - (sum_w * total_h - sum_wt) + sum_stop
+            for i in range(n):
+                x = place[node, i] + n_leave[i]
+                w = weight[q0 + i]
+                ahead = 0.0
+                if x < count[q0 + i]:
+                    green = class_lamp[wants[q0 + i, x], k] != 0
+                    while x < count[q0 + i] and eta_s[q0 + i, x] <= total_h:
+                        end_cost += w * ((0.0 if green else rest_s + stop_cost_s) + ahead)
+                        ahead += headway_s[q0 + i]
+                        x += 1
+            leaf[node] = end_cost
+    # Backward: the least delay through each node, then of each first action.
+    for t0 in range(horizon, -1, -1):
+        for k in range(n_stages):
+            node = k * (horizon + 1) + t0
+            if (
+                value[node] < _NEVER
+                and parent[node] >= 0
+                and parent[node] != root
+                and leaf[node] < leaf[parent[node]]
+            ):
+                leaf[parent[node]] = leaf[node]
+    for b in range(n_stages + 1):
+        costs[b] = np.nan
+    best, best_cost = KEEP, leaf[root]
+    costs[n_stages] = leaf[root]
+    for node in range(n_nodes):
+        if value[node] >= _NEVER or node == root:
+            continue
+        for b in range(n_stages + 1):
+            c = _NEVER
+            if tag[node] == b:
+                c = leaf[node]
+            elif lost[b, node] < _NEVER:
+                c = leaf[node] + lost[b, node]
+            if c < _NEVER and not c >= costs[b]:
+                costs[b] = c
+    if costs[n_stages] < best_cost:
+        best_cost = costs[n_stages]
+    for b in range(n_stages):
+        if costs[b] < best_cost - 1e-6:
+            best, best_cost = b, costs[b]
+    return best

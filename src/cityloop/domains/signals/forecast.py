@@ -1,0 +1,276 @@
+"""Look ahead: who reaches which stop line when, and what they will want there.
+
+Vehicles in the detection zone come first, each with the time it would cross unhindered. Beyond the zone come those that upstream
+signals let go, and after them the lane's average rate. In a lane shared by several turns each vehicle's turn is drawn from the
+learned shares by a fixed low-discrepancy sequence over the vehicles' ordinal numbers: the same vehicle keeps its turn from second to
+second, and shares come out right over any few vehicles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from cityloop.domains.signals.state import SignalState
+from cityloop.kernel.columns import BOOL, F64, I32, I64
+from cityloop.kernel.domain import Views
+
+__all__ = ["MAX_QUEUE", "Demand", "predict"]
+
+MAX_QUEUE = 64
+"""Users of a queue looked at: those present and those to come within the horizon."""
+
+HORIZON_S = 45
+ACCELERATION_MPS2 = 2.0
+"""Of a car starting in a queue; sets how long a standing vehicle needs to the line. [m/s2]"""
+RAIL_WEIGHT = 10.0
+"""A tram's delay counts as this many cars': about 60 persons against 1.3, limited so that cars are still seen."""
+PEDESTRIAN_WEIGHT = 1.5
+"""Delay of a standing crossing call, in cars': a call often stands for more than one person."""
+GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Users of every queue in order of arrival."""
+
+    eta_s: F64
+    """When each would cross unhindered, from now, shape (n_queues, MAX_QUEUE)."""
+    wants: I32
+    """Class of each, same shape."""
+    count: I32
+    """Users of each queue."""
+    weight: F64
+    """Weight of a user's delay, one a queue."""
+    headway_s: F64
+    """Saturation headway, one a queue."""
+    now: I32
+    """Users present in the zone now, one a queue; the rest are expected."""
+
+
+def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
+    """Return the demand ahead as the traffic domain's view tells it."""
+    tables = state.tables
+    n = len(tables.queue_approach)
+    eta_s = np.zeros((n, MAX_QUEUE))
+    wants = np.zeros((n, MAX_QUEUE), np.int32)
+    count = np.zeros(n, np.int32)
+    present = np.zeros(n, np.int32)
+    weight = np.ones(n)
+    headway_s = np.full(n, 2.0)
+    traffic = views["traffic"]
+    approaches, movements = state.layout.approaches, state.layout.movements
+    look_ahead(
+        now_ms,
+        float(HORIZON_S),
+        tables.queue_approach,
+        tables.queue_link,
+        tables.queue_rail,
+        tables.class_begin,
+        tables.class_of_movement,
+        tables.reach_m,
+        approaches.own_m,
+        tables.sharing_begin,
+        tables.sharing_queue,
+        approaches.group,
+        tables.group_size,
+        approaches.feeders,
+        approaches.speed_limit_mps,
+        approaches.movement_begin,
+        approaches.movement_end,
+        movements.turn,
+        traffic.distance_m,
+        traffic.speed_mps,
+        traffic.count_veh,
+        traffic.left_veh,
+        traffic.flow_vps,
+        traffic.share,
+        traffic.head_not,
+        traffic.head_blocked,
+        traffic.coming_veh,
+        traffic.headway_s,
+        state.call_since_ms,
+        eta_s,
+        wants,
+        count,
+        present,
+        weight,
+        headway_s,
+    )
+    return Demand(eta_s, wants, count, weight, headway_s, present)
+
+
+@njit(cache=True)
+def _draw(
+    ordinal: int,
+    a: int,
+    head: bool,
+    movement_begin: I32,
+    movement_end: I32,
+    class_of_movement: I32,
+    share: F64,
+    head_not: BOOL,
+    head_blocked: BOOL,
+) -> int:
+    """Return the class that a lane's vehicle is taken to want."""
+    begin, end = movement_begin[a], movement_end[a]
+    first = class_of_movement[begin]
+    if end - begin == 1:
+        return first
+    total = 0.0
+    for m in range(begin, end):
+        w = share[m]
+        if head:
+            if head_not[m]:
+                w = 0.0
+            elif head_blocked[m]:
+                w = w + 0.3
+        total += w
+    if total <= 0.0:
+        return first
+    u = ((ordinal * GOLDEN + a * 0.371) % 1.0) * total
+    for m in range(begin, end):
+        w = share[m]
+        if head:
+            if head_not[m]:
+                w = 0.0
+            elif head_blocked[m]:
+                w = w + 0.3
+        u -= w
+        if u < 0.0:
+            return class_of_movement[m]
+    return class_of_movement[end - 1]
+
+
+@njit(cache=True)
+def look_ahead(
+    now_ms: int,
+    horizon_s: float,
+    queue_approach: I32,
+    queue_link: I32,
+    queue_rail: BOOL,
+    class_begin: I32,
+    class_of_movement: I32,
+    reach_m: F64,
+    own_m: F64,
+    sharing_begin: I32,
+    sharing_queue: I32,
+    group: I32,
+    group_size: I32,
+    feeders: I32,
+    speed_limit_mps: F64,
+    movement_begin: I32,
+    movement_end: I32,
+    movement_turn: I32,
+    distance_m: F64,
+    speed_mps: F64,
+    count_veh: I32,
+    left_veh: I64,
+    flow_vps: F64,
+    share: F64,
+    head_not: BOOL,
+    head_blocked: BOOL,
+    coming_veh: F64,
+    lane_headway_s: F64,
+    call_since_ms: I64,
+    eta_s: F64,
+    wants: I32,
+    count: I32,
+    present: I32,
+    weight: F64,
+    headway_s: F64,
+) -> None:
+    """Fill the demand of every queue, in place."""
+    n_queues = len(queue_approach)
+    most = eta_s.shape[1]
+    second = now_ms // 1000
+    width = coming_veh.shape[1]
+    for q in range(n_queues):
+        a = queue_approach[q]
+        if a < 0:
+            if call_since_ms[queue_link[q]] >= 0:
+                eta_s[q, 0] = 0.0
+                wants[q, 0] = class_begin[q]
+                count[q] = 1
+                present[q] = 1
+            weight[q] = PEDESTRIAN_WEIGHT
+            continue
+        if queue_rail[q]:
+            weight[q] = RAIL_WEIGHT
+        headway_s[q] = lane_headway_s[a]
+        if movement_end[a] == movement_begin[a]:
+            continue
+        limit = max(speed_limit_mps[a], 1.0)
+        n_sharing = sharing_begin[a + 1] - sharing_begin[a]
+        for i in range(count_veh[a]):
+            d, v = distance_m[a, i], min(speed_mps[a, i], limit)
+            target = q
+            if n_sharing > 0 and d > own_m[a]:
+                # The upstream lane serves several approach lanes: take them in turn.
+                u = ((left_veh[a] + i) * GOLDEN) % 1.0
+                pick = int(u * (n_sharing + 1))
+                if pick > 0:
+                    target = sharing_queue[sharing_begin[a] + pick - 1]
+            k = count[target]
+            if k >= most:
+                continue
+            lost = limit - v
+            eta = d / limit + lost * lost / (2.0 * ACCELERATION_MPS2 * limit)
+            if k > 0 and eta < eta_s[target, k - 1]:
+                eta = eta_s[target, k - 1]
+            b = queue_approach[target]
+            eta_s[target, k] = eta
+            wants[target, k] = _draw(
+                left_veh[b] + k,
+                b,
+                k == 0,
+                movement_begin,
+                movement_end,
+                class_of_movement,
+                share,
+                head_not,
+                head_blocked,
+            )
+            count[target] = k + 1
+    for q in range(n_queues):
+        a = queue_approach[q]
+        if a < 0 or movement_end[a] == movement_begin[a]:
+            continue
+        present[q] = count[q]
+        limit = max(speed_limit_mps[a], 1.0)
+        lane_fraction = 1.0 / group_size[group[a]]
+        acc = 0.5
+        first_s = int(reach_m[a] / limit) + 1
+        upstream = 0.0
+        if feeders[a] > 0:
+            for t in range(first_s, min(width - 2, first_s + 30)):
+                upstream += coming_veh[group[a], (second + t) % width]
+            upstream = upstream * lane_fraction / 30.0
+        background = flow_vps[a] if feeders[a] == 0 else max(flow_vps[a] - upstream, 0.0) * 0.5
+        t = first_s
+        while t <= horizon_s and count[q] < most:
+            acc += background
+            if feeders[a] > 0 and t < width - 2:
+                acc += coming_veh[group[a], (second + t) % width] * lane_fraction
+            while acc >= 1.0 and count[q] < most:
+                acc -= 1.0
+                k = count[q]
+                eta = float(t)
+                if k > 0 and eta < eta_s[q, k - 1]:
+                    eta = eta_s[q, k - 1]
+                eta_s[q, k] = eta
+                wants[q, k] = _draw(
+                    left_veh[a] + k,
+                    a,
+                    False,
+                    movement_begin,
+                    movement_end,
+                    class_of_movement,
+                    share,
+                    head_not,
+                    head_blocked,
+                )
+                count[q] = k + 1
+            t += 1

@@ -1,0 +1,239 @@
+"""Sense -> state: what each junction shows, since when, and who has called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numba import njit
+
+from cityloop.domains.signals.schema import ShowStage, SignalView
+from cityloop.domains.signals.tables import SignalTables, build_tables
+from cityloop.kernel.batch import Batch
+from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
+from cityloop.kernel.domain import Views
+from cityloop.kernel.layout import Layout
+from cityloop.kernel.messages import Allowed, Proposal, Trimmed, Verdict
+
+__all__ = ["SENSING_DEAD_S", "SignalState", "accept", "start", "update", "view"]
+
+SENSING_DEAD_S = 3.0
+"""A junction whose approaches were all silent for longer is left to its own plan. [s]"""
+
+_LONG_AGO = np.iinfo(np.int64).min // 2
+_STAGE_SHOWN, _CONTROL_MODE, _CROSSING_CALL = 8, 9, 10
+
+
+@dataclass(frozen=True, slots=True)
+class SignalState:
+    """Everything the signals domain knows; arrays are never changed once the state is handed out."""
+
+    layout: Layout
+    tables: SignalTables
+    now_ms: int
+    stage: I32
+    """Local stage shown, -1 during an intergreen."""
+    last_stage: I32
+    """The stage shown now, or before the intergreen under way."""
+    target: I32
+    """The stage commanded last, -1 for none."""
+    green_since_ms: I64
+    change_since_ms: I64
+    """When the intergreen under way began."""
+    mode: I32
+    """0 own plan, 1 leased, 2 handing back, as the controller reports."""
+    lamp: U8
+    """Per link, as in the view."""
+    last_green_ms: I64
+    """Per link, when it last was green."""
+    call_since_ms: I64
+    """Per link: when the call standing at a crossing was first heard; -1 when nobody waits."""
+    dead: BOOL
+    """No approach of the junction has been heard of for ``SENSING_DEAD_S``."""
+
+
+def start(layout: Layout, now_ms: int) -> SignalState:
+    """Return the state before any reading: nothing is known to be green."""
+    tables = build_tables(layout)
+    n, n_links = len(tables.n_stages), len(tables.lamps)
+    return SignalState(
+        layout=layout,
+        tables=tables,
+        now_ms=now_ms,
+        stage=np.full(n, -1, np.int32),
+        last_stage=np.full(n, -1, np.int32),
+        target=np.full(n, -1, np.int32),
+        green_since_ms=np.full(n, now_ms, np.int64),
+        change_since_ms=np.full(n, now_ms, np.int64),
+        mode=np.zeros(n, np.int32),
+        lamp=np.zeros(n_links, np.uint8),
+        last_green_ms=np.full(n_links, now_ms, np.int64),
+        call_since_ms=np.full(n_links, -1, np.int64),
+        dead=np.ones(n, np.bool_),
+    )
+
+
+def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> SignalState:
+    """Return the state after the readings."""
+    stage, last_stage = state.stage.copy(), state.last_stage.copy()
+    green_since_ms, change_since_ms = state.green_since_ms.copy(), state.change_since_ms.copy()
+    mode, lamp = state.mode.copy(), np.zeros_like(state.lamp)
+    last_green_ms, call_since_ms = state.last_green_ms.copy(), state.call_since_ms.copy()
+    dead = np.ones_like(state.dead)
+    streams = state.layout.streams
+    controllers = state.tables.assets.controllers
+    traffic = views.get("traffic")
+    seen_at_ms = (
+        traffic.seen_at_ms if traffic is not None else np.full(len(state.layout.approaches.lane), _LONG_AGO)
+    )
+    _read(
+        batch.stream,
+        batch.observed_at_ms,
+        batch.value,
+        batch.quality,
+        streams.kind,
+        streams.asset,
+        now_ms,
+        stage,
+        last_stage,
+        green_since_ms,
+        change_since_ms,
+        mode,
+        call_since_ms,
+    )
+    _show(
+        now_ms,
+        stage,
+        last_stage,
+        state.target,
+        change_since_ms,
+        controllers.link_begin,
+        controllers.link_end,
+        controllers.approach_begin,
+        controllers.approach_end,
+        state.tables.lamps,
+        seen_at_ms,
+        round(SENSING_DEAD_S * 1000),
+        lamp,
+        last_green_ms,
+        dead,
+    )
+    return replace(
+        state,
+        now_ms=now_ms,
+        stage=stage,
+        last_stage=last_stage,
+        green_since_ms=green_since_ms,
+        change_since_ms=change_since_ms,
+        mode=mode,
+        lamp=lamp,
+        last_green_ms=last_green_ms,
+        call_since_ms=call_since_ms,
+        dead=dead,
+    )
+
+
+@njit(cache=True)
+def _read(
+    stream: I32,
+    observed_at_ms: I64,
+    value: F64,
+    quality: U8,
+    stream_kind: I32,
+    stream_asset: I32,
+    now_ms: int,
+    stage: I32,
+    last_stage: I32,
+    green_since_ms: I64,
+    change_since_ms: I64,
+    mode: I32,
+    call_since_ms: I64,
+) -> None:
+    for i in range(len(stream)):
+        kind = stream_kind[stream[i]]
+        if kind < _STAGE_SHOWN or quality[i] == 2 or not np.isfinite(value[i]):
+            continue
+        asset = stream_asset[stream[i]]
+        if kind == _STAGE_SHOWN:
+            shown = np.int32(value[i])
+            if shown != stage[asset]:
+                if shown >= 0:
+                    green_since_ms[asset] = observed_at_ms[i]
+                    last_stage[asset] = shown
+                else:
+                    change_since_ms[asset] = observed_at_ms[i]
+                stage[asset] = shown
+        elif kind == _CONTROL_MODE:
+            mode[asset] = np.int32(value[i])
+        elif kind == _CROSSING_CALL:
+            if value[i] <= 0.0:
+                call_since_ms[asset] = -1
+            elif call_since_ms[asset] < 0:
+                call_since_ms[asset] = now_ms
+
+
+@njit(cache=True)
+def _show(
+    now_ms: int,
+    stage: I32,
+    last_stage: I32,
+    target: I32,
+    change_since_ms: I64,
+    link_begin: I32,
+    link_end: I32,
+    approach_begin: I32,
+    approach_end: I32,
+    lamps: U8,
+    seen_at_ms: I64,
+    dead_ms: int,
+    lamp: U8,
+    last_green_ms: I64,
+    dead: BOOL,
+) -> None:
+    for j in range(len(stage)):
+        for a in range(approach_begin[j], approach_end[j]):
+            if now_ms - seen_at_ms[a] <= dead_ms:
+                dead[j] = False
+        s, before = stage[j], last_stage[j]
+        for i in range(link_begin[j], link_end[j]):
+            if s >= 0:
+                lamp[i] = lamps[i, s]
+            elif before >= 0:
+                kept = lamps[i, before] if target[j] < 0 else min(lamps[i, before], lamps[i, target[j]])
+                lamp[i] = lamps[i, before] if now_ms - change_since_ms[j] <= 2000 else kept
+                if target[j] < 0:
+                    kept = 0
+                if kept == 1 or kept == 2:
+                    last_green_ms[i] = now_ms
+            if s >= 0 and (lamp[i] == 1 or lamp[i] == 2):
+                last_green_ms[i] = now_ms
+
+
+def accept(state: SignalState, verdicts: Sequence[tuple[Proposal, Verdict]], now_ms: int) -> SignalState:
+    """Return the state that knows what was commanded in this tick; no command leaves no target."""
+    target = np.full_like(state.target, -1)
+    for proposal, verdict in verdicts:
+        match verdict:
+            case Allowed(action=ShowStage(stage=stage)) | Trimmed(action=ShowStage(stage=stage)):
+                target[proposal.target] = stage
+            case _:
+                pass
+    return replace(state, target=target)
+
+
+def view(state: SignalState) -> SignalView:
+    """Publish what others may use."""
+    return SignalView(
+        stage=state.stage,
+        green_since_ms=state.green_since_ms,
+        longest_red_s=_longest_red_s(state),
+        sensing_dead=state.dead,
+        lamp=state.lamp,
+    )
+
+
+def _longest_red_s(state: SignalState) -> F64:
+    begin = state.tables.assets.controllers.link_begin
+    oldest_ms = np.minimum.reduceat(state.last_green_ms, begin) if len(begin) else state.last_green_ms[:0]
+    return np.asarray(state.now_ms - oldest_ms, np.float64) / 1000.0

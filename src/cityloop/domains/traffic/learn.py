@@ -1,0 +1,154 @@
+"""Turn shares, headways and arrivals, learned from who crosses the stop line when. Compiled.
+
+Nobody tells where a vehicle turns. A vehicle that leaves while only one of its lane's movements is green took that one. One that
+stands first through a movement's protected green wants another.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
+
+__all__ = ["learn"]
+
+_PERMISSIVE, _PROTECTED, _STOP = 1, 2, 3
+STANDING_MPS = 0.5
+HEAD_ZONE_M = 9.0
+REACTION_S = 3.0
+"""A head vehicle that may go is under way within this. [s]"""
+BLOCKED_S = 6.0
+SHARE_MEMORY_VEH = 40.0
+"""Vehicles over which turn shares are remembered."""
+FLOW_MEMORY_S = 180.0
+HEADWAY_GAIN = 0.05
+LEAST_HEADWAY_S, MOST_HEADWAY_S = 1.2, 3.5
+
+
+@njit(cache=True)
+def learn(
+    now_ms: int,
+    step_s: float,
+    released: I32,
+    distance_m: F64,
+    speed_mps: F64,
+    count_veh: I32,
+    n_before: I32,
+    movement_begin: I32,
+    movement_end: I32,
+    movement_link: I32,
+    movement_group: I32,
+    movement_distance_m: F64,
+    group: I32,
+    speed_limit_mps: F64,
+    lamp: U8,
+    share: F64,
+    head_not: BOOL,
+    head_blocked: BOOL,
+    green_s: F64,
+    standing_s: F64,
+    flow_vps: F64,
+    left_veh: I64,
+    headway_s: F64,
+    last_left_ms: I64,
+    queue_run: I32,
+    coming_veh: F64,
+) -> None:
+    """Update shares, head flags, flows, headways and the arrivals sent downstream, in place.
+
+    ``lamp`` is what each link was shown during the step. ``green_s`` (per movement) is how long the head vehicle has stood
+    before that movement's green; ``queue_run`` counts vehicles that left one after another out of a standing queue.
+    """
+    second = now_ms // 1000
+    width = coming_veh.shape[1]
+    for g in range(coming_veh.shape[0]):
+        coming_veh[g, (second - 1) % width] = 0.0
+    for a in range(len(released)):
+        begin, end = movement_begin[a], movement_end[a]
+        n_left = released[a]
+        left_veh[a] += n_left
+        entered = max(count_veh[a] - n_before[a] + n_left, 0)
+        flow_vps[a] += (entered / step_s - flow_vps[a]) * step_s / FLOW_MEMORY_S
+        open_weight = 0.0
+        n_open = 0
+        for m in range(begin, end):
+            shown = lamp[movement_link[m]]
+            if shown != 0:
+                n_open += 1
+                weight = share[m] if not head_not[m] else 1e-3
+                if shown == _PERMISSIVE and head_blocked[m]:
+                    weight *= 0.7
+                open_weight += weight
+        if n_left > 0:
+            protected = False
+            for m in range(begin, end):
+                if lamp[movement_link[m]] == _PROTECTED:
+                    protected = True
+            waited = standing_s[a] > 1.5
+            if protected and queue_run[a] > 0 and last_left_ms[a] > 0:
+                gap_s = (now_ms - last_left_ms[a]) / 1000.0 / n_left
+                if gap_s < 5.0:
+                    # Times are whole seconds; the mean over many is not.
+                    headway_s[a] += HEADWAY_GAIN * (min(max(gap_s, 0.5), 4.0) - headway_s[a])
+                    headway_s[a] = min(max(headway_s[a], LEAST_HEADWAY_S), MOST_HEADWAY_S)
+            queued_behind = (
+                count_veh[a] > 0 and speed_mps[a, 0] < 0.75 * speed_limit_mps[a] and distance_m[a, 0] < 20.0
+            )
+            queue_run[a] = queue_run[a] + n_left if (queued_behind or waited) and queued_behind else 0
+            last_left_ms[a] = now_ms
+            if n_open > 0 and open_weight > 0.0:
+                gain = n_left / SHARE_MEMORY_VEH
+                for m in range(begin, end):
+                    link = movement_link[m]
+                    chance = 0.0
+                    if lamp[link] != 0:
+                        weight = share[m] if not head_not[m] else 1e-3
+                        if lamp[link] == _PERMISSIVE and head_blocked[m]:
+                            weight *= 0.7
+                        chance = weight / open_weight
+                    to = movement_group[m]
+                    if to >= 0:
+                        eta_s = movement_distance_m[m] / max(speed_limit_mps[a], 1.0) + 2.0
+                        if eta_s < width - 2:
+                            coming_veh[to, (second + int(eta_s)) % width] += n_left * chance
+                    share[m] += gain * (chance - share[m])
+            for m in range(begin, end):
+                head_not[m] = False
+                head_blocked[m] = False
+                green_s[m] = 0.0
+            standing_s[a] = 0.0
+            floor = 0.02
+            total = 0.0
+            for m in range(begin, end):
+                share[m] = max(share[m], floor)
+                total += share[m]
+            for m in range(begin, end):
+                share[m] /= total
+        if count_veh[a] > 0 and speed_mps[a, 0] < STANDING_MPS and distance_m[a, 0] < HEAD_ZONE_M:
+            standing_s[a] += step_s
+            for m in range(begin, end):
+                shown = lamp[movement_link[m]]
+                if shown == _PROTECTED or shown == _PERMISSIVE:
+                    green_s[m] += step_s
+                    if shown == _PROTECTED and green_s[m] >= REACTION_S:
+                        head_not[m] = True
+                    elif green_s[m] >= BLOCKED_S:
+                        head_blocked[m] = True
+                elif not head_not[m]:
+                    green_s[m] = 0.0
+            everything = True
+            for m in range(begin, end):
+                if not head_not[m]:
+                    everything = False
+            if everything:
+                # Stood through all it could want: something else blocks it (a full exit). Nothing is known then.
+                for m in range(begin, end):
+                    head_not[m] = False
+                    green_s[m] = 0.0
+        elif count_veh[a] == 0 or distance_m[a, 0] >= HEAD_ZONE_M:
+            standing_s[a] = 0.0
+            for m in range(begin, end):
+                head_not[m] = False
+                head_blocked[m] = False
+                green_s[m] = 0.0
