@@ -1,0 +1,289 @@
+"""The field controller of one junction: own plan, leased, or handing back.
+
+A pure state machine, stepped at a steady interval. The brain asks for a stage and no more; minimum greens, yellows,
+all-red, crossing clearances and the way home to the own plan are kept here, whatever is asked and in whatever order.
+When leases end, the hand-back begins at once and every change in it is a full one (RiLSA 2015, sections 2.6 and
+2.7: intergreens and least greens; 2 s of all-red are added where the shipped program has none).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from cityloop.cities.sumo.handback import JunctionLimits, earliest_join_ms, legal_entry, may_gain
+from cityloop.cities.sumo.lamps import LampRecord
+from cityloop.cities.sumo.own_program import OwnProgram, Running
+from cityloop.cities.sumo.transitions import (
+    GREEN,
+    StageTables,
+    clearances_ms,
+    foes_of_crossings,
+    transition_steps,
+)
+from cityloop.domains.signals.schema import DOMAIN, LinkKind, ShowStage
+from cityloop.kernel.messages import Command, Receipt, ReceiptStatus
+
+__all__ = ["LONGEST_LEASE_MS", "Act", "FieldController", "Join", "Mode", "Show", "limits_of"]
+
+LONGEST_LEASE_MS = 4000
+"""However long a lease claims to hold: a silent brain is noticed after this time."""
+
+LEAST_GREEN_MS = 5000
+"""Least green of any link (RiLSA 2015, 2.7.3)."""
+
+HAND_BACK_ALL_RED_S = 2.0
+"""All-red of a hand-back where the shipped program has none."""
+
+
+class Mode(IntEnum):
+    """Who decides what the lamps show; the values of the CONTROL_MODE stream."""
+
+    OWN = 0
+    LEASED = 1
+    HANDING_BACK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Set these lamps and hold them."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Hand the lamps to the own program, in this phase with this time to go."""
+
+    phase: int
+    remaining_ms: int
+
+
+Act = Show | Join
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    stage: int
+    epoch: int
+    sequence: int
+    not_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A change under way; nothing interrupts it."""
+
+    to_stage: int
+    steps: tuple[tuple[str, int], ...]
+    """Lamps, and the instant until which they are shown."""
+
+
+def limits_of(tables: StageTables, junction_row: int) -> JunctionLimits:
+    """Return the times that nobody may shorten at a junction."""
+    assets, controllers = tables.assets, tables.assets.controllers
+    begin, end = int(controllers.link_begin[junction_row]), int(controllers.link_end[junction_row])
+    least_ms = [LEAST_GREEN_MS] * (end - begin)
+    for state, stage_ms in zip(
+        tables.stage_states[junction_row], _stage_minimums_ms(tables, junction_row), strict=True
+    ):
+        for link, lamp in enumerate(state):
+            if lamp in GREEN and assets.links.kind[begin + link] == LinkKind.CROSSING:
+                least_ms[link] = max(least_ms[link], stage_ms)
+    return JunctionLimits(
+        tuple(least_ms), clearances_ms(assets, junction_row), foes_of_crossings(assets, junction_row)
+    )
+
+
+class FieldController:
+    """The controller at one junction's kerb."""
+
+    def __init__(
+        self,
+        tables: StageTables,
+        junction_row: int,
+        own: OwnProgram,
+        lamps: LampRecord,
+        step_ms: int = 1000,
+    ) -> None:
+        controllers = tables.assets.controllers
+        stages = slice(int(controllers.stage_begin[junction_row]), int(controllers.stage_end[junction_row]))
+        self.mode = Mode.OWN
+        self._tables, self._row, self._own, self._lamps, self._step_ms = (
+            tables,
+            junction_row,
+            own,
+            lamps,
+            step_ms,
+        )
+        self._states = tables.stage_states[junction_row]
+        self._number = {state: number for number, state in reversed(list(enumerate(self._states)))}
+        self._service = [bool(served) for served in tables.assets.stages.service[stages]]
+        self._minimum_ms = _stage_minimums_ms(tables, junction_row)
+        self._limits = limits_of(tables, junction_row)
+        shipped_s = float(controllers.all_red_s[junction_row])
+        self._extra_all_red_s = 0.0 if shipped_s > 0 else HAND_BACK_ALL_RED_S
+        self._lease: _Lease | None = None
+        self._last = (-1, -1)
+        self._answered: ReceiptStatus | None = None
+        self._change: _Change | None = None
+        self._home: int | None = None
+
+    @property
+    def stage(self) -> int:
+        """Local number of the stage shown, -1 while none is."""
+        return -1 if self._change is not None else self.stage_of(self._lamps.state)
+
+    def stage_of(self, lamps: str) -> int:
+        """Return the number of the stage that a lamp string is, -1 where it is none."""
+        return self._number.get(lamps, -1)
+
+    def offer(self, command: Command, now_ms: int) -> list[Receipt]:
+        """Take a lease, or say at once why not; the rest of the answer comes with the next step."""
+        epoch, sequence, action = command.epoch, command.sequence, command.action
+        if (epoch, sequence) <= self._last:
+            newest = "epoch {}, sequence {}".format(*self._last)
+            return [self._receipt(sequence, ReceiptStatus.STALE, now_ms, f"{newest} was here before")]
+        if not isinstance(action, ShowStage):
+            return [self._receipt(sequence, ReceiptStatus.REFUSED, now_ms, "a junction shows stages only")]
+        if not 0 <= action.stage < len(self._states):
+            detail = f"stage {action.stage} of 0 to {len(self._states) - 1}"
+            return [self._receipt(sequence, ReceiptStatus.REFUSED, now_ms, detail)]
+        if not self._service[action.stage]:
+            detail = f"stage {action.stage} is passed through, not served"
+            return [self._receipt(sequence, ReceiptStatus.REFUSED, now_ms, detail)]
+        if command.not_after_ms <= now_ms:
+            return [self._receipt(sequence, ReceiptStatus.EXPIRED, now_ms, "arrived after its end")]
+        receipts = []
+        if self._lease is not None and self._answered is None:
+            detail = "another came before it was looked at"
+            receipts.append(self._receipt(self._lease.sequence, ReceiptStatus.STALE, now_ms, detail))
+        not_after_ms = min(command.not_after_ms, now_ms + LONGEST_LEASE_MS)
+        self._lease = _Lease(action.stage, epoch, sequence, not_after_ms)
+        self._last = (epoch, sequence)
+        self._answered = None
+        return receipts
+
+    def step(self, now_ms: int, shown: str) -> tuple[Act | None, list[Receipt]]:
+        """Decide what the lamps do from this instant on.
+
+        Parameters
+        ----------
+        now_ms
+            The instant reached. [ms]
+        shown
+            The lamps of the step just past; read only while the own plan runs.
+        """
+        receipts: list[Receipt] = []
+        mode_before = self.mode
+        if mode_before is Mode.OWN:
+            self._lamps.see(shown, now_ms - self._step_ms)
+        shown = self._lamps.state
+        lease = self._lease
+        if lease is not None and now_ms >= lease.not_after_ms:
+            receipts.append(self._receipt(lease.sequence, ReceiptStatus.EXPIRED, now_ms, "not renewed"))
+            self._lease = lease = None
+            if mode_before is Mode.LEASED:
+                self.mode = Mode.HANDING_BACK
+        self._advance(now_ms)
+        if lease is not None:
+            status = ReceiptStatus.ACCEPTED if self._serve(lease, now_ms) else ReceiptStatus.PENDING
+            if status is not self._answered:
+                self._answered = status
+                receipts.append(self._receipt(lease.sequence, status, now_ms))
+        elif self.mode is Mode.HANDING_BACK and self._change is None:
+            entry = self._go_home(now_ms)
+            if entry is not None:
+                return Join(entry.index, entry.remaining_ms), receipts
+        if self.mode is Mode.OWN or (mode_before is not Mode.OWN and self._lamps.state == shown):
+            return None, receipts
+        return Show(self._lamps.state), receipts
+
+    def _advance(self, now_ms: int) -> None:
+        """Carry on a change under way."""
+        if self._change is None:
+            return
+        state = next((lamps for lamps, until_ms in self._change.steps if now_ms < until_ms), None)
+        if state is None:
+            state = self._states[self._change.to_stage]
+            self._change = None
+        self._lamps.see(state, now_ms)
+
+    def _serve(self, lease: _Lease, now_ms: int) -> bool:
+        """Bring a lease to the street; False while no legal moment has come."""
+        if self.mode is Mode.OWN and self._lamps.state not in self._number:
+            return False
+        self.mode = Mode.LEASED
+        self._home = None
+        if self._change is not None:
+            return self._change.to_stage == lease.stage
+        if self._lamps.state == self._states[lease.stage]:
+            return True
+        return self._may_leave(now_ms) and self._begin(lease.stage, now_ms)
+
+    def _may_leave(self, now_ms: int) -> bool:
+        """Say whether the stage shown has had its least green."""
+        return now_ms - self._lamps.since_ms >= self._minimum_ms[self._number[self._lamps.state]]
+
+    def _begin(self, to_stage: int, now_ms: int, extra_all_red_s: float = 0.0) -> bool:
+        """Begin a change to another stage; False where it would cut a crossing's clearance."""
+        stage = self._number[self._lamps.state]
+        until_ms, steps = now_ms, []
+        for lamps, shown_s in transition_steps(self._tables, self._row, stage, to_stage, extra_all_red_s):
+            until_ms += math.ceil(shown_s * 1000)
+            steps.append((lamps, until_ms))
+        if not may_gain(self._limits, self._lamps, self._states[to_stage], until_ms):
+            return False
+        self._change = _Change(to_stage, tuple(steps))
+        self._advance(now_ms)
+        return True
+
+    def _go_home(self, now_ms: int) -> Running | None:
+        """Join the own program, or move to the stage by which it can be joined soonest."""
+        entry = legal_entry(self._limits, self._lamps, self._own, now_ms)
+        if entry is not None:
+            self.mode = Mode.OWN
+            self._home = None
+            return entry
+        stage = self._number[self._lamps.state]
+        if self._home != stage and self._may_leave(now_ms):
+            self._home = self._nearest_home(stage, now_ms)
+            if self._home is not None and self._home != stage:
+                self._begin(self._home, now_ms, self._extra_all_red_s)
+        return None
+
+    def _nearest_home(self, stage: int, now_ms: int) -> int | None:
+        """Return the stage by which the own program is joined soonest, None where none will do yet."""
+        best: int | None = None
+        best_ms: int | None = None
+        own_stages = {self._number[p.state] for p in self._own.phases if p.state in self._number}
+        for candidate in [stage, *sorted(own_stages - {stage})]:
+            supposed = self._lamps.copy()
+            arrival_ms = now_ms
+            if candidate != stage:
+                steps = transition_steps(self._tables, self._row, stage, candidate, self._extra_all_red_s)
+                arrival_ms += sum(math.ceil(shown_s * 1000) for _, shown_s in steps)
+                if not may_gain(self._limits, supposed, self._states[candidate], arrival_ms):
+                    continue
+                for lamps, _ in steps[:1]:
+                    supposed.see(lamps, now_ms)
+                supposed.see(self._states[candidate], arrival_ms)
+            joined_ms = earliest_join_ms(self._limits, supposed, self._own, arrival_ms, self._step_ms)
+            if joined_ms is not None and (best_ms is None or joined_ms < best_ms):
+                best, best_ms = candidate, joined_ms
+        return best
+
+    def _receipt(self, sequence: int, status: ReceiptStatus, now_ms: int, detail: str = "") -> Receipt:
+        return Receipt(
+            domain=DOMAIN, target=self._row, sequence=sequence, status=status, at_ms=now_ms, detail=detail
+        )
+
+
+def _stage_minimums_ms(tables: StageTables, junction_row: int) -> tuple[int, ...]:
+    controllers = tables.assets.controllers
+    stages = slice(int(controllers.stage_begin[junction_row]), int(controllers.stage_end[junction_row]))
+    minimums = np.ceil(tables.assets.stages.min_green_s[stages] * 1000)
+    return tuple(max(LEAST_GREEN_MS, int(minimum)) for minimum in minimums)

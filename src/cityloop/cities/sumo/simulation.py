@@ -1,0 +1,237 @@
+"""One simulation of SUMO in this process: steps, subscriptions, field controllers, detectors.
+
+Runs in the twin's child process and nowhere else: libsumo holds one simulation a process. Everything that is read
+every step is subscribed once; nothing is asked for value by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import libsumo
+import numpy as np
+
+from cityloop.cities.sumo.controller import FieldController, Join, Mode, Show
+from cityloop.cities.sumo.faults import FaultInjector, FaultPlan, Readings
+from cityloop.cities.sumo.lamps import LampRecord
+from cityloop.cities.sumo.launch import Launch
+from cityloop.cities.sumo.own_program import OwnPhase, OwnProgram
+from cityloop.cities.sumo.sensors import AreaScanner, LoopReader, StatusReader, StreamRows, parse_level
+from cityloop.domains.signals.schema import DOMAIN
+from cityloop.kernel.errors import CityError
+from cityloop.kernel.messages import Command, Receipt, ReceiptStatus
+
+__all__ = ["Simulation"]
+
+_LANE, _POSITION, _SPEED = libsumo.VAR_LANE_ID, libsumo.VAR_LANEPOSITION, libsumo.VAR_SPEED
+_NEXT_EDGE = 0xC1
+_LAMPS = libsumo.TL_RED_YELLOW_GREEN_STATE
+_LEFT, _COVERED = libsumo.LAST_STEP_VEHICLE_DATA, libsumo.LAST_STEP_OCCUPANCY
+_STANDING_MPS = 0.1
+_STATIC = 0
+
+
+class Simulation:
+    """A running SUMO with its field controllers and detectors; owns the process's one simulation."""
+
+    def __init__(self, launch: Launch) -> None:
+        libsumo.start(list(launch.arguments))
+        self._launch = launch
+        self.now_ms = launch.begin_ms
+        network = launch.network
+        self._tls_ids = network.tls_ids
+        self._programs = [_own_program(tls, self.now_ms) for tls in self._tls_ids]
+        self._controllers = [
+            FieldController(
+                network,
+                row,
+                program,
+                LampRecord(libsumo.trafficlight.getRedYellowGreenState(tls), self.now_ms),
+                launch.step_ms,
+            )
+            for row, (tls, program) in enumerate(zip(self._tls_ids, self._programs, strict=True))
+        ]
+        for tls in self._tls_ids:
+            libsumo.trafficlight.subscribe(tls, [_LAMPS])
+        self._shown = [libsumo.trafficlight.getRedYellowGreenState(tls) for tls in self._tls_ids]
+        self._sense = _Senses(launch)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run's end is reached."""
+        return self.now_ms >= self._launch.end_ms
+
+    def take(self, commands: Iterable[Command]) -> list[Receipt]:
+        """Hand commands to the field controllers and return what they answer at once."""
+        receipts: list[Receipt] = []
+        for command in commands:
+            if command.domain != DOMAIN or not 0 <= command.target < len(self._controllers):
+                detail = f"no target {command.target} of domain {command.domain}"
+            elif not self._launch.leased:
+                detail = "this run takes no leases"
+            else:
+                receipts += self._controllers[command.target].offer(command, self.now_ms)
+                continue
+            receipts.append(
+                Receipt(
+                    domain=command.domain,
+                    target=command.target,
+                    sequence=command.sequence,
+                    status=ReceiptStatus.REFUSED,
+                    at_ms=self.now_ms,
+                    detail=detail,
+                )
+            )
+        return receipts
+
+    def step(self) -> tuple[Readings, list[Receipt]]:
+        """Let one step pass; return what was sensed and answered."""
+        receipts: list[Receipt] = []
+        for row, controller in enumerate(self._controllers):
+            act, answers = controller.step(self.now_ms, self._shown[row])
+            receipts += answers
+            match act:
+                case Show(state=state):
+                    libsumo.trafficlight.setRedYellowGreenState(self._tls_ids[row], state)
+                case Join(phase=phase, remaining_ms=remaining_ms):
+                    self._join(row, phase, remaining_ms)
+                case None:
+                    pass
+        libsumo.simulationStep()
+        self.now_ms += self._launch.step_ms
+        lamps = libsumo.trafficlight.getAllSubscriptionResults()
+        self._shown = [lamps[tls][_LAMPS] for tls in self._tls_ids]
+        return self._sense.read(self.now_ms, self._stages(), [c.mode for c in self._controllers]), receipts
+
+    def close(self) -> None:
+        """End the simulation; SUMO finishes its outputs."""
+        libsumo.close()
+
+    def _stages(self) -> list[int]:
+        return [
+            controller.stage_of(self._shown[row]) if controller.mode is Mode.OWN else controller.stage
+            for row, controller in enumerate(self._controllers)
+        ]
+
+    def _join(self, row: int, phase: int, remaining_ms: int) -> None:
+        """Give the lamps back to the own program, in step with its clock."""
+        tls, program = self._tls_ids[row], self._programs[row]
+        libsumo.trafficlight.setProgram(tls, program.program_id)
+        libsumo.trafficlight.setPhase(tls, phase)
+        if program.begins_ms is not None:
+            libsumo.trafficlight.setPhaseDuration(tls, remaining_ms / 1000)
+
+
+class _Senses:
+    """The detectors of the sensing level, and the field controllers' reports."""
+
+    def __init__(self, launch: Launch) -> None:
+        network = launch.network
+        rows = StreamRows(network.layout)
+        level = parse_level(launch.sensing)
+        self._share = level.share
+        self._rng = np.random.default_rng(np.random.SeedSequence([launch.seed, 0x70726F6265]))
+        crossing_rows = sorted(network.crossing_edges)
+        self._status = StatusReader(rows, len(network.tls_ids), crossing_rows)
+        self._crossing_edges = [network.crossing_edges[row] for row in crossing_rows]
+        self._loops: LoopReader | None = None
+        self._area: AreaScanner | None = None
+        if level.loops:
+            self._loops = LoopReader(rows, len(network.zones))
+            self._loop_ids = [
+                [f"{name}.{approach}" for approach in range(len(network.zones))]
+                for name in ("stop", "advance")
+            ]
+            for loop in [loop for ids in self._loop_ids for loop in ids]:
+                libsumo.inductionloop.subscribe(loop, [_LEFT, _COVERED])
+            head = self._loops.streams
+        else:
+            pieces = {piece.lane_id for zone in network.zones for piece in zone.pieces}
+            lane_length_m = {lane: libsumo.lane.getLength(lane) for lane in sorted(pieces)}
+            self._area = AreaScanner(rows, network.zones, lane_length_m, level.reach_m)
+            head = self._area.count_streams
+        self._head = np.concatenate([head, self._status.streams])
+        self._faults = FaultInjector(
+            launch.faults or FaultPlan(), network.layout, network.assets, launch.seed, launch.begin_ms
+        )
+
+    def read(self, now_ms: int, stages: Sequence[int], modes: Sequence[int]) -> Readings:
+        """Return the readings of the step just past."""
+        streams, values = [self._head], []
+        if self._loops is not None:
+            values.append(self._read_loops())
+        if self._area is not None:
+            counts, object_streams, object_values = self._scan(self._area)
+            values.append(counts)
+        values += [np.array(stages, np.float64), np.array(modes, np.float64)]
+        if self._area is not None:
+            streams.append(object_streams)
+            values.append(object_values)
+        if self._crossing_edges:
+            call_streams, calls = self._status.calls(self._waiting())
+            streams.append(call_streams)
+            values.append(calls)
+        return self._faults.apply(np.concatenate(streams), np.concatenate(values), now_ms)
+
+    def _scan(self, area: AreaScanner) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        departed = libsumo.simulation.getDepartedIDList()
+        if self._share < 1 and departed:
+            drawn = self._rng.random(len(departed)) < self._share
+            departed = [vehicle for vehicle, seen in zip(departed, drawn, strict=True) if seen]
+        for vehicle in departed:
+            libsumo.vehicle.subscribe(vehicle, [_LANE, _POSITION, _SPEED])
+        numbers = area.lane_number
+        lanes: list[int] = []
+        positions_m: list[float] = []
+        speeds_mps: list[float] = []
+        for seen in libsumo.vehicle.getAllSubscriptionResults().values():
+            number = numbers.get(seen[_LANE])
+            if number is not None:
+                lanes.append(number)
+                positions_m.append(seen[_POSITION])
+                speeds_mps.append(seen[_SPEED])
+        return area.scan(lanes, positions_m, speeds_mps)
+
+    def _read_loops(self) -> np.ndarray:
+        seen = libsumo.inductionloop.getAllSubscriptionResults()
+        stop_line, advance = (
+            [(sum(vehicle[3] >= 0 for vehicle in seen[loop][_LEFT]), seen[loop][_COVERED]) for loop in ids]
+            for ids in self._loop_ids
+        )
+        return LoopReader.values(stop_line, advance)
+
+    def _waiting(self) -> list[bool]:
+        """Say of each crossing whether somebody stands before it."""
+        for person in libsumo.simulation.getDepartedPersonIDList():
+            libsumo.person.subscribe(person, [_NEXT_EDGE, _SPEED])
+        before = {
+            seen[_NEXT_EDGE]
+            for seen in libsumo.person.getAllSubscriptionResults().values()
+            if seen[_SPEED] < _STANDING_MPS
+        }
+        return [edge in before for edge in self._crossing_edges]
+
+
+def _own_program(tls: str, now_ms: int) -> OwnProgram:
+    """Read the program that a light runs, and where its clock stands."""
+    active = libsumo.trafficlight.getProgram(tls)
+    logic = next((p for p in libsumo.trafficlight.getAllProgramLogics(tls) if p.programID == active), None)
+    if logic is None or not logic.phases:
+        raise CityError(f"signal {tls!r} runs no program {active!r} of its own")
+    fixed = logic.type == _STATIC
+    count = len(logic.phases)
+    phases = tuple(
+        OwnPhase(
+            phase.state,
+            round((phase.duration if fixed else max(phase.minDur, 0.0)) * 1000),
+            phase.next[0] if phase.next and phase.next[0] >= 0 else (index + 1) % count,
+        )
+        for index, phase in enumerate(logic.phases)
+    )
+    program = OwnProgram(active, phases, None)
+    if not fixed or not program.runs_in_order() or program.cycle_ms <= 0:
+        return program
+    index = libsumo.trafficlight.getPhase(tls)
+    gone_ms = sum(phase.duration_ms for phase in phases[: index + 1])
+    to_go_ms = round(libsumo.trafficlight.getNextSwitch(tls) * 1000) - now_ms
+    return OwnProgram(active, phases, now_ms + to_go_ms - gone_ms)

@@ -1,0 +1,192 @@
+"""What the twin and its child process say to one another: few, compact messages over one socket.
+
+Readings travel as the raw bytes of their columns; nothing is made into an object a reading.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from cityloop.domains.signals.schema import ShowStage
+from cityloop.kernel.batch import Batch, Quality
+from cityloop.kernel.messages import Action, Command, Receipt, ReceiptStatus
+
+__all__ = [
+    "Close",
+    "Closed",
+    "Failed",
+    "LeaseMessage",
+    "Observe",
+    "Ready",
+    "Seen",
+    "batch_of",
+    "receive",
+    "send",
+]
+
+_LENGTH = struct.Struct(">I")
+_NO_STAGE = -(2**31)
+
+
+class LeaseMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A command, flattened."""
+
+    domain: str
+    target: int
+    stage: int
+    epoch: int
+    sequence: int
+    issued_at_ms: int
+    not_after_ms: int
+
+    @classmethod
+    def of(cls, command: Command) -> LeaseMessage:
+        """Flatten a command; an action that is not of signals has no stage."""
+        action = command.action
+        stage = action.stage if isinstance(action, ShowStage) else _NO_STAGE
+        return cls(
+            command.domain,
+            command.target,
+            stage,
+            command.epoch,
+            command.sequence,
+            command.issued_at_ms,
+            command.not_after_ms,
+        )
+
+    def command(self) -> Command:
+        """Return the command."""
+        return Command(
+            domain=self.domain,
+            target=self.target,
+            action=Action() if self.stage == _NO_STAGE else ShowStage(self.stage),
+            epoch=self.epoch,
+            sequence=self.sequence,
+            issued_at_ms=self.issued_at_ms,
+            not_after_ms=self.not_after_ms,
+        )
+
+
+class ReceiptMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A receipt, as an array."""
+
+    domain: str
+    target: int
+    sequence: int
+    status: int
+    at_ms: int
+    detail: str
+
+
+class Observe(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Parent to child: take these commands, then let time pass."""
+
+    until_ms: int
+    commands: tuple[LeaseMessage, ...]
+
+
+class Close(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Parent to child: finish the outputs and end."""
+
+
+class Ready(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Child to parent: the simulation is loaded."""
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Child to parent: what an ``Observe`` brought."""
+
+    now_ms: int
+    ended: bool
+    cpu_s: float
+    stream: bytes
+    observed_at_ms: bytes
+    received_at_ms: bytes
+    value: bytes
+    receipts: tuple[ReceiptMessage, ...]
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Child to parent: it cannot go on."""
+
+    what: str
+    now_ms: int
+
+
+class Closed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Child to parent: the outputs are whole."""
+
+    cpu_s: float
+
+
+_Message = Observe | Close | Ready | Seen | Failed | Closed
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Message)
+
+
+def send(connection: socket.socket, message: Any) -> None:
+    """Send one message whole."""
+    payload = _ENCODER.encode(message)
+    connection.sendall(_LENGTH.pack(len(payload)) + payload)
+
+
+def receive(connection: socket.socket) -> _Message | None:
+    """Wait for one message; None when the other side is gone."""
+    head = _exactly(connection, _LENGTH.size)
+    if head is None:
+        return None
+    payload = _exactly(connection, _LENGTH.unpack(head)[0])
+    return None if payload is None else _DECODER.decode(payload)
+
+
+def batch_of(seen: Seen) -> Batch:
+    """Return the readings of a message."""
+    stream = np.frombuffer(seen.stream, np.int32)
+    return Batch(
+        stream,
+        np.frombuffer(seen.observed_at_ms, np.int64),
+        np.frombuffer(seen.received_at_ms, np.int64),
+        np.frombuffer(seen.value, np.float64),
+        np.full(len(stream), int(Quality.GOOD), np.uint8),
+    )
+
+
+def receipts_of(seen: Seen) -> tuple[Receipt, ...]:
+    """Return the receipts of a message."""
+    return tuple(
+        Receipt(
+            domain=r.domain,
+            target=r.target,
+            sequence=r.sequence,
+            status=ReceiptStatus(r.status),
+            at_ms=r.at_ms,
+            detail=r.detail,
+        )
+        for r in seen.receipts
+    )
+
+
+def receipt_message(receipt: Receipt) -> ReceiptMessage:
+    """Flatten a receipt."""
+    return ReceiptMessage(
+        receipt.domain, receipt.target, receipt.sequence, int(receipt.status), receipt.at_ms, receipt.detail
+    )
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes | None:
+    parts = bytearray(size)
+    view, have = memoryview(parts), 0
+    while have < size:
+        try:
+            count = connection.recv_into(view[have:])
+        except ConnectionError:
+            return None
+        if count == 0:
+            return None
+        have += count
+    return bytes(parts)
