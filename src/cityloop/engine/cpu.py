@@ -63,6 +63,7 @@ class Meter:
     def __init__(self, warm_up_ticks: int, clock_ns: Callable[[], int] = time.process_time_ns) -> None:
         self._clock_ns = clock_ns
         self._warm_up_ticks = warm_up_ticks
+        self._step_ns = dict.fromkeys(PARTS, 0)
         self._spent_ns = dict.fromkeys(PARTS, 0)
         self._inner_ns = [0]
         self._warm_up_ns = 0
@@ -78,32 +79,36 @@ class Meter:
             yield
         finally:
             whole_ns = self._clock_ns() - begin_ns
-            self._spent_ns[name] += whole_ns - self._inner_ns.pop()
+            self._step_ns[name] += whole_ns - self._inner_ns.pop()
             self._inner_ns[-1] += whole_ns
 
     def ticked(self, decisions: int) -> None:
-        """End a tick's step: count its decisions, or forget it while warming up."""
+        """End the step of a tick: count it, as warm-up or not."""
         self._ticks += 1
         if self._ticks > self._warm_up_ticks:
             self._decisions += decisions
-        elif self._ticks == self._warm_up_ticks:
-            self._warm_up_ns = sum(self._spent_ns.values())
-            self._spent_ns = dict.fromkeys(PARTS, 0)
+            for part, ns in self._step_ns.items():
+                self._spent_ns[part] += ns
+        else:
+            self._warm_up_ns += sum(self._step_ns.values())
+        self.skipped()
+
+    def skipped(self) -> None:
+        """End a step without a tick: what it cost belongs to no decision."""
+        self._step_ns = dict.fromkeys(PARTS, 0)
 
     def cost(self) -> CpuCost:
         """Return what was counted so far."""
-        warmed = self._ticks > self._warm_up_ticks
-        counted_ns = self._spent_ns if warmed else dict.fromkeys(PARTS, 0)
         per_us = self._decisions * _NS_PER_US
-        parts = {part: ns / per_us if per_us else float("nan") for part, ns in counted_ns.items()}
+        parts = {part: ns / per_us if per_us else float("nan") for part, ns in self._spent_ns.items()}
         return CpuCost(
             us_per_decision=sum(parts.values()),
             parts_us_per_decision=parts,
             decisions=self._decisions,
             ticks=max(0, self._ticks - self._warm_up_ticks),
             warm_up_ticks=min(self._ticks, self._warm_up_ticks),
-            warm_up_s=(self._warm_up_ns if warmed else sum(self._spent_ns.values())) / 1e9,
-            total_s=sum(counted_ns.values()) / 1e9,
+            warm_up_s=self._warm_up_ns / 1e9,
+            total_s=sum(self._spent_ns.values()) / 1e9,
         )
 
 

@@ -123,6 +123,7 @@ class InlineEngine:
             self._record(observed)
             if any(blackout.covers(now_ms) for blackout in params.blackouts):
                 unplugged = True
+                self._meter.skipped()
             elif self._brain.arms:
                 if unplugged:
                     # Back after a blackout: a greater epoch, and nothing remembered.

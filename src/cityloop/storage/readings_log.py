@@ -87,6 +87,9 @@ class ReadingsReader:
 
         self.torn = None
         size = self._path.stat().st_size
+        if size == 0:
+            # The stream's head is written with its first chunk.
+            return
         with self._path.open("rb") as file:
             at_byte = 0
             try:

@@ -31,7 +31,7 @@ from cityloop.storage.records import Frames, decision_from, pack, receipt_from
 from cityloop.storage.run_toml import RUN_FILE, Result, RunToml, read_run_toml, write_run_toml
 from cityloop.wire.layout import decode_layout, encode_layout
 
-__all__ = ["RunFolder", "RunReader", "claim_folder"]
+__all__ = ["RunFolder", "RunReader", "claim_folder", "file_sha256"]
 
 _LAYOUT_FILE = "layout.msgpack"
 _READINGS_FILE = "readings/readings.arrows"
@@ -140,7 +140,7 @@ class RunFolder:
             decisions_digest=self.digest.hexdigest(),
             steps=self.steps,
             ended_ms=self._now_ms,
-            files={name: _file_sha256(self.path / name) for name in names},
+            files={name: file_sha256(self.path / name) for name in names},
         )
         self.run = msgspec.structs.replace(self.run, state="complete", result=result)
         write_run_toml(self.path, self.run)
@@ -176,7 +176,7 @@ class RunReader:
             path = self.path / name
             if not path.is_file():
                 raise StoreError(f"{path}: missing, though {RUN_FILE} lists it; restore the folder")
-            if _file_sha256(path) != digest:
+            if file_sha256(path) != digest:
                 raise StoreError(f"{path}: not as it was sealed (its SHA-256 differs); restore the folder")
 
     def layout(self) -> Layout:
@@ -237,6 +237,7 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _file_sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,21 +7,36 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import tomllib
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+import cityloop
 from cityloop.kernel.errors import StoreError
 from cityloop.storage.journal_log import sync_folder
 
-__all__ = ["FORMAT", "RUN_FILE", "InputFile", "Result", "RunToml", "Span", "read_run_toml", "write_run_toml"]
+__all__ = [
+    "FORMAT",
+    "RUN_FILE",
+    "InputFile",
+    "Result",
+    "RunToml",
+    "Span",
+    "read_run_toml",
+    "versions_here",
+    "write_run_toml",
+]
 
 FORMAT = 1
 """Version of the run folder; another one is refused."""
 
 RUN_FILE = "run.toml"
+
+_PACKAGES = ("eclipse-sumo", "libsumo", "msgspec", "numba", "numpy", "pyarrow")
 
 
 class InputFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +135,17 @@ def write_run_toml(folder: Path, run: RunToml) -> None:
         os.fsync(stream.fileno())
     part.replace(path)
     sync_folder(folder)
+
+
+def versions_here() -> dict[str, str]:
+    """Return the versions of cityloop, Python and the packages that a run's figures depend on."""
+    found = {"cityloop": cityloop.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "none"
+    return found
 
 
 def _toml(document: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ Two stages: southbound (0), and eastbound with the crossing (1).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +88,7 @@ class ToyParams:
                 _require_positive(name, value)
         if self.end_s <= self.begin_s:
             raise ConfigError(f"Toy city: end_s {self.end_s:g} is not after begin_s {self.begin_s:g}.")
-        if self.sensing != "loops" and not self.sensing.startswith("area:"):
+        if self.sensing != "loops" and not re.fullmatch(r"area:\d+(\.\d+)?", self.sensing):
             raise ConfigError(f"Toy city: sensing {self.sensing!r}; give 'loops' or 'area:<metres>'.")
 
     def intergreen_s(self, from_stage: int, to_stage: int) -> float:

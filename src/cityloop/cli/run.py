@@ -1,0 +1,162 @@
+"""``cityloop run``: one city, one control, one run folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cityloop.app import RunResult
+    from cityloop.engine.inline import Blackout, Progress
+
+__all__ = ["command", "progress_bar", "result_fields"]
+
+_ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-pressure", "brain")
+
+
+@click.command(name="run")
+@click.argument("city")
+@click.option("--control", type=click.Choice(_ARMS), default="brain", show_default=True, help="Who decides.")
+@click.option(
+    "--sensing",
+    default="area:150",
+    show_default=True,
+    metavar="LEVEL",
+    help="What the control senses: loops, area:METRES, probe:SHARE or truth.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="SUMO's seed.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Run folder; new or empty."
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Demand factor.",
+)
+@click.option(
+    "--plans",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Tuned plans, as cityloop tune writes them.",
+)
+@click.option("--faults", default="", metavar="SPEC", help="Sensor faults to inject; see docs/run-folder.md.")
+@click.option(
+    "--blackout",
+    "blackouts",
+    multiple=True,
+    metavar="BEGIN-END",
+    help="Unplug the brain between two instants of the city [s]. May be repeated.",
+)
+@click.option("--begin", "begin_s", type=float, metavar="S", help="Begin here, not as configured [s].")
+@click.option("--end", "end_s", type=float, metavar="S", help="End here, not as configured [s].")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+def command(
+    city: str,
+    control: str,
+    sensing: str,
+    seed: int,
+    out: Path,
+    scale: float,
+    plans: Path | None,
+    faults: str,
+    blackouts: tuple[str, ...],
+    begin_s: float | None,
+    end_s: float | None,
+    as_json: bool,
+) -> None:
+    """Run CITY under one control and keep everything in a run folder.
+
+    CITY is toy, a built-in name, a city folder or a SUMO .sumocfg.
+
+    \b
+    Examples:
+      cityloop run adlershof --control brain --seed 1 --out runs/brain-1
+      cityloop run my.sumocfg --control shipped --out runs/shipped-0 --json
+      cityloop run adlershof --blackout 900-960 --out runs/unplugged
+    """
+    from cityloop import app
+
+    spec = app.RunSpec(
+        city=city,
+        out=out,
+        control=control,
+        sensing=sensing,
+        seed=seed,
+        scale=scale,
+        plans=plans,
+        faults=faults,
+        blackouts=tuple(_blackout(text) for text in blackouts),
+        begin_s=begin_s,
+        end_s=end_s,
+    )
+    with progress_bar(f"{city} {control}") as progress:
+        result = app.run(spec, progress)
+    if as_json:
+        click.echo(json.dumps(result_fields(result), separators=(",", ":")))
+    else:
+        click.echo(f"{result.run_dir}: {result.decisions} decisions in {result.steps} steps")
+        click.echo(f"decisions digest {result.decisions_digest}")
+
+
+def result_fields(result: RunResult) -> dict[str, object]:
+    """Return what ``--json`` prints of a run."""
+    cost = result.cost
+    return {
+        "run_dir": str(result.run_dir),
+        "decisions_digest": result.decisions_digest,
+        "decisions": result.decisions,
+        "steps": result.steps,
+        "cpu_us_per_junction_decision": _figure(cost.us_per_decision),
+        "cpu_us_parts": {part: _figure(us) for part, us in cost.parts_us_per_decision.items()},
+        "cpu_warm_up_ticks": cost.warm_up_ticks,
+        "cpu_warm_up_s": _figure(cost.warm_up_s),
+    }
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress | None]:
+    """Show progress on standard error while it is a terminal; None otherwise."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn(title), BarColumn(), TextColumn("{task.fields[at]}"), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None, at="starting")
+
+        def show(now_ms: int, end_ms: int, decisions: int) -> None:
+            at = f"{now_ms / 1000:.0f} of {end_ms / 1000:.0f} s, {decisions} decisions"
+            if bar.tasks[task].total is None:
+                bar.reset(task, total=end_ms - now_ms, at=at)
+            total = bar.tasks[task].total or 0
+            bar.update(task, completed=total - (end_ms - now_ms), at=at)
+
+        yield show
+
+
+def _blackout(text: str) -> Blackout:
+    from cityloop.engine.inline import Blackout
+
+    begin, _, end = text.partition("-")
+    try:
+        return Blackout(float(begin), float(end))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is not BEGIN-END in seconds, such as 900-960", param_hint="--blackout"
+        ) from error
+
+
+def _figure(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 3)
