@@ -137,6 +137,22 @@ def test_a_crossing_is_clear_before_a_foe_gets_its_green(signal):
 
 
 @given(signals())
+@settings(max_examples=300, deadline=None)
+def test_a_walk_begins_before_nobody_who_drives(signal):
+    """When a Walk begins, each foe has been without a green for at least the all-red."""
+    _, site, _ = signal
+    program = extend_program(*signal)
+    states = seconds(program)
+    for crossing in site.crossings:
+        for second in range(program.all_red_s, len(states)):
+            if states[second][crossing.index] != "G" or states[second - 1][crossing.index] == "G":
+                continue
+            for foe in crossing.foes:
+                before = {state[foe] for state in states[second - program.all_red_s : second]}
+                assert not before & set("Ggy")
+
+
+@given(signals())
 @settings(max_examples=200, deadline=None)
 def test_vehicles_keep_at_least_their_shipped_green(signal):
     """Each link is green at least as long in a cycle as in the shipped stages."""

@@ -32,8 +32,8 @@ class ClearanceParams:
     """Bounds of a yellow; MUTCD 4D.26 gives 3 to 6 s."""
 
     all_red_least_s: int = 1
-    all_red_most_s: int = 4
-    """Bounds of an all-red; past some seconds drivers begin to use it."""
+    all_red_most_s: int = 6
+    """Bounds of an all-red; MUTCD 4D.26 gives 6 s as the most, since drivers begin to use a longer one."""
 
     walking_speed_mps: float = 1.0
     """The project's choice. MUTCD 4E.06 takes 3.5 ft/s (1.07), RiLSA 1.0 to 1.5."""
@@ -53,9 +53,9 @@ class ClearanceParams:
             raise ValueError(
                 f"yellow of {self.yellow_least_s} to {self.yellow_most_s} s; give 0 < least <= most."
             )
-        if not 0 <= self.all_red_least_s <= self.all_red_most_s:
+        if not 0 < self.all_red_least_s <= self.all_red_most_s:
             raise ValueError(
-                f"all-red of {self.all_red_least_s} to {self.all_red_most_s} s; give 0 <= least <= most."
+                f"all-red of {self.all_red_least_s} to {self.all_red_most_s} s; give 0 < least <= most."
             )
 
 

@@ -26,10 +26,10 @@ def test_yellow_follows_the_kinematic_formula(approach_mps, expected_s):
 
 @pytest.mark.parametrize(
     ("path_m", "speed_mps", "expected_s"),
-    [(22.78, 13.89, 2), (22.79, 13.89, 3), (1.0, 20.0, 1), (100.0, 10.0, 4)],
+    [(22.78, 13.89, 2), (22.79, 13.89, 3), (1.0, 20.0, 1), (100.0, 10.0, 6)],
 )
 def test_all_red_lets_the_last_vehicle_out(path_m, speed_mps, expected_s):
-    """All-red is way plus 5 m of vehicle over speed, in whole seconds between 1 and 4."""
+    """All-red is way plus 5 m of vehicle over speed, in whole seconds between 1 and 6."""
     assert all_red_s(path_m, speed_mps, PARAMS) == expected_s
 
 
@@ -50,7 +50,7 @@ def test_rounding_noise_costs_no_second():
         {"walking_speed_mps": 0.0},
         {"deceleration_mps2": -1.0},
         {"yellow_least_s": 7},
-        {"all_red_least_s": 5},
+        {"all_red_least_s": 7},
     ],
 )
 def test_nonsense_parameters_are_refused(wrong):

@@ -204,11 +204,10 @@ class _Plan:
             yield Phase(stage.green_s - clear_s, self._with_walks(stage.vehicles, stage.walks))
             if clear_s:
                 yield Phase(clear_s, self._with_walks(stage.vehicles, kept))
-            if self._loses_green(stage, after):
-                for duration_s, shown in ((yellow, "y"), (all_red, "r")):
-                    yield Phase(
-                        duration_s, self._with_walks(_change(stage.vehicles, after.vehicles, shown), kept)
-                    )
+            lost = self._losing(stage, after)
+            if lost:
+                yield Phase(yellow, self._with_walks(_change(stage, after, lost, "y"), kept))
+                yield Phase(all_red, self._with_walks(_change(stage, after, lost, "r"), kept))
 
     def _open(self, stage: int, crossing: Crossing, yielding: frozenset[int]) -> bool:
         shown = self.stages[stage].vehicles
@@ -234,9 +233,19 @@ class _Plan:
         ends = self.stages[stage].walks - self.stages[self._next(stage)].walks
         return [crossing for crossing in self._site.crossings if crossing.index in ends]
 
-    def _loses_green(self, stage: _Stage, after: _Stage) -> bool:
-        return any(
-            a in _GREEN and b not in _GREEN for a, b in zip(stage.vehicles, after.vehicles, strict=True)
+    def _losing(self, stage: _Stage, after: _Stage) -> frozenset[int]:
+        """Return the links whose green ends between two stages.
+
+        A turn that keeps its green into the Walk of a crossing that it leaves over ends it too, and begins
+        anew with the Walk: nobody shall step off the kerb into a running stream (RiLSA 2015, conditionally
+        compatible streams).
+        """
+        begun = after.walks - stage.walks
+        met = {link for crossing in self._site.crossings if crossing.index in begun for link in crossing.foes}
+        return frozenset(
+            link
+            for link, (a, b) in enumerate(zip(stage.vehicles, after.vehicles, strict=True))
+            if a in _GREEN and (b not in _GREEN or link in met)
         )
 
     def _lead_s(self, stage: int, crossing: Crossing) -> int:
@@ -246,16 +255,18 @@ class _Plan:
         now = stage
         for _ in self.stages:
             before, now = now, self._next(now)
-            gained_s += self._change_s if self._loses_green(self.stages[before], self.stages[now]) else 0
-            if self._meets(crossing, self.stages[before], self.stages[now]):
+            lost = self._losing(self.stages[before], self.stages[now])
+            gained_s += self._change_s if lost else 0
+            if self._meets(crossing, self.stages[before], self.stages[now], lost):
                 break
             gained_s += self.stages[now].green_s
         return max(0, needed_s - int(gained_s))
 
-    def _meets(self, crossing: Crossing, before: _Stage, now: _Stage) -> bool:
-        """Tell whether a stage gives a foe a protected green, or any green that it had not."""
+    def _meets(self, crossing: Crossing, before: _Stage, now: _Stage, lost: frozenset[int]) -> bool:
+        """Tell whether a stage gives a foe a protected green, or any green that it had not just before."""
         return any(
-            now.vehicles[link] == "G" or (now.vehicles[link] == "g" and before.vehicles[link] not in _GREEN)
+            now.vehicles[link] == "G"
+            or (now.vehicles[link] == "g" and (before.vehicles[link] not in _GREEN or link in lost))
             for link in crossing.foes
         )
 
@@ -266,14 +277,14 @@ class _Plan:
         return "".join(shown)
 
 
-def _change(before: str, after: str, lost: str) -> str:
+def _change(before: _Stage, after: _Stage, lost: frozenset[int], shown: str) -> str:
     """Return what vehicles see between two stages; a green that stays shows the weaker of the two."""
     out = []
-    for a, b in zip(before, after, strict=True):
-        if a not in _GREEN:
-            out.append(a)
-        elif b not in _GREEN:
-            out.append(lost)
-        else:
+    for link, (a, b) in enumerate(zip(before.vehicles, after.vehicles, strict=True)):
+        if link in lost:
+            out.append(shown)
+        elif a in _GREEN:
             out.append("g" if "g" in (a, b) else "G")
+        else:
+            out.append(a)
     return "".join(out)

@@ -154,6 +154,13 @@ def test_a_green_that_stays_is_not_interrupted():
     assert states[:4] == ["GGrg", "yyrg", "rrrg", "rrrG"]
 
 
+def test_a_turn_starts_anew_with_the_walk_that_it_yields_to():
+    """A right turn that is green in two stages ends before the crossing's Walk begins in the second."""
+    shipped = [Phase(10, "rGGr"), Phase(3, "rGyr"), Phase(10, "GGrr"), Phase(3, "yyrr")]
+    program = extend_program(shipped, site(crossing(4, {1, 2}, near={1}, length_m=6.0)), PARAMS)
+    assert [phase.state for phase in program.phases][:4] == ["rGGrr", "ryyrr", "rrrrr", "GgrrG"]
+
+
 def test_a_program_without_green_is_refused():
     """A signal that never shows green has no stage to keep."""
     with pytest.raises(LayoutError, match="'J': no phase"):
