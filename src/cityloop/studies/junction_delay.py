@@ -1,8 +1,8 @@
-"""Delay by junction: whose signal did the vehicles lose their time before?
+"""Delay by junction: before whose signal the vehicles lost their time.
 
 Time lost on an edge belongs to the signal at its end. Where an edge ends at no signal, it belongs to the
-signal that its only way on leads to, if that is near; all else is lost elsewhere. Lanes inside a junction
-belong to the junction.
+signal that its only way on leads to, if that is near (turning round is no way on); all else is lost
+elsewhere. Lanes inside a junction belong to the junction, or to the signal they lead to.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cityloop.studies.lamps import LampReport
 
 __all__ = ["JunctionScore", "edge_signals", "junction_scores"]
 
+_TURNAROUND = "t"
 REACH_M = 500.0
 """An edge further upstream than this is not told to wait for the signal."""
 
@@ -40,7 +41,7 @@ def edge_signals(net: NetFile) -> dict[str, str]:
     """Return the signal that each edge's lost time belongs to; edges that belong to none are left out."""
     ways: dict[str, list[Connection]] = {}
     for way in net.connections:
-        if not way.from_edge.startswith(":"):
+        if not way.from_edge.startswith(":") and way.direction != _TURNAROUND:
             ways.setdefault(way.from_edge, []).append(way)
     of_node: dict[str, str] = {}
     found: dict[str, str] = {}
@@ -57,6 +58,9 @@ def edge_signals(net: NetFile) -> dict[str, str]:
         node = edge_id[1:].rsplit("_", 1)[0]
         if edge_id.startswith(":") and node in of_node:
             found[edge_id] = of_node[node]
+    for way in net.connections:
+        if way.from_edge.startswith(":") and way.to_edge in found:
+            found.setdefault(way.from_edge, found[way.to_edge])
     return found
 
 
