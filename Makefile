@@ -9,6 +9,7 @@ PYTEST_WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help install demo dev test lint types imports bench lock clean
 
 help:
@@ -20,6 +21,7 @@ help:
 	@echo "make clean     remove $(VENV) and every cache"
 
 install: $(VENV)/.installed
+	@:
 
 demo: install
 	@$(BIN)/cityloop demo $(ARGS)
@@ -28,6 +30,7 @@ bench: install
 	@$(BIN)/cityloop bench $(ARGS)
 
 dev: $(VENV)/.dev-installed
+	@:
 
 test: lint types imports
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.domain import Domain, Views
 from cityloop.kernel.messages import Allowed, Alternative, Proposal, Refused, Request, Verdict
 from cityloop.kernel.tick import Brain
+
+# Several workers share the cores, so a slow example says nothing; CI draws the same examples every time.
+settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

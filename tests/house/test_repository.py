@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import cityloop
+
 MACHINE_PATHS = re.compile(r"(?<![\w.~<{-])/(?:[w]ork|[r]oot|[h]ome/\w+|[t]mp/v)/")
-INDEX_ADDRESSES = re.compile(r"https?://[^\s/]*/(?:[^\s]*/)?[s]imple\b|[p]ypi\.org/simple|[f]iles\.pythonhosted")
+INDEX_ADDRESSES = re.compile(
+    r"https?://[^\s/]*/(?:[^\s]*/)?[s]imple\b|[p]ypi\.org/simple|[f]iles\.pythonhosted"
+)
 LEFT_OVERS = re.compile(r"\b(?:[T]ODO|[F]IXME)\b")
 ONE_PIECE = 400
 """Lines of a module; split one that is longer where it holds two things."""
@@ -86,6 +91,11 @@ def test_run_and_dev_requirements_agree(checkout):
         return set(re.findall(r"^[a-z0-9._-]+==[^\\\n]+", text, flags=re.MULTILINE))
 
     assert pins("run.txt") < pins("dev.txt")
+
+
+def test_the_package_tells_its_own_version():
+    """One version, whether asked of the code or of the installed distribution."""
+    assert cityloop.__version__ == version("cityloop")
 
 
 def test_libsumo_and_pyarrow_load_together_in_silence():

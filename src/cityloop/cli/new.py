@@ -17,7 +17,8 @@ from cityloop.kernel.errors import ConfigError
 __all__ = ["command", "domain_files", "name_fault"]
 
 _LONGEST = 20
-_RESERVED = frozenset({"data", "domain", "helpers", "info", "manager", "schema", "test", "tests", "utils"})
+_FILES = ("baseline", "decide", "domain", "forecast", "guard", "measure", "schema", "state")
+_RESERVED = frozenset({*_FILES, "city", "data", "helpers", "info", "manager", "test", "tests", "utils"})
 _PLACES = {
     "domain": "src/cityloop/domains/__domain__",
     "city": "src/cityloop/cities/toy",
