@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -25,7 +25,6 @@ from cityloop.kernel.layout import Layout
 from cityloop.kernel.ports import City
 from cityloop.kernel.tick import Brain
 from cityloop.storage.comparing import ComparingStore
-from cityloop.storage.plans_file import find_plans
 from cityloop.storage.run_folder import RunFolder, RunReader, claim_folder, file_sha256
 from cityloop.storage.run_toml import InputFile, RunToml, Span, versions_here
 
@@ -75,7 +74,11 @@ class RunSpec:
     """A plans file; None looks in the city's own plans and in the cache."""
 
     faults: str = ""
+    """File of sensor faults (TOML); empty for none."""
+
     blackouts: tuple[Blackout, ...] = ()
+    """In seconds since the begin of the run."""
+
     begin_s: float | None = None
     """None: the case's."""
 
@@ -238,28 +241,28 @@ def _toy(spec: RunSpec) -> _Wired:
 
 def _twin(spec: RunSpec) -> _Wired:
     # The twin brings SUMO's files along; a toy, a replay and --help do without.
-    from cityloop.cities.sumo.faults import parse_faults
+    from cityloop.cities.sumo.faults import read_fault_plan
     from cityloop.cities.sumo.folder import resolve_city
     from cityloop.cities.sumo.network import read_network
     from cityloop.cities.sumo.programs import write_programs
     from cityloop.cities.sumo.twin import SumoCity, TwinSetup
 
-    case = resolve_city(spec.city)
+    whole = resolve_city(spec.city)
     case = dataclasses.replace(
-        case,
-        begin_s=case.begin_s if spec.begin_s is None else spec.begin_s,
-        end_s=case.end_s if spec.end_s is None else spec.end_s,
+        whole,
+        begin_s=whole.begin_s if spec.begin_s is None else spec.begin_s,
+        end_s=whole.end_s if spec.end_s is None else spec.end_s,
     )
     if case.end_s <= case.begin_s:
         raise ConfigError(f"end {case.end_s:g} s is not after begin {case.begin_s:g} s; give a later --end")
     network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
-    faults = parse_faults(spec.faults) if spec.faults else None
-    own_plan, plans, plans_file = _own_plan(spec, case, network)
+    faults = read_fault_plan(Path(spec.faults)) if spec.faults else None
+    own_plan, plans, plans_file = _own_plan(spec, whole, network)
     sumo_folder = spec.out / "sumo"
 
     def start() -> City:
         sumo_folder.mkdir()
-        program: str | Path = "shipped"
+        program: Path | Literal["shipped"] = "shipped"
         if plans:
             program = sumo_folder / "programs.add.xml"
             write_programs(network, plans, program)
@@ -273,13 +276,13 @@ def _twin(spec: RunSpec) -> _Wired:
             scale=spec.scale,
             faults=faults,
         )
-        city: City = SumoCity(setup)
-        return city
+        return SumoCity(setup, network)
 
     files = [("network", case.net_file)]
     files += [("routes", path) for path in case.route_files]
     files += [("additional", path) for path in case.additional_files]
     files += [("plans", plans_file)] if plans_file is not None else []
+    files += [("faults", Path(spec.faults))] if spec.faults else []
     run_toml = _run_toml(
         spec,
         case=case.name,
@@ -294,6 +297,7 @@ def _twin(spec: RunSpec) -> _Wired:
 
 def _own_plan(spec: RunSpec, case: CityCase, network: Network) -> tuple[str, tuple[Plan, ...], Path | None]:
     """Return the program that runs without a lease: its name, its plans (none: as shipped) and their file."""
+    from cityloop.cities.sumo.kept_plans import find_plans
     from cityloop.cities.sumo.programs import actuated_plan, fixed_plan
 
     if spec.control == "shipped":
@@ -304,8 +308,8 @@ def _own_plan(spec: RunSpec, case: CityCase, network: Network) -> tuple[str, tup
         return "actuated", actuated_plan(network), None
     # The leased arms fall back on the best plan at hand.
     arm = "fixed-tuned" if spec.leased else spec.control
-    found = find_plans(case.digest, spec.plans, case.plans_dir)
-    plans = found[1].of(arm) if found is not None else ()
+    found = find_plans(case, spec.plans)
+    plans = found[1].of_arm(arm) if found is not None else ()
     if found is not None and plans:
         return arm, plans, found[0]
     if spec.leased:

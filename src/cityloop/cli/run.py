@@ -48,13 +48,18 @@ _ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-p
     metavar="FILE",
     help="Tuned plans, as cityloop tune writes them.",
 )
-@click.option("--faults", default="", metavar="SPEC", help="Sensor faults to inject; see docs/run-folder.md.")
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Sensor faults to inject, as TOML.",
+)
 @click.option(
     "--blackout",
     "blackouts",
     multiple=True,
     metavar="BEGIN-END",
-    help="Unplug the brain between two instants of the city [s]. May be repeated.",
+    help="Unplug the brain from BEGIN to END seconds into the run. May be repeated.",
 )
 @click.option("--begin", "begin_s", type=float, metavar="S", help="Begin here, not as configured [s].")
 @click.option("--end", "end_s", type=float, metavar="S", help="End here, not as configured [s].")
@@ -67,7 +72,7 @@ def command(
     out: Path,
     scale: float,
     plans: Path | None,
-    faults: str,
+    faults: Path | None,
     blackouts: tuple[str, ...],
     begin_s: float | None,
     end_s: float | None,
@@ -93,7 +98,7 @@ def command(
         seed=seed,
         scale=scale,
         plans=plans,
-        faults=faults,
+        faults="" if faults is None else str(faults),
         blackouts=tuple(_blackout(text) for text in blackouts),
         begin_s=begin_s,
         end_s=end_s,

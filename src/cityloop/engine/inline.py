@@ -24,7 +24,7 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Blackout:
-    """A span of the city's time in which the brain is unplugged."""
+    """A span, in seconds since the begin of the run, in which the brain is unplugged."""
 
     begin_s: float
     end_s: float
@@ -35,9 +35,9 @@ class Blackout:
                 f"Blackout {self.begin_s:g}-{self.end_s:g} s: the end must come after the begin."
             )
 
-    def covers(self, now_ms: int) -> bool:
+    def covers(self, since_begin_ms: int) -> bool:
         """Tell whether the brain is unplugged at an instant; the begin is inside, the end is not."""
-        return ms_from_s(self.begin_s) <= now_ms < ms_from_s(self.end_s)
+        return ms_from_s(self.begin_s) <= since_begin_ms < ms_from_s(self.end_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class InlineEngine:
             now_ms = observed.now_ms
             self._steps += 1
             self._record(observed)
-            if any(blackout.covers(now_ms) for blackout in params.blackouts):
+            if any(blackout.covers(now_ms - params.begin_ms) for blackout in params.blackouts):
                 unplugged = True
                 self._meter.skipped()
             elif self._brain.arms:

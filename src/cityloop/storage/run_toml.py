@@ -43,14 +43,14 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file that the run was made from."""
 
     role: str
-    """``network``, ``routes``, ``additional`` or ``plans``."""
+    """``network``, ``routes``, ``additional``, ``plans`` or ``faults``."""
 
     path: str
     sha256: str
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """A span of the city's time, begin included."""
+    """A span of time, begin included."""
 
     begin_s: float
     end_s: float
@@ -92,6 +92,8 @@ class RunToml(msgspec.Struct, frozen=True, kw_only=True):
     layout_digest: str
     versions: dict[str, str]
     faults: str = ""
+    """File of sensor faults, also among the inputs."""
+
     calibration: str = ""
     """How far the demand has been proved against counts."""
 
@@ -100,6 +102,8 @@ class RunToml(msgspec.Struct, frozen=True, kw_only=True):
     """``incomplete`` until everything is written, then ``complete``."""
 
     blackouts: tuple[Span, ...] = ()
+    """Spans without a brain, since the begin of the run."""
+
     inputs: tuple[InputFile, ...] = ()
     result: Result | None = None
 
