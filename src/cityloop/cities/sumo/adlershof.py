@@ -1,8 +1,8 @@
 """The demand of the built-in city ``adlershof``: its figures, and how its committed files are made again.
 
 The network is the real district inside the SUMO wheel and is read where it lies. The demand is ours and
-synthetic: 1,500 vehicles and 800 people on foot an hour. The shipped program, run as a fixed one, carries
-that with queues that come and go; at 2,200 vehicles an hour its queues grow to the end of the hour.
+synthetic: 1,500 vehicles and 800 people on foot an hour, a busy hour that the shipped phases, run as a fixed
+program, carry with queues that come and go.
 """
 
 from __future__ import annotations

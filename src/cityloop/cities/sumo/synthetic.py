@@ -25,6 +25,7 @@ import sumolib
 
 from cityloop.cities.sumo.case_facts import scan_xml
 from cityloop.cities.sumo.sumo_tools import run_binary
+from cityloop.cities.sumo.synthetic_capacity import movement_capacities_vph, thinned
 from cityloop.cities.sumo.synthetic_lines import TramLine, tram_lines
 from cityloop.cities.sumo.synthetic_walks import WalkFlow, walk_flows
 from cityloop.kernel.errors import LayoutError
@@ -111,6 +112,7 @@ def _car_routes(
     routes = Counter(_routed(net_file, pairs, demand.seed))
     if not routes:
         raise LayoutError(f"{net_file}: no car route could be found between its gates and roads.")
+    routes = thinned(routes, movement_capacities_vph(net_file), demand.cars_per_h, rng)
     per_route_hz = demand.cars_per_h / _SECONDS_PER_H / routes.total()
     return [(edges_text, count * per_route_hz) for edges_text, count in sorted(routes.items())]
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import gzip
 import re
 import subprocess
+from collections import Counter
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from cityloop.cities.sumo.adlershof import ADLERSHOF_DEMAND, write_adlershof
 from cityloop.cities.sumo.folder import resolve_city
 from cityloop.cities.sumo.sumo_tools import run_binary, sumo_home
 from cityloop.cities.sumo.synthetic import SyntheticDemand, write_demand
+from cityloop.cities.sumo.synthetic_capacity import LOAD_FRAC, thinned
 from cityloop.kernel.errors import LayoutError
 
 
@@ -149,3 +152,18 @@ def test_figures_that_make_no_demand_are_refused(wrong, words):
     """Nonsense is refused where it is written down."""
     with pytest.raises(ValueError, match=words):
         SyntheticDemand(**wrong)
+
+
+def test_thinning_brings_every_movement_under_its_share():
+    """Ten routes through a movement with room for four leave four of the total, spread over what remains."""
+    routes = Counter({"a b": 10, "c d": 10})
+    left = thinned(routes, {("a", "b"): 40 / LOAD_FRAC}, 100.0, np.random.default_rng(1))
+    assert left["c d"] == 10
+    assert left["a b"] / left.total() * 100.0 <= 40.0
+    assert left["a b"] == 6
+
+
+def test_more_cars_than_the_signals_carry_are_refused():
+    """A demand that would only gridlock is refused, naming the tightest way."""
+    with pytest.raises(LayoutError, match="a to b is the tightest way"):
+        thinned(Counter({"a b": 90, "c d": 10}), {("a", "b"): 5.0}, 100.0, np.random.default_rng(1))
