@@ -179,7 +179,7 @@ def read_scorecard(run_dir: Path) -> RunScore:
         return msgspec.json.decode(path.read_bytes(), type=RunScore)
     except msgspec.DecodeError as error:
         raise StoreError(
-            f"{path}: not a scorecard of format {FORMAT} ({error}); write it again with cityloop report {run_dir}"
+            f"{path}: not a scorecard of format {FORMAT} ({error}); renew it with cityloop report {run_dir}"
         ) from error
 
 
@@ -239,8 +239,9 @@ def _warnings(
         yield f"tripinfo.xml lacks {missing} vehicles that were still due or under way; the delay is too low."
     if lamps.unsafe:
         yield f"UNSAFE LAMP STATES: {lamps.unsafe} in {lamps.opportunities} opportunities."
-    if sumo_version and run.versions.get("sumo", sumo_version) != sumo_version:
-        yield f"run.toml names SUMO {run.versions['sumo']}, but the outputs were written by {sumo_version}."
+    named = run.versions.get("eclipse-sumo", sumo_version)
+    if sumo_version and named != sumo_version:
+        yield f"run.toml names SUMO {named}, but the outputs were written by {sumo_version}."
 
 
 def _digests(run: RunToml, sumo: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ the middle.
 
 from __future__ import annotations
 
+import gzip
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,6 +43,8 @@ STATISTIC_FILE = "statistic.xml"
 EDGES_FILE = "edges.xml"
 _EDGE_PERIOD_S = 300
 _END_OF_RUN = "end"
+_KEPT = 256
+"""Elements read that are kept in memory before they are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +143,16 @@ def elements(path: Path, *tags: str) -> Iterator[tuple[ET.Element, bool]]:
     if not path.is_file():
         raise StoreError(f"{path}: no such file; the run did not write it, run it again")
     try:
-        root: ET.Element | None = None
-        for event, element in ET.iterparse(path, events=("start", "end")):
-            if root is None:
-                root = element
-            if element.tag in tags:
-                yield element, event == "start"
-            if event == "end" and len(root) > 256:
-                root.clear()
-    except ET.ParseError as error:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            root: ET.Element | None = None
+            for event, element in ET.iterparse(stream, events=("start", "end")):
+                if root is None:
+                    root = element
+                if element.tag in tags:
+                    yield element, event == "start"
+                if event == "end" and len(root) > _KEPT:
+                    root.clear()
+    except (ET.ParseError, OSError, EOFError) as error:
         raise StoreError(f"{path}: ends early or is damaged ({error}); run it again") from error
 
 
