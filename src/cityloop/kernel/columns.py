@@ -62,7 +62,13 @@ def columns_of(table: type) -> Iterator[NamedColumn]:
             array, *extras = get_args(hint)
             for extra in extras:
                 if isinstance(extra, Column):
-                    yield NamedColumn(name, np.dtype(get_args(get_args(array)[1])[0]), extra)
+                    yield NamedColumn(name, _element_type(array), extra)
+
+
+def _element_type(array: Any) -> np.dtype[Any]:
+    # NumPy spells NDArray[T] as ndarray[shape, dtype[T]], and from 2.5 on as an alias that holds T alone.
+    last = get_args(array)[-1]
+    return np.dtype(get_args(last)[0] if get_args(last) else last)
 
 
 def row_count(table: Any) -> int:
