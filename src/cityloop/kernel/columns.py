@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from cityloop.kernel.errors import LayoutError
 
-__all__ = ["BOOL", "F64", "I8", "I32", "I64", "Column", "U8", "columns_of", "row_count", "validate"]
+__all__ = ["BOOL", "F64", "I8", "I32", "I64", "U8", "Column", "columns_of", "row_count", "validate"]
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -68,7 +68,8 @@ def columns_of(table: type) -> Iterator[NamedColumn]:
 def _element_type(array: Any) -> np.dtype[Any]:
     # NumPy spells NDArray[T] as ndarray[shape, dtype[T]], and from 2.5 on as an alias that holds T alone.
     last = get_args(array)[-1]
-    return np.dtype(get_args(last)[0] if get_args(last) else last)
+    element: np.dtype[Any] = np.dtype(get_args(last)[0] if get_args(last) else last)
+    return element
 
 
 def row_count(table: Any) -> int:
