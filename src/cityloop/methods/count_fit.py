@@ -2,8 +2,8 @@
 
 Counts of vehicles are close to Poisson, and the Poisson deviance is close to the square of the GEH, the
 measure by which traffic models are accepted. So the flows of largest posterior under Poisson counts and a
-gamma prior are also, nearly, those of least squared GEH near the prior. Expectation maximisation finds them: each
-step keeps flows positive, needs no step length, and costs two passes over the shares.
+gamma prior are also, nearly, those of least squared GEH near the prior. Expectation maximisation finds them:
+each step keeps flows positive, needs no step length, and costs two passes over the shares.
 
 References
 ----------

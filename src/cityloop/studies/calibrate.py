@@ -26,8 +26,10 @@ from cityloop.cities.sumo.folder import (
     copy_case,
     files_digest,
     observed_routes,
+    original_demand,
     resolve_city,
 )
+from cityloop.cities.sumo.other_traffic import keep_other_traffic
 from cityloop.cities.sumo.sumo_tools import sumo_version
 from cityloop.kernel.errors import ConfigError, InputError
 from cityloop.methods.count_fit import held_out_rows
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 DEMAND_FILE = "calibrated.rou.xml"
+OTHER_STEM = "other-traffic"
 Method = Literal["flow-fit", "route-sampler"]
 Progress = Callable[[str], None]
 
@@ -163,20 +166,19 @@ def calibrate_case(
         candidates = candidate_routes(
             case.net_file, net, [row.edge for row in fit_rows], observed_routes(case), rng, work_dir
         )
-        _fit(case, net, candidates, fit_rows, params, rng, demand, on_progress)
+        others = keep_other_traffic(original_demand(case)[0], case.additional_files, work_dir, OTHER_STEM)
+        _fit(case, net, candidates, fit_rows, params, rng, demand, others, on_progress)
         on_progress(f"measuring {len(held)} held-out links in the twin")
         journeys = {_journey(row): row for row in asked}
         intervals = {(row.begin_s, row.end_s) for row in rows}
         # Another seed than the fit's own runs had: the verdict must not rest on one draw of chance.
         seed = params.seed + params.passes
-        measured = measure_demand(case, [demand], intervals, journeys, seed, work_dir)
+        measured = measure_demand(case, [demand, *others], intervals, journeys, seed, work_dir)
         vehicles = demand.read_text(encoding="utf-8").count("<vehicle ")
-        part = case.folder / f".{DEMAND_FILE}.part"
-        shutil.copyfile(demand, part)
-    part.replace(case.folder / DEMAND_FILE)
+        made = tuple(_put(file, case.folder) for file in (demand, *others))
     fitted, held_out = _agreement(fit_rows, measured), _agreement(held_rows, measured)
     record = CalibrationRecord(
-        demand=DEMAND_FILE,
+        demand=tuple(file.name for file in made),
         method=params.method,
         seed=params.seed,
         share_geh_below_5=held_out.share_geh_below_5,
@@ -185,7 +187,7 @@ def calibrate_case(
         held_out_links=tuple(sorted(held)),
         sumo_version=sumo_version(),
         counts_digest=files_digest((counts_file,)),
-        inputs_digest=files_digest((case.net_file, case.folder / DEMAND_FILE, *case.additional_files)),
+        inputs_digest=files_digest((case.net_file, *made, *case.additional_files)),
     )
     write_calibration(case.folder / CITY_FILE, record)
     return Calibration(
@@ -207,15 +209,17 @@ def _fit(
     params: CalibrationParams,
     rng: np.random.Generator,
     demand: Path,
+    others: Sequence[Path],
     on_progress: Progress,
 ) -> None:
+    note = f"Fitted to counts by cityloop calibrate, {params.method}, seed {params.seed}."
     if params.method == "route-sampler":
         on_progress("sampling routes with SUMO's routeSampler")
         counts: dict[tuple[float, float], dict[str, float]] = {}
         for row in rows:
             counts.setdefault((row.begin_s, row.end_s), {})[row.edge] = row.count_veh
-        span_s = (case.begin_s, case.end_s)
-        sample_with_sumo(demand, candidates, counts, span_s, params.seed, demand.parent)
+        route_of, depart_s = sample_with_sumo(candidates, counts, case.begin_s, params.seed, demand.parent)
+        write_demand(demand, candidates.edges, route_of, depart_s, note)
         return
     edge_time_s = {name: edge.length_m / edge.speed_mps / _FREE_FLOW_FRAC for name, edge in net.edges.items()}
     bins = departure_bins(case.begin_s, case.end_s, rows)
@@ -223,11 +227,17 @@ def _fit(
         on_progress(f"fitting {len(candidates.edges)} routes, pass {number + 1} of {params.passes}")
         flow_veh = fit_to_counts(candidates, bins, rows, edge_time_s, rng)
         route_of, depart_s = departures(flow_veh, bins, len(candidates.edges), rng)
-        note = f"Fitted to counts by cityloop calibrate, seed {params.seed}."
         write_demand(demand, candidates.edges, route_of, depart_s, note)
         if number + 1 < params.passes:
-            run = measure_demand(case, [demand], (), (), params.seed + number, demand.parent)
+            run = measure_demand(case, [demand, *others], (), (), params.seed + number, demand.parent)
             edge_time_s |= run.edge_time_s
+
+
+def _put(file: Path, folder: Path) -> Path:
+    """Copy a finished file into a folder in one step."""
+    part = folder / f".{file.name}.part"
+    shutil.copyfile(file, part)
+    return part.replace(folder / file.name)
 
 
 def _check_hours(case: CityCase, counts_file: Path, rows: Sequence[CountRow]) -> None:

@@ -41,8 +41,8 @@ _WALKING_SPEEDS_MPS = (0.8, 1.0)
 class CalibrationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a demand was fitted to counts, and how well it held on links that the fit did not see."""
 
-    demand: str
-    """The fitted routes, beside `city.toml`; they stand in for `routes`."""
+    demand: tuple[str, ...]
+    """The fitted cars, and people and public transport as they were; these files stand in for `routes`."""
 
     method: str
     seed: int

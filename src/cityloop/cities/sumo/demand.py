@@ -32,7 +32,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 SYNTHETIC_VEH_PER_LANE_KM_H = 40.0
-_VEHICLE_TYPE = '<vType id="car" vClass="passenger" speedDev="0.1"/>'
+_VEHICLE_TYPE = '<vType id="fit.car" vClass="passenger" speedDev="0.1"/>'
 _DEPARTURE = 'departLane="best" departSpeed="max"'
 
 
@@ -121,10 +121,10 @@ def write_demand(
     with path.open("w", encoding="utf-8") as out:
         out.write(f"<routes>\n    <!-- {note} -->\n    {_VEHICLE_TYPE}\n")
         for index in used:
-            out.write(f'    <route id="r{index}" edges={quoteattr(" ".join(routes[index]))}/>\n')
+            out.write(f'    <route id="fit.r{index}" edges={quoteattr(" ".join(routes[index]))}/>\n')
         for number, at in enumerate(np.argsort(depart_s, kind="stable")):
             out.write(
-                f'    <vehicle id="v{number}" type="car" route="r{route_of[at]}" '
+                f'    <vehicle id="fit.v{number}" type="fit.car" route="fit.r{route_of[at]}" '
                 f'depart="{depart_s[at]:.1f}" {_DEPARTURE}/>\n'
             )
         out.write("</routes>\n")
@@ -151,36 +151,47 @@ def synthetic_demand(
 
 
 def sample_with_sumo(
-    path: Path,
     candidates: CandidateRoutes,
     counts: Mapping[tuple[float, float], Mapping[str, float]],
-    span_s: tuple[float, float],
+    begin_s: float,
     seed: int,
     work_dir: Path,
-) -> None:
-    """Fit demand with SUMO's routeSampler, the yardstick of the fit of our own."""
-    pool = work_dir / "pool.rou.xml"
+) -> tuple[I64, F64]:
+    """Draw vehicles with SUMO's routeSampler, the yardstick of the fit of our own.
+
+    Returns the route of each vehicle and when it departs. Before the first count, back to `begin_s`, the
+    departures of the first interval are repeated, so that the streets are full when counting starts.
+    """
+    pool, data, sampled = (work_dir / name for name in ("pool.rou.xml", "counts.xml", "sampled.rou.xml"))
     with pool.open("w", encoding="utf-8") as out:
         out.write("<routes>\n")
         for index, (edges, weight) in enumerate(zip(candidates.edges, candidates.weight, strict=True)):
-            out.write(
-                f'    <route id="p{index}" probability="{weight:.9f}" edges={quoteattr(" ".join(edges))}/>\n'
-            )
+            listed = quoteattr(" ".join(edges))
+            out.write(f'    <route id="p{index}" probability="{weight:.9f}" edges={listed}/>\n')
         out.write("</routes>\n")
-    data = work_dir / "counts.xml"
     with data.open("w", encoding="utf-8") as out:
         out.write("<data>\n")
-        for (begin_s, end_s), by_edge in sorted(counts.items()):
-            out.write(f'    <interval id="c" begin="{begin_s}" end="{end_s}">\n')
+        for (from_s, to_s), by_edge in sorted(counts.items()):
+            out.write(f'    <interval id="c" begin="{from_s}" end="{to_s}">\n')
             for edge, count_veh in sorted(by_edge.items()):
                 out.write(f'        <edge id={quoteattr(edge)} entered="{round(count_veh)}"/>\n')
             out.write("    </interval>\n")
         out.write("</data>\n")
-    interval_s = min(end_s - begin_s for begin_s, end_s in counts)
-    arguments = ["-r", str(pool), "-d", str(data), "-o", str(path), "--weighted", "--optimize", "full"]
-    arguments += ["-b", str(span_s[0]), "-e", str(span_s[1]), "-i", str(interval_s), "--seed", str(seed)]
-    arguments += ["--attributes", _DEPARTURE]
+    interval_s = min(to_s - from_s for from_s, to_s in counts)
+    first_s, last_s = min(from_s for from_s, _ in counts), max(to_s for _, to_s in counts)
+    arguments = ["-r", str(pool), "-d", str(data), "-o", str(sampled), "--weighted", "--optimize", "full"]
+    arguments += ["-b", str(first_s), "-e", str(last_s), "-i", str(interval_s), "--seed", str(seed)]
     run_tool("routeSampler.py", arguments)
+    number = {edges: index for index, edges in enumerate(candidates.edges)}
+    drawn = [(number[edges], depart_s) for edges, depart_s in _read_departing_routes(sampled)]
+    route_of = np.array([route for route, _ in drawn], dtype=np.int64)
+    depart_s = np.array([at_s for _, at_s in drawn])
+    for back in range(1, int(np.ceil((first_s - begin_s) / interval_s)) + 1):
+        early = depart_s < first_s + interval_s
+        early &= (depart_s >= first_s) & (depart_s - back * interval_s >= begin_s)
+        route_of = np.r_[route_of, route_of[early]]
+        depart_s = np.r_[depart_s, depart_s[early] - back * interval_s]
+    return route_of, depart_s
 
 
 def _trip_ends(
@@ -255,7 +266,7 @@ def _route(
             for index, (start, end, via, _, _) in enumerate(part):
                 led = f" via={quoteattr(via)}" if via else ""
                 out.write(
-                    f'    <trip id="{index}" type="car" depart="0" from={quoteattr(start)} '
+                    f'    <trip id="{index}" type="fit.car" depart="0" from={quoteattr(start)} '
                     f"to={quoteattr(end)}{led}/>\n"
                 )
             out.write("</routes>\n")
@@ -286,14 +297,23 @@ def _own_routes(net_file: Path, own_routes: Sequence[Path], work_dir: Path) -> d
 
 
 def _read_routes(route_file: Path) -> list[tuple[str, tuple[str, ...]]]:
-    found: list[tuple[str, tuple[str, ...]]] = []
-    vehicle = [""]
+    return [(vehicle["id"], edges) for vehicle, edges in _vehicles(route_file)]
+
+
+def _read_departing_routes(route_file: Path) -> list[tuple[tuple[str, ...], float]]:
+    return [(edges, float(vehicle["depart"])) for vehicle, edges in _vehicles(route_file)]
+
+
+def _vehicles(route_file: Path) -> list[tuple[dict[str, str], tuple[str, ...]]]:
+    found: list[tuple[dict[str, str], tuple[str, ...]]] = []
+    vehicle: dict[str, str] = {}
 
     def on_start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal vehicle
         if tag in {"vehicle", "flow"}:
-            vehicle[0] = attributes["id"]
-        elif tag == "route" and vehicle[0]:
-            found.append((vehicle[0], tuple(attributes["edges"].split())))
+            vehicle = attributes
+        elif tag == "route" and vehicle:
+            found.append((vehicle, tuple(attributes["edges"].split())))
 
     scan_xml(route_file, on_start)
     return found

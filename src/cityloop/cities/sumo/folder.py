@@ -36,6 +36,7 @@ __all__ = [
     "copy_case",
     "files_digest",
     "observed_routes",
+    "original_demand",
     "require_signals",
     "resolve_city",
 ]
@@ -133,7 +134,7 @@ def _read_folder(folder: Path) -> CityCase:
         )
     toml = decode_city_toml(city_file)
     record = toml.calibration
-    routes = (record.demand,) if record else toml.routes
+    routes = record.demand if record else toml.routes
     net_file = _located(folder, toml.network, city_file, "network")
     route_files = tuple(_located(folder, name, city_file, "routes") for name in routes)
     additional = tuple(_located(folder, name, city_file, "additional") for name in toml.additional)
@@ -187,7 +188,7 @@ def case_files(case: CityCase) -> tuple[Path, ...]:
 
 def observed_routes(case: CityCase) -> tuple[Path, ...]:
     """Return the demand that the city came with, whatever a calibration made of it; none where made up."""
-    routes, synthetic = _original_demand(case)
+    routes, synthetic = original_demand(case)
     return () if synthetic else routes
 
 
@@ -231,7 +232,7 @@ def _located(folder: Path, name: str, city_file: Path, key: str) -> Path:
     return path
 
 
-def _original_demand(case: CityCase) -> tuple[tuple[Path, ...], bool]:
+def original_demand(case: CityCase) -> tuple[tuple[Path, ...], bool]:
     """Return the demand from before any calibration, and whether it was made up."""
     if case.folder is None:
         return case.route_files, case.synthetic
@@ -243,7 +244,7 @@ def _original_demand(case: CityCase) -> tuple[tuple[Path, ...], bool]:
 
 def copy_case(case: CityCase, folder: Path) -> None:
     """Write a city folder that holds a copy of everything the case names, the calibration left out."""
-    routes, synthetic = _original_demand(case)
+    routes, synthetic = original_demand(case)
     taken: dict[str, Path] = {}
 
     def copied(path: Path) -> str:
