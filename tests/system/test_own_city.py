@@ -120,10 +120,10 @@ def test_made_up_city_is_labelled_until_counts_come(town: Path, tmp_path: Path) 
 
 
 def test_poor_fit_stays_uncalibrated(town: Path, tmp_path: Path) -> None:
-    """Counts that no traffic could make are fitted as far as they go, and the city is not called calibrated."""
+    """Counts that no traffic could make are fitted as far as they go, and the city stays uncalibrated."""
     counts = tmp_path / "counts.csv"
     lines = (town / "counts.csv").read_text().splitlines()
-    nonsense = [f"{line.rsplit(',', 1)[0]},{(number % 4) * 700}" for number, line in enumerate(lines[1:])]
+    nonsense = [f"{line.rsplit(',', 1)[0]},{(number % 3) * 120}" for number, line in enumerate(lines[1:])]
     counts.write_text("\n".join([lines[0], *nonsense]) + "\n")
     made = make_city(
         InitRequest(
@@ -181,8 +181,10 @@ def test_unknown_link_leaves_nothing_behind(town: Path, tmp_path: Path) -> None:
         ("A0B0,0,900,5\n", "1 counted link; give at least 4, so that one can be held out"),
         (
             "A0B0,8000,8900,5\n",
-            "link 'A0B0' is counted in 8000-8900 s, outside the city's hours 0-4500 s; "
-            "widen begin_s and end_s or drop the row",
+            (
+                "link 'A0B0' is counted in 8000-8900 s, outside the city's hours 0-4500 s; "
+                "widen begin_s and end_s or drop the row"
+            ),
         ),
     ],
 )

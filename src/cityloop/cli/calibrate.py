@@ -94,7 +94,7 @@ def calibration_outcome(done: Calibration) -> dict[str, object]:
     """Return a calibration as one JSON-ready object."""
     import msgspec
 
-    outcome: dict[str, object] = msgspec.to_builtins(done)
+    outcome: dict[str, object] = msgspec.to_builtins(done, enc_hook=str)
     outcome["city_dir"] = str(outcome.pop("folder"))
     return outcome
 

@@ -28,8 +28,10 @@ def test_counts_are_read(tmp_path: Path) -> None:
     [
         (
             "a,0,900,1\nfoo,0,900,1",
-            ", row 3: edge 'foo' is not a link that cars may use in town.net.xml; "
-            "correct the name or remove the row",
+            (
+                ", row 3: edge 'foo' is not a link that cars may use in town.net.xml; "
+                "correct the name or remove the row"
+            ),
         ),
         ("a,0,900,many", ", row 2: count is 'many'; give a number"),
         ("a,0,900,nan", ", row 2: count is 'nan'; give a number"),

@@ -56,7 +56,10 @@ class CandidateParams:
     """Weight falls with exp(-detour_scale x relative detour), as in a logit choice of route."""
 
     own_frac: float = 0.8
-    """Share of the prior that the city's own routes take, where it has any."""
+    """Share of the prior that many routes of the city's own take."""
+
+    own_half_veh: float = 200.0
+    """Vehicles of the city's own routes at which they take half of `own_frac`: a handful proves little."""
 
     via_per_count: int = 30
     """Extra trips led over each counted edge that fewer candidates pass."""
@@ -110,7 +113,8 @@ def candidate_routes(
         detour = _free_flow_s(net, route) / best_s - 1.0
         prior[route] = max(prior.get(route, 0.0), weight * float(np.exp(-params.detour_scale * detour)))
     own = _own_routes(net_file, own_routes, work_dir)
-    return _gathered(prior, own, params.own_frac if own else 0.0)
+    own_veh = sum(own.values())
+    return _gathered(prior, own, params.own_frac * own_veh / (own_veh + params.own_half_veh))
 
 
 def write_demand(
