@@ -2,20 +2,21 @@
 
 The search is a random local search without derivatives, made cheap in three ways:
 
-- *parts*: a trial reports not only the whole cost but the share that belongs to each part, so one trial tries a change in
-  many parts at once (none next to another) and the changes that helped where they were made are kept together [1]_;
+- *parts*: a trial reports not only the whole cost but the share that belongs to each part, so one trial
+  tries a change in many parts at once (none next to another) and the changes that helped where they were
+  made are kept together [1]_;
 - *pairing*: every comparison is made on the same scenarios, so that what chance does to both sides cancels;
 - *racing*: a candidate meets the scenarios one after another and is dropped as soon as it falls behind [2]_.
 
-Steps grow where changes succeed and shrink where they fail. The same generator gives the same answer, however many
-trials run side by side.
+Steps grow where changes succeed and shrink where they fail. The same generator gives the same answer,
+however many trials run side by side.
 
 References
 ----------
-.. [1] Potter, M. A. and De Jong, K. A. (1994). A cooperative coevolutionary approach to function optimization. PPSN III,
-   249-257. doi:10.1007/3-540-58484-6_269
-.. [2] Maron, O. and Moore, A. W. (1994). Hoeffding races: accelerating model selection search for classification and
-   function approximation. NIPS 6, 59-66.
+.. [1] Potter, M. A. and De Jong, K. A. (1994). A cooperative coevolutionary approach to function
+   optimization. PPSN III, 249-257. doi:10.1007/3-540-58484-6_269
+.. [2] Maron, O. and Moore, A. W. (1994). Hoeffding races: accelerating model selection search for
+   classification and function approximation. NIPS 6, 59-66.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Moves(Generic[G]):
     """How a design may change."""
 
     vary: Callable[[int, G, float, np.random.Generator], G]
-    """``vary(part, gene, step, rng)``: another gene for a part; ``step`` is about 1 and scales its boldness."""
+    """``vary(part, gene, step, rng)``: another gene for a part; ``step``, about 1, scales its boldness."""
 
     whole: Callable[[tuple[G, ...], np.random.Generator], tuple[G, ...]] | None = None
     """Another design that differs in all its parts."""
@@ -224,14 +225,18 @@ def _candidates(
     chosen: Sequence[int],
     near: Sequence[Sequence[int]],
 ) -> list[tuple[G, ...]]:
-    """Return what is worth a race: the changes that helped where they were made, together; then the best probe."""
+    """Return what is worth a race: the changes that helped where made, together; then the best probe."""
     merged = list(best)
     for part in chosen:
         gains = [_local_gain(part, base, result, chosen, near) for result in results]
         k = int(np.argmax(gains))
         if gains[k] > 0:
             merged[part] = probes[k][part]
-    whole = [p for p, r in sorted(zip(probes, results, strict=True), key=lambda pr: pr[1].cost) if r.cost < base.cost]
+    whole = [
+        p
+        for p, r in sorted(zip(probes, results, strict=True), key=lambda pr: pr[1].cost)
+        if r.cost < base.cost
+    ]
     return [design for design in dict.fromkeys([tuple(merged), *whole[:1]]) if design != best]
 
 

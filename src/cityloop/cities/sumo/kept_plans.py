@@ -14,7 +14,9 @@ __all__ = ["find_plans", "kept_plans_file", "plans_fit"]
 PLANS_FILE = "plans.json"
 
 
-def find_plans(case: CityCase, given: Path | None = None) -> tuple[Path, TunedPlans] | None:
+def find_plans(
+    case: CityCase, given: Path | None = None, *, cache: Path | None = None
+) -> tuple[Path, TunedPlans] | None:
     """Return a city's tuned plans with their file, or None where none are at hand.
 
     A file that is given is taken or refused; else the city's own are taken, then the cache's, where they fit.
@@ -28,7 +30,7 @@ def find_plans(case: CityCase, given: Path | None = None) -> tuple[Path, TunedPl
             )
         return given, plans
     at_city = [case.plans_dir / PLANS_FILE] if case.plans_dir is not None else []
-    for path in (*at_city, kept_plans_file(case)):
+    for path in (*at_city, kept_plans_file(case, cache)):
         if path.is_file():
             plans = read_plans(path)
             if plans_fit(case, plans):

@@ -35,7 +35,7 @@ class TunedPlans(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     evaluations: dict[str, int]
     """Training runs made, by arm."""
     delay_s: dict[str, float]
-    """Mean delay of all vehicles over the training seeds, by arm; ``shipped`` and ``fixed`` are the plans before. [s]"""
+    """Mean delay of all vehicles over the training seeds, by arm, those before tuning included. [s]"""
     fixed_tuned: tuple[Plan, ...] = msgspec.field(name="fixed-tuned")
     actuated_tuned: tuple[Plan, ...] = msgspec.field(name="actuated-tuned")
 
@@ -47,7 +47,9 @@ class TunedPlans(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             case "actuated-tuned":
                 return self.actuated_tuned
             case _:
-                raise ConfigError(f"arm {arm!r} has no tuned plans; only 'fixed-tuned' and 'actuated-tuned' have")
+                raise ConfigError(
+                    f"arm {arm!r} has no tuned plans; only 'fixed-tuned' and 'actuated-tuned' have"
+                )
 
 
 def read_plans(path: Path) -> TunedPlans:
@@ -63,7 +65,9 @@ def read_plans(path: Path) -> TunedPlans:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); make it with cityloop tune") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a file of tuned plans ({error}); make it anew with cityloop tune") from None
+        raise ConfigError(
+            f"{path}: not a file of tuned plans ({error}); make it anew with cityloop tune"
+        ) from None
 
 
 def write_plans(path: Path, plans: TunedPlans) -> None:

@@ -1,8 +1,9 @@
 """Signal programs for SUMO, from plans in terms of a junction's own stages.
 
-A plan says which stages are shown and for how long; what lies between two stages (yellow, all-red, the clearance of a
-crossing) is the controller's and comes from `transitions`. A plan equal to a sound shipped program is written as that
-program, phase for phase, so that "fixed" differs from "shipped" only where something had to be mended.
+A plan says which stages are shown and for how long; what lies between two stages (yellow, all-red, the
+clearance of a crossing) is the controller's and comes from `transitions`. A plan equal to a sound shipped
+program is written as that program, phase for phase, so that "fixed" differs from "shipped" only where
+something had to be mended.
 """
 
 from __future__ import annotations
@@ -60,12 +61,12 @@ class Phase:
 
 
 def fixed_plan(network: Network) -> tuple[Plan, ...]:
-    """Return, per junction, the shipped service stages, greens and offset, mended where a green is too short."""
+    """Return, per junction, the shipped stages, greens and offset, mended where a green is too short."""
     return tuple(_fixed(network, row) for row in range(len(network.tls_ids)))
 
 
 def actuated_plan(network: Network) -> tuple[Plan, ...]:
-    """Return, per junction, the shipped stages as an actuated plan: shipped bounds, else 5 to 50 s, gap 3 s."""
+    """Return, per junction, the shipped stages as actuated: shipped bounds, else 5 to 50 s, gap 3 s."""
     plans = []
     for row, plan in enumerate(fixed_plan(network)):
         program = network.programs[row]
@@ -106,17 +107,19 @@ def _fixed(network: Network, row: int) -> Plan:
     plan = Plan(network.tls_ids[row], tuple(stages), program.offset_s)
     if is_sound(network, row):
         return plan
-    # Mended changes last longer; the shipped cycle is kept all the same, since neighbours are coordinated by it.
+    # Mended changes last longer; the shipped cycle is kept all the same, since neighbours are
+    # coordinated by it.
     return with_cycle(network, row, plan, sum(phase.duration_s for phase in program.phases))
 
 
 def with_cycle(network: Network, row: int, plan: Plan, wanted_s: float) -> Plan:
-    """Return a fixed plan with another cycle, each stage's green beyond its least scaled alike, in whole seconds.
+    """Return a fixed plan with another cycle, each green beyond its least scaled alike, in whole seconds.
 
     Where the least greens and what lies between them take longer, that is the cycle.
     """
     lost_s = sum(
-        shown.min_green_s + intergreen_s(network, row, shown.stage, plan.stages[k - len(plan.stages) + 1].stage)
+        shown.min_green_s
+        + intergreen_s(network, row, shown.stage, plan.stages[k - len(plan.stages) + 1].stage)
         for k, shown in enumerate(plan.stages)
     )
     spare_s = [shown.green_s - shown.min_green_s for shown in plan.stages]
@@ -133,20 +136,20 @@ def with_cycle(network: Network, row: int, plan: Plan, wanted_s: float) -> Plan:
 
 
 def least_green_s(network: Network, row: int, stage: int) -> float:
-    """Return a stage's least green in whole seconds: 5 s, or the Walk where a crossing walks. [s]"""
+    """Return a stage's least green in whole seconds: 5 s, or the Walk where a crossing walks. [s]."""
     begin = int(network.assets.controllers.stage_begin[row])
     return float(math.ceil(max(MIN_GREEN_S, float(network.assets.stages.min_green_s[begin + stage]))))
 
 
 def intergreen_s(network: Network, row: int, from_stage: int, to_stage: int) -> float:
-    """Return the time between two stages; 0 from a stage to itself. [s]"""
+    """Return the time between two stages; 0 from a stage to itself. [s]."""
     if from_stage == to_stage:
         return 0.0
     return sum(duration_s for _, duration_s in transition_steps(network, row, from_stage, to_stage))
 
 
 def cycle_s(network: Network, row: int, plan: Plan) -> float:
-    """Return a fixed plan's cycle: its greens and what lies between them. [s]"""
+    """Return a fixed plan's cycle: its greens and what lies between them. [s]."""
     total_s = 0.0
     for here, shown in enumerate(plan.stages):
         following = plan.stages[(here + 1) % len(plan.stages)]
@@ -155,7 +158,7 @@ def cycle_s(network: Network, row: int, plan: Plan) -> float:
 
 
 def omissible(network: Network, row: int, kept: Sequence[int]) -> bool:
-    """Return whether stages suffice: every link that some service stage shows green is green in one of them."""
+    """Return whether stages suffice: every link that is ever green is green in one of them."""
     begin = int(network.assets.controllers.stage_begin[row])
     states = network.stage_states[row]
     service = [k for k in range(len(states)) if network.assets.stages.service[begin + k]]
@@ -172,7 +175,11 @@ def program_phases(network: Network, row: int, plan: Plan) -> tuple[Phase, ...]:
         When the plan names stages that the junction has not, or greens below its least.
     """
     _check(network, row, plan)
-    if not plan.actuated and is_sound(network, row) and _without_offset(plan) == _without_offset(_fixed(network, row)):
+    if (
+        not plan.actuated
+        and is_sound(network, row)
+        and _without_offset(plan) == _without_offset(_fixed(network, row))
+    ):
         return tuple(
             Phase(phase.state, phase.duration_s, phase.duration_s, phase.duration_s)
             for phase in network.programs[row].phases
@@ -204,7 +211,9 @@ def write_programs(network: Network, plans: Sequence[Plan], path: Path) -> None:
     for plan in plans:
         if plan.junction not in rows:
             known = ", ".join(network.tls_ids[:4])
-            raise ConfigError(f"plan of junction {plan.junction!r}: the network has no such signal (it has {known}, ...)")
+            raise ConfigError(
+                f"plan of junction {plan.junction!r}: the network has no such signal (it has {known}, ...)"
+            )
         lines.extend(_logic(network, rows[plan.junction], plan))
     write_atomically(path, "\n".join([*lines, "</additional>"]) + "\n")
 
@@ -235,9 +244,13 @@ def _check(network: Network, row: int, plan: Plan) -> None:
         least_s = least_green_s(network, row, shown.stage)
         shortest_s = min(shown.min_green_s, shown.green_s) if plan.actuated else shown.green_s
         if shortest_s < least_s:
-            raise ConfigError(f"{where}: stage {shown.stage} is green {shortest_s:g} s, must be {least_s:g} s or more")
+            raise ConfigError(
+                f"{where}: stage {shown.stage} is green {shortest_s:g} s, must be {least_s:g} s or more"
+            )
         if plan.actuated and shown.green_s < shown.min_green_s:
-            raise ConfigError(f"{where}: stage {shown.stage}: longest green {shown.green_s:g} s is below its least")
+            raise ConfigError(
+                f"{where}: stage {shown.stage}: longest green {shown.green_s:g} s is below its least"
+            )
         if plan.actuated and (shown.gap_s <= 0 or shown.gap_s != plan.stages[0].gap_s):
             raise ConfigError(f"{where}: gap_s is {shown.gap_s:g}; give all its stages one gap above 0")
     if not omissible(network, row, [shown.stage for shown in plan.stages]):

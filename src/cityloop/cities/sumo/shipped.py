@@ -25,7 +25,7 @@ def is_sound(network: Network, row: int) -> bool:
 
 
 def faults(network: Network, row: int) -> tuple[str, ...]:
-    """Name what keeps a shipped program from being shown as it is, over one cycle and the seam to the next."""
+    """Name what keeps a shipped program from being shown as it is, the seam of its cycle included."""
     program, links = network.programs[row], network.assets.links
     found = [] if program.kind == "static" else [f"type is {program.kind}, not static"]
     begin = int(network.assets.controllers.link_begin[row])
@@ -74,7 +74,7 @@ def _lasts_s(phases: tuple[Phase, ...], lamps: list[str], kind: str, first: int)
 
 
 def _until_foe_s(network: Network, row: int, link: int, ends: int) -> float:
-    """Return the time from a Walk's end to the first protected green of a stream across it. [s]"""
+    """Return the time from a Walk's end to the first protected green of a stream across it. [s]."""
     controllers, phases = network.assets.controllers, network.programs[row].phases
     n_links = int(controllers.link_end[row] - controllers.link_begin[row])
     first = int(controllers.matrix_begin[row]) + link * n_links

@@ -1,7 +1,7 @@
 """One run of a city under given signal programs, for its mean delay and where that delay arose.
 
-Delay is time loss plus depart delay, averaged over all vehicles: those still under way when the hours end, and those
-that never got onto the network (end minus planned departure), included.
+Delay is time loss plus depart delay, averaged over all vehicles: those still under way when the hours end,
+and those that never got onto the network (end minus planned departure), included.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from cityloop.cities.sumo.case_facts import read_net_facts, scan_xml
@@ -54,7 +55,8 @@ def run_trial(
         work = Path(folder)
         meter, trips, edges = work / "meter.add.xml", work / "tripinfo.xml", work / "edges.xml"
         meter.write_text(
-            f'<additional><edgeData id="delay" file="{edges}" excludeEmpty="true"/></additional>', encoding="utf-8"
+            f'<additional><edgeData id="delay" file="{edges}" excludeEmpty="true"/></additional>',
+            encoding="utf-8",
         )
         outputs = ["--tripinfo-output", str(trips)]
         outputs += ["--tripinfo-output.write-unfinished", "--tripinfo-output.write-undeparted"]
@@ -63,9 +65,10 @@ def run_trial(
 
 
 def turning_flows(case: CityCase, *, seed: int) -> dict[tuple[str, str], float]:
-    """Return the demand of each pair of consecutive edges under the shipped signals. [veh/h]
+    """Return the demand of each pair of consecutive edges under the shipped signals. [veh/h].
 
-    Vehicles still under way count with their whole route, and all are scaled up for those that never departed.
+    Vehicles still under way count with their whole route, and all are scaled up for those that never
+    departed.
     """
     with tempfile.TemporaryDirectory(prefix="cityloop-trial-") as folder:
         routes, trips = Path(folder) / "routes.xml", Path(folder) / "tripinfo.xml"
@@ -81,7 +84,7 @@ def turning_flows(case: CityCase, *, seed: int) -> dict[tuple[str, str], float]:
             if tag == "route" and "edges" in attributes:
                 departed += 1
                 path = attributes["edges"].split()
-                for pair in zip(path, path[1:], strict=False):
+                for pair in pairwise(path):
                     counts[pair] += 1
 
         def on_trip(tag: str, attributes: dict[str, str]) -> None:
@@ -154,8 +157,25 @@ def _inputs(case: CityCase, programs: Path | None, meter: Path | None, seed: int
     additional = [*case.additional_files, *(file for file in (programs, meter) if file is not None)]
     if additional:
         arguments += ["-a", ",".join(str(file) for file in additional)]
-    arguments += ["-b", f"{case.begin_s:g}", "-e", f"{case.end_s:g}", "--seed", str(seed), "--scale", f"{scale:g}"]
-    arguments += ["--time-to-teleport", "-1", "--no-step-log", "--no-warnings", "--duration-log.disable"]
+    arguments += [
+        "-b",
+        f"{case.begin_s:g}",
+        "-e",
+        f"{case.end_s:g}",
+        "--seed",
+        str(seed),
+        "--scale",
+        f"{scale:g}",
+    ]
+    arguments += [
+        "--step-length",
+        "1",
+        "--time-to-teleport",
+        "-1",
+        "--no-step-log",
+        "--no-warnings",
+        "--duration-log.disable",
+    ]
     return [*arguments, "--xml-validation", "never"]
 
 
@@ -171,7 +191,11 @@ def _read(trips: Path, edges: Path, entries: Mapping[str, str]) -> TrialResult:
         vehicles += 1
         total_s += float(attributes["timeLoss"]) + waited_s
         name = attributes["id"]
-        edge = attributes["departLane"].rpartition("_")[0] or entries.get(name) or entries.get(name.rpartition(".")[0])
+        edge = (
+            attributes["departLane"].rpartition("_")[0]
+            or entries.get(name)
+            or entries.get(name.rpartition(".")[0])
+        )
         if edge:
             by_edge[edge] += waited_s
 
@@ -182,5 +206,7 @@ def _read(trips: Path, edges: Path, entries: Mapping[str, str]) -> TrialResult:
     scan_xml(trips, on_trip)
     scan_xml(edges, on_edge)
     if not vehicles:
-        raise CityError("no vehicle entered the city within its hours, so there is no delay to measure; check the routes")
+        raise CityError(
+            "no vehicle entered the city within its hours, so there is no delay to measure; check the routes"
+        )
     return TrialResult(mean_delay_s=total_s / vehicles, vehicles=vehicles, delay_by_edge_s=by_edge)
