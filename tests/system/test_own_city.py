@@ -135,8 +135,8 @@ def test_poor_fit_stays_uncalibrated(town: Path, tmp_path: Path) -> None:
     assert made.label == "UNCALIBRATED"
 
 
-def test_people_and_buses_outlive_a_calibration(town: Path, tmp_path: Path) -> None:
-    """The fit replaces cars; people, public transport and bicycles of the city's routes stay."""
+def test_public_transport_outlives_a_calibration(town: Path, tmp_path: Path) -> None:
+    """The fit replaces cars; the buses of the city's own routes stay."""
     routes = tmp_path / "mixed.rou.xml"
     routes.write_text(
         '<routes><vType id="b" vClass="bus"/><vType id="c" vClass="passenger"/>'
