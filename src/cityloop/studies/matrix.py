@@ -58,7 +58,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
 class _Made(msgspec.Struct, frozen=True, kw_only=True):
     """What a kept cell was made of."""
 
-    cell: Cell
+    cell: str
     code: str
     inputs: str
 
@@ -145,7 +145,7 @@ def _run_cell(cell: Cell, keep: bool) -> CellResult:
             )
         )
         score = write_scorecard(cell.folder)
-        made = _Made(cell=cell, code=_code_digest(), inputs=_inputs_digest(cell.folder))
+        made = _Made(cell=repr(cell), code=_code_digest(), inputs=_inputs_digest(cell.folder))
         write_json(cell.folder / _CELL_FILE, made)
     except CityloopError as error:
         return CellResult(cell=cell, failure=" ".join(str(error).split()))
@@ -164,7 +164,7 @@ def _finished(cell: Cell) -> RunScore | None:
     try:
         made = msgspec.json.decode(path.read_bytes(), type=_Made)
         same = (
-            made.cell == cell and made.code == _code_digest() and made.inputs == _inputs_digest(cell.folder)
+            made.cell == repr(cell) and made.code == _code_digest() and made.inputs == _inputs_digest(cell.folder)
         )
         return read_scorecard(cell.folder) if same else None
     except (msgspec.DecodeError, StoreError, OSError):

@@ -26,6 +26,7 @@ from cityloop.methods.statistics import nearest_rank
 
 __all__ = [
     "BIN_S",
+    "PERSONS_SOURCE",
     "Occupancy",
     "PedestrianScore",
     "PersonScore",
@@ -59,12 +60,15 @@ PERSONS_BY_CLASS: Mapping[str, float] = MappingProxyType(
         "tram": 30.0,
     }
 )
-"""Persons in a vehicle by SUMO's vehicle class.
+"""Persons in a vehicle by SUMO's vehicle class."""
 
-Cars: 1.5 on weekdays, US Bureau of Transportation Statistics, 2001 National Household Travel Survey, table
-A-15. The others are round assumptions, not observations: one in a goods vehicle or on two wheels, 10 in a
-bus, 30 in a tram. Give the city's own where they are known.
-"""
+PERSONS_SOURCE = (
+    "Cars: 1.5 on weekdays (US Bureau of Transportation Statistics, 2001 National Household Travel Survey, "
+    "table A-15). "
+    "The rest are round assumptions, not observations: one in a goods vehicle or on two wheels, 10 in a bus, "
+    "30 in a tram."
+)
+"""Where the occupancies come from; give the city's own where they are known."""
 
 
 @dataclass(frozen=True, slots=True)
