@@ -13,8 +13,6 @@ import socket
 import sys
 import time
 
-import numpy as np
-
 from cityloop.cities.sumo.launch import Launch
 from cityloop.cities.sumo.simulation import Simulation
 from cityloop.cities.sumo.twin_wire import (
@@ -75,12 +73,17 @@ def _observe(simulation: Simulation, message: Observe, connection: socket.socket
         receipts += answers
         if len(steps) % _STEPS_BETWEEN_LOOKS == 0 and _hung_up(connection):
             return None
-    columns = [b"".join(np.ascontiguousarray(step[k]).tobytes() for step in steps) for k in range(4)]
+    stream, observed, received, value = (
+        b"".join(readings[column].tobytes() for readings in steps) for column in range(4)
+    )
     return Seen(
         simulation.now_ms,
         simulation.ended,
         time.process_time(),
-        *columns,
+        stream,
+        observed,
+        received,
+        value,
         tuple(receipt_message(receipt) for receipt in receipts),
     )
 

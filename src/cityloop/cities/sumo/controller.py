@@ -141,6 +141,15 @@ class FieldController:
         """Return the number of the stage that a lamp string is, -1 where it is none."""
         return self._number.get(lamps, -1)
 
+    @property
+    def idle(self) -> bool:
+        """Whether the own plan runs and nobody asks for anything else."""
+        return self.mode is Mode.OWN and self._lease is None
+
+    def watch(self, shown: str, since_ms: int) -> None:
+        """Take note of what the own plan shows; an idle controller need not be stepped."""
+        self._lamps.see(shown, since_ms)
+
     def offer(self, command: Command, now_ms: int) -> list[Receipt]:
         """Take a lease, or say at once why not; the rest of the answer comes with the next step."""
         epoch, sequence, action = command.epoch, command.sequence, command.action

@@ -83,7 +83,7 @@ def prepare(setup: TwinSetup, network: Network) -> Launch:
     out = setup.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     generated = out / "outputs.add.xml"
-    generated.write_text(_additional(network, parse_level(setup.sensing).loops, out), encoding="utf-8")
+    generated.write_text(_additional(network, setup, out), encoding="utf-8")
     return Launch(
         arguments=_arguments(setup, out, generated),
         network=network,
@@ -129,13 +129,13 @@ def _arguments(setup: TwinSetup, out: Path, generated: Path) -> tuple[str, ...]:
     return (*arguments, *(part for option in options.items() for part in option), *measure_arguments(out))
 
 
-def _additional(network: Network, loops: bool, out: Path) -> str:
+def _additional(network: Network, setup: TwinSetup, out: Path) -> str:
     """Return the additional file: every light's states at every step, and loops where those are the sensors."""
     states = quoteattr(str(out / "tls_states.xml"))
     lines = [
         f'<timedEvent type="SaveTLSStates" source={quoteattr(tls)} dest={states}/>' for tls in network.tls_ids
     ]
-    if loops:
+    if parse_level(setup.sensing).loops:
         length_m = dict(
             zip(network.layout.names["lanes"], network.layout.lanes.length_m.tolist(), strict=True)
         )
@@ -144,7 +144,7 @@ def _additional(network: Network, loops: bool, out: Path) -> str:
                 lane, position_m = _place(zone, distance_m, length_m)
                 lines.append(
                     f'<inductionLoop id="{name}.{approach}" lane={quoteattr(lane)} pos="{position_m:.2f}"'
-                    ' period="86400" file="NUL"/>'
+                    f' period="{setup.step_s:.3f}" file="NUL"/>'
                 )
     lines.append(measure_elements(out))
     return "<additional>\n" + "\n".join(lines) + "\n</additional>\n"

@@ -49,7 +49,8 @@ class OwnProgram:
     def entries(self, state: str, now_ms: int) -> tuple[Running, ...]:
         """Return where the program may be entered while the lamps show a string."""
         if self.begins_ms is None:
-            return tuple(Running(i, p.duration_ms) for i, p in enumerate(self.phases) if p.state == state)
+            # SUMO lets an actuated phase that was entered from outside end at its next look, before its least time.
+            return tuple(Running(i, 0) for i, p in enumerate(self.phases) if p.state == state)
         due = self.due(now_ms)
         return (due,) if self.phases[due.index].state == state else ()
 

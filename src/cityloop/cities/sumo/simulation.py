@@ -6,18 +6,19 @@ every step is subscribed once; nothing is asked for value by value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import libsumo
 import numpy as np
 
 from cityloop.cities.sumo.controller import FieldController, Join, Mode, Show
-from cityloop.cities.sumo.faults import FaultInjector, FaultPlan, Readings
+from cityloop.cities.sumo.faults import FaultInjector, Readings
 from cityloop.cities.sumo.lamps import LampRecord
 from cityloop.cities.sumo.launch import Launch
 from cityloop.cities.sumo.own_program import OwnPhase, OwnProgram
 from cityloop.cities.sumo.sensors import AreaScanner, LoopReader, StatusReader, StreamRows, parse_level
 from cityloop.domains.signals.schema import DOMAIN
+from cityloop.kernel.columns import F64, I32
 from cityloop.kernel.errors import CityError
 from cityloop.kernel.messages import Command, Receipt, ReceiptStatus
 
@@ -26,7 +27,7 @@ __all__ = ["Simulation"]
 _LANE, _POSITION, _SPEED = libsumo.VAR_LANE_ID, libsumo.VAR_LANEPOSITION, libsumo.VAR_SPEED
 _NEXT_EDGE = 0xC1
 _LAMPS = libsumo.TL_RED_YELLOW_GREEN_STATE
-_LEFT, _COVERED = libsumo.LAST_STEP_VEHICLE_DATA, libsumo.LAST_STEP_OCCUPANCY
+_LEFT, _COVERED = libsumo.VAR_LAST_INTERVAL_NUMBER, libsumo.VAR_LAST_INTERVAL_OCCUPANCY
 _STANDING_MPS = 0.1
 _STATIC = 0
 
@@ -54,6 +55,12 @@ class Simulation:
         for tls in self._tls_ids:
             libsumo.trafficlight.subscribe(tls, [_LAMPS])
         self._shown = [libsumo.trafficlight.getRedYellowGreenState(tls) for tls in self._tls_ids]
+        self._busy: set[int] = set()
+        """Junctions that have a lease, or have not yet handed back."""
+        self._stage = np.array(
+            [c.stage_of(lamps) for c, lamps in zip(self._controllers, self._shown, strict=True)], np.float64
+        )
+        self._mode = np.zeros(len(self._controllers))
         self._sense = _Senses(launch)
 
     @property
@@ -71,6 +78,7 @@ class Simulation:
                 detail = "this run takes no leases"
             else:
                 receipts += self._controllers[command.target].offer(command, self.now_ms)
+                self._busy.add(command.target)
                 continue
             receipts.append(
                 Receipt(
@@ -87,31 +95,49 @@ class Simulation:
     def step(self) -> tuple[Readings, list[Receipt]]:
         """Let one step pass; return what was sensed and answered."""
         receipts: list[Receipt] = []
-        for row, controller in enumerate(self._controllers):
-            act, answers = controller.step(self.now_ms, self._shown[row])
-            receipts += answers
-            match act:
-                case Show(state=state):
-                    libsumo.trafficlight.setRedYellowGreenState(self._tls_ids[row], state)
-                case Join(phase=phase, remaining_ms=remaining_ms):
-                    self._join(row, phase, remaining_ms)
-                case None:
-                    pass
+        for row in sorted(self._busy):
+            receipts += self._control(row)
         libsumo.simulationStep()
         self.now_ms += self._launch.step_ms
         lamps = libsumo.trafficlight.getAllSubscriptionResults()
-        self._shown = [lamps[tls][_LAMPS] for tls in self._tls_ids]
-        return self._sense.read(self.now_ms, self._stages(), [c.mode for c in self._controllers]), receipts
+        for row, tls in enumerate(self._tls_ids):
+            shown = lamps[tls][_LAMPS]
+            if row in self._busy:
+                self._shown[row] = shown
+                self._report(row)
+            elif shown != self._shown[row]:
+                self._shown[row] = shown
+                self._controllers[row].watch(shown, self.now_ms - self._launch.step_ms)
+                self._stage[row] = self._controllers[row].stage_of(shown)
+        return self._sense.read(self.now_ms, self._stage, self._mode), receipts
+
+    def _control(self, row: int) -> list[Receipt]:
+        """Let a field controller that has something to do act on its lamps."""
+        controller = self._controllers[row]
+        act, receipts = controller.step(self.now_ms, self._shown[row])
+        match act:
+            case Show(state=state):
+                libsumo.trafficlight.setRedYellowGreenState(self._tls_ids[row], state)
+            case Join(phase=phase, remaining_ms=remaining_ms):
+                self._join(row, phase, remaining_ms)
+            case None:
+                pass
+        return receipts
+
+    def _report(self, row: int) -> None:
+        controller = self._controllers[row]
+        self._mode[row] = controller.mode
+        if controller.mode is Mode.OWN:
+            self._stage[row] = controller.stage_of(self._shown[row])
+            if controller.idle:
+                self._busy.discard(row)
+                controller.watch(self._shown[row], self.now_ms - self._launch.step_ms)
+        else:
+            self._stage[row] = controller.stage
 
     def close(self) -> None:
         """End the simulation; SUMO finishes its outputs."""
         libsumo.close()
-
-    def _stages(self) -> list[int]:
-        return [
-            controller.stage_of(self._shown[row]) if controller.mode is Mode.OWN else controller.stage
-            for row, controller in enumerate(self._controllers)
-        ]
 
     def _join(self, row: int, phase: int, remaining_ms: int) -> None:
         """Give the lamps back to the own program, in step with its clock."""
@@ -151,29 +177,33 @@ class _Senses:
             self._area = AreaScanner(rows, network.zones, lane_length_m, level.reach_m)
             head = self._area.count_streams
         self._head = np.concatenate([head, self._status.streams])
-        self._faults = FaultInjector(
-            launch.faults or FaultPlan(), network.layout, network.assets, launch.seed, launch.begin_ms
+        self._faults = (
+            FaultInjector(launch.faults, network.layout, network.assets, launch.seed, launch.begin_ms)
+            if launch.faults is not None and launch.faults.faults
+            else None
         )
 
-    def read(self, now_ms: int, stages: Sequence[int], modes: Sequence[int]) -> Readings:
+    def read(self, now_ms: int, stage: F64, mode: F64) -> Readings:
         """Return the readings of the step just past."""
-        streams, values = [self._head], []
+        streams, values = [self._head], [stage, mode]
         if self._loops is not None:
-            values.append(self._read_loops())
+            values.insert(0, self._read_loops())
         if self._area is not None:
             counts, object_streams, object_values = self._scan(self._area)
-            values.append(counts)
-        values += [np.array(stages, np.float64), np.array(modes, np.float64)]
-        if self._area is not None:
+            values.insert(0, counts)
             streams.append(object_streams)
             values.append(object_values)
         if self._crossing_edges:
             call_streams, calls = self._status.calls(self._waiting())
             streams.append(call_streams)
             values.append(calls)
-        return self._faults.apply(np.concatenate(streams), np.concatenate(values), now_ms)
+        stream, value = np.concatenate(streams), np.concatenate(values)
+        if self._faults is not None:
+            return self._faults.apply(stream, value, now_ms)
+        instants = np.full(len(stream), now_ms, np.int64)
+        return stream, instants, instants, value
 
-    def _scan(self, area: AreaScanner) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _scan(self, area: AreaScanner) -> tuple[F64, I32, F64]:
         departed = libsumo.simulation.getDepartedIDList()
         if self._share < 1 and departed:
             drawn = self._rng.random(len(departed)) < self._share
@@ -192,10 +222,10 @@ class _Senses:
                 speeds_mps.append(seen[_SPEED])
         return area.scan(lanes, positions_m, speeds_mps)
 
-    def _read_loops(self) -> np.ndarray:
+    def _read_loops(self) -> F64:
         seen = libsumo.inductionloop.getAllSubscriptionResults()
         stop_line, advance = (
-            [(sum(vehicle[3] >= 0 for vehicle in seen[loop][_LEFT]), seen[loop][_COVERED]) for loop in ids]
+            [(seen[loop][_LEFT], seen[loop][_COVERED]) for loop in ids]
             for ids in self._loop_ids
         )
         return LoopReader.values(stop_line, advance)
