@@ -97,10 +97,15 @@ class InlineEngine:
 
     def __init__(self, city: City, brain: Brain, store: Store, params: LoopParams) -> None:
         self._city = city
-        self._store = store
         self._params = params
-        self._meter = Meter(params.warm_up_ticks)
-        self._brain = metered(brain, self._meter)
+        self._meter = meter = Meter(params.warm_up_ticks)
+        self._brain = metered(brain, meter)
+        self._observe = meter.counted("observe", city.observe)
+        self._append_readings = meter.counted("readings", store.append_readings)
+        self._append_receipts = meter.counted("receipts", store.append_receipts)
+        self._think = meter.counted("tick", tick)
+        self._journal = meter.counted("journal", store.append_decisions)
+        self._act = meter.counted("act", city.apply)
         self._steps = self._ticks = self._decisions = self._commands = 0
 
     def run(self, progress: Progress | None = None) -> LoopReport:
@@ -112,15 +117,15 @@ class InlineEngine:
         now_ms = params.begin_ms
         unplugged = False
         while now_ms < params.end_ms:
-            with self._meter.part("observe"):
-                observed = self._city.observe(min(now_ms + stride_ms, params.end_ms))
+            observed = self._observe(min(now_ms + stride_ms, params.end_ms))
             if observed.now_ms <= now_ms:
                 if observed.ended:
                     break
                 raise CityError(f"The city's time stands still at {now_ms / 1000:g} s.")
             now_ms = observed.now_ms
             self._steps += 1
-            self._record(observed)
+            self._append_readings(now_ms, observed.batch)
+            self._append_receipts(observed.receipts)
             if any(blackout.covers(now_ms - params.begin_ms) for blackout in params.blackouts):
                 unplugged = True
                 self._meter.skipped()
@@ -145,19 +150,10 @@ class InlineEngine:
             cost=self._meter.cost(),
         )
 
-    def _record(self, observed: Observation) -> None:
-        with self._meter.part("readings"):
-            self._store.append_readings(observed.now_ms, observed.batch)
-        with self._meter.part("receipts"):
-            self._store.append_receipts(observed.receipts)
-
     def _tick(self, state: BrainState, observed: Observation) -> BrainState:
-        with self._meter.part("tick"):
-            ticked = tick(self._brain, state, observed.batch, (), observed.now_ms)
-        with self._meter.part("journal"):
-            self._store.append_decisions(ticked.decisions)
-        with self._meter.part("act"):
-            self._city.apply(ticked.commands)
+        ticked = self._think(self._brain, state, observed.batch, (), observed.now_ms)
+        self._journal(ticked.decisions)
+        self._act(ticked.commands)
         self._ticks += 1
         self._decisions += len(ticked.decisions)
         self._commands += len(ticked.commands)

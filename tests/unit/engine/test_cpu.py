@@ -20,10 +20,14 @@ class Clock:
 
 
 def spend(meter, clock, part, own_us, inner=()):
-    with meter.part(part):
+    """Spend time in a part, and in parts inside it."""
+
+    def work():
         clock.now_ns += own_us * 1000
         for name, us in inner:
             spend(meter, clock, name, us)
+
+    meter.counted(part, work)()
 
 
 def test_inner_parts_are_taken_out_of_the_outer():
