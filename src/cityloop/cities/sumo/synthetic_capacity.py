@@ -1,9 +1,10 @@
-"""No more cars than the shipped greens can carry: a made-up demand must not ask what a street never could give."""
+"""No more cars than the shipped greens can carry: nobody would queue daily for what a street cannot give."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ Movement = tuple[str, str]
 
 
 def movement_capacities_vph(net_file: Path) -> dict[Movement, float]:
-    """Return what each signalled movement can carry under the shipped program's own durations. [veh/h]"""
+    """Return what each signalled movement can carry under the shipped durations [veh/h]."""
     net = read_netfile(net_file)
     links: dict[Movement, list[Connection]] = defaultdict(list)
     for connection in net.connections:
@@ -53,7 +54,7 @@ def thinned(
     The total rate stays: what is taken from one way is spread over all that remain.
     """
     left = [text for text, count in sorted(routes.items()) for _ in range(count)]
-    used = [list(zip(edges, edges[1:], strict=False)) for edges in (text.split() for text in left)]
+    used = [list(pairwise(edges)) for edges in (text.split() for text in left)]
     most = len(left)
     while True:
         load = Counter(movement for ways in used for movement in ways if movement in capacities_vph)
@@ -68,8 +69,8 @@ def thinned(
         used = [ways for row, ways in enumerate(used) if row not in drop]
         if len(left) < most / 2:
             raise LayoutError(
-                f"The network's signals cannot carry {cars_per_h:g} cars an hour ({worst[0]} to {worst[1]} is "
-                "the tightest way); ask for fewer."
+                f"The network's signals cannot carry {cars_per_h:g} cars an hour ({worst[0]} to {worst[1]} "
+                "is the tightest way); ask for fewer."
             )
 
 

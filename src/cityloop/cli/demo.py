@@ -1,0 +1,158 @@
+"""``cityloop demo``: the closed loop on a real district, against a tuned fixed program, live."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cityloop.studies.demo_run import DemoTick
+
+__all__ = ["command"]
+
+_LINE_EVERY_S = 5.0
+"""Between two plain lines of one arm, in the viewer's time."""
+
+
+@click.command(name="demo")
+@click.option("--exit", "leave", is_flag=True, help="Plain lines, and end without an offer what to do next.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each control."
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=4, max=60),
+    default=30.0,
+    show_default=True,
+    help="Of the city's time, each run.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="New folder; by default runs/demo-..."
+)
+def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
+    """Show the brain beside a tuned fixed program on a real district, and pull its plug halfway.
+
+    The district is Berlin-Adlershof with a synthetic demand. Both controls run at once on the same seeds.
+    Halfway the brain is unplugged for a minute: every junction hands itself back to its own plan, and takes
+    leases again afterwards. It ends with a scorecard and a report. Nothing is downloaded.
+
+    \b
+    Examples:
+      cityloop demo
+      cityloop demo --exit --minutes 15
+      cityloop demo --seeds 3 --out runs/demo-three
+    """
+    from cityloop.kernel.errors import ConfigError
+    from cityloop.studies.demo import DemoSpec, hand_back_lines, run_demo
+    from cityloop.studies.report import write_report
+    from cityloop.studies.tables import summary_lines
+
+    folder = out if out is not None else Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder}: there already and not an empty folder; give another --out")
+    spec = DemoSpec(out=folder, seeds=tuple(range(1, seeds + 1)), minutes=minutes)
+    live = not leave and sys.stdout.isatty()
+    pulled = spec.blackout
+    click.echo(
+        f"Adlershof, {minutes:g} minutes of a synthetic busy hour: {' and '.join(spec.arms)} side by side. "
+        f"The brain is unplugged from {pulled.begin_s:g} s to {pulled.end_s:g} s."
+    )
+    with _live_view(spec.arms) if live else _plain_lines() as show:
+        outcome = run_demo(spec, show)
+    report = write_report([folder], folder / "report.html")
+    click.echo("")
+    for line in (*summary_lines(outcome.summary), *hand_back_lines(outcome.hand_backs)):
+        click.echo(line)
+    click.echo("")
+    click.echo(f"scorecard: {folder / 'scorecard.json'}")
+    click.echo(f"report:    {report}")
+    if live:
+        brain = folder / "brain" / "1"
+        click.echo("\nWhere to look next:")
+        click.echo(f"  open {report} in a browser")
+        click.echo(f"  cityloop replay {brain}     recompute every decision from what the sensors said")
+        click.echo(
+            "  cityloop doctor adlershof     what is wrong with the programs that ship with the district"
+        )
+    click.echo(folder)
+
+
+@contextmanager
+def _plain_lines() -> Iterator[Callable[[DemoTick], None]]:
+    """Print a line an arm every few seconds, and whenever the plug is pulled or put back."""
+    shown_at: dict[str, float] = {}
+    unplugged: dict[str, bool] = {}
+
+    def show(tick: DemoTick) -> None:
+        turned = unplugged.get(tick.arm, False) != tick.unplugged
+        unplugged[tick.arm] = tick.unplugged
+        now = time.monotonic()
+        if turned or tick.now_s >= tick.end_s or now - shown_at.get(tick.arm, 0.0) >= _LINE_EVERY_S:
+            shown_at[tick.arm] = now
+            click.echo(
+                f"{tick.arm:<12} seed {tick.seed} {tick.now_s:5.0f}/{tick.end_s:.0f} s  "
+                f"{tick.vehicles:4d} vehicles, {tick.standing:3d} standing, "
+                f"delay so far {tick.delay_s:5.1f} s  "
+                f"{_modes(tick)}"
+            )
+            sys.stdout.flush()
+
+    yield show
+
+
+@contextmanager
+def _live_view(arms: tuple[str, ...]) -> Iterator[Callable[[DemoTick], None]]:
+    """Keep one table on the terminal, a row an arm."""
+    from rich.console import Console
+    from rich.live import Live
+
+    latest: dict[str, DemoTick] = {}
+    with Live(_table(arms, latest), console=Console(), refresh_per_second=4) as live:
+
+        def show(tick: DemoTick) -> None:
+            latest[tick.arm] = tick
+            live.update(_table(arms, latest))
+
+        yield show
+
+
+def _table(arms: tuple[str, ...], latest: dict[str, DemoTick]) -> Table:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    table = Table("control", "seed", "time", "", "vehicles", "standing", "delay so far", "junctions")
+    for arm in arms:
+        tick = latest.get(arm)
+        if tick is None:
+            table.add_row(arm, "", "starting")
+            continue
+        table.add_row(
+            arm,
+            str(tick.seed),
+            f"{tick.now_s:.0f} s",
+            ProgressBar(total=tick.end_s, completed=tick.now_s, width=20),
+            str(tick.vehicles),
+            str(tick.standing),
+            f"{tick.delay_s:.1f} s",
+            _modes(tick),
+        )
+    return table
+
+
+def _modes(tick: DemoTick) -> str:
+    """Say who decides at the junctions."""
+    own, leased, handing_back = tick.modes
+    if not (leased or handing_back or tick.unplugged or tick.decisions):
+        return f"{own} junctions on their own plan"
+    words = f"{leased} junctions led, {own} on their own plan"
+    if handing_back:
+        words += f", {handing_back} handing back"
+    return f"{words}{'  BRAIN UNPLUGGED' if tick.unplugged else ''}"
