@@ -11,7 +11,8 @@ __all__ = ["command"]
 
 @click.command(
     name="tune",
-    epilog="Examples: cityloop tune adlershof; cityloop tune town.sumocfg --budget 60 --out plans.json",
+    epilog="\b\nExamples:\n  cityloop tune adlershof\n"
+    "  cityloop tune town.sumocfg --budget 60 --out plans.json",
 )
 @click.argument("city")
 @click.option("--budget", type=click.IntRange(min=2), default=None, help="Training runs for each arm (200).")
@@ -30,8 +31,8 @@ def command(
     of all vehicles, on training seeds that no score is taken on, and used by the arms of the same names.
     """
     from cityloop.cities.sumo.folder import resolve_city
-    from cityloop.cities.sumo.kept_plans import kept_plans_file
-    from cityloop.cities.sumo.plans import read_plans, write_plans
+    from cityloop.cities.sumo.kept_plans import find_plans, kept_plans_file
+    from cityloop.cities.sumo.plans import write_plans
     from cityloop.studies import tune as study
 
     training = _seeds(seeds) if seeds else study.TRAINING_SEEDS
@@ -40,14 +41,15 @@ def command(
     def progress(line: str) -> None:
         click.echo(line, err=True)
 
-    if out is None and training == study.TRAINING_SEEDS:
-        path = study.ensure_plans(case, jobs=jobs, budget=budget or study.DEFAULT_BUDGET, progress=progress)
-        plans = read_plans(path)
+    # Plans at hand are enough, unless other seeds, another file or more runs are asked for.
+    found = find_plans(case) if out is None and training == study.TRAINING_SEEDS else None
+    if found is not None and (budget is None or found[1].budget >= budget):
+        path, plans = found
     else:
-        path = out if out is not None else kept_plans_file(case)
         plans = study.tune(
             case, jobs=jobs, budget=budget or study.DEFAULT_BUDGET, seeds=training, progress=progress
         )
+        path = out if out is not None else kept_plans_file(case)
         write_plans(path, plans)
     if as_json:
         import orjson

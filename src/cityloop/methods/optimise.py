@@ -187,14 +187,26 @@ def search(
 
 
 def _best_start(ledger: _Ledger[G], starts: Sequence[tuple[G, ...]], scenarios: int) -> tuple[G, ...]:
-    """Let the starts race: the better half after each scenario goes on to the next."""
+    """Let the starts race: the better half after each scenario goes on to the next.
+
+    As many of the first starts take part as the budget allows.
+    """
     left = list(dict.fromkeys(starts))
+    while len(left) > 1 and sum(_still_in(len(left), k) for k in range(scenarios)) > ledger.budget:
+        left.pop()
     for scenario in range(scenarios):
         ledger.measure([(design, scenario) for design in left])
         left.sort(key=lambda design: ledger.mean(design, range(scenario + 1)))
         if scenario < scenarios - 1:
-            left = left[: max(1, (len(left) + 1) // 2)]
+            left = left[: _still_in(len(left), 1)]
     return left[0]
+
+
+def _still_in(starts: int, scenarios: int) -> int:
+    """Return how many of the starts are left after some scenarios."""
+    for _ in range(scenarios):
+        starts = (starts + 1) // 2
+    return starts
 
 
 def _apart(costs: F64, near: Sequence[Sequence[int]], rng: np.random.Generator) -> list[int]:

@@ -112,6 +112,14 @@ def test_the_best_start_is_taken_and_bad_ones_are_dropped_early():
     assert result.design == (1,) * len(BEST)
 
 
+def test_starts_that_the_budget_cannot_race_are_left_out():
+    """Twenty starts and six trials: the first few race, and the budget holds."""
+    starts = [(k,) * len(BEST) for k in range(20)]
+    bowl = Bowl()
+    search(starts, Moves(step_by), bowl, SearchParams(budget=6), np.random.default_rng(1))
+    assert 0 < len(bowl.asked) <= 6
+
+
 def test_a_search_without_trials_is_refused():
     """A budget of none makes no search."""
     with pytest.raises(ValueError, match="budget"):
