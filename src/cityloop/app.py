@@ -66,7 +66,7 @@ class RunSpec:
     out: Path
     control: str = "brain"
     sensing: str = "area:150"
-    seed: int = 0
+    seed: int = 1
     scale: float = 1.0
     """Demand as a multiple of the case's."""
 

@@ -32,6 +32,8 @@ def command(run_dir: Path, as_json: bool) -> None:
     if result.other_versions:
         others = ", ".join(result.other_versions)
         click.echo(f"note: recorded with other versions of {others} (see {run_dir / 'run.toml'})", err=True)
+    click.echo(f"{run_dir}: all {result.decisions} decisions made again alike")
+    click.echo(f"decisions digest {result.decisions_digest}")
     if as_json:
         fields = {
             "run_dir": str(run_dir),
@@ -40,6 +42,3 @@ def command(run_dir: Path, as_json: bool) -> None:
             "steps": result.steps,
         }
         click.echo(json.dumps(fields, separators=(",", ":")))
-    else:
-        click.echo(f"{run_dir}: all {result.decisions} decisions made again alike")
-        click.echo(f"decisions digest {result.decisions_digest}")

@@ -31,7 +31,7 @@ _ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-p
     metavar="LEVEL",
     help="What the control senses: loops, area:METRES, probe:SHARE or truth.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="SUMO's seed.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="SUMO's seed.")
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Run folder; new or empty."
 )
@@ -105,11 +105,20 @@ def command(
     )
     with progress_bar(f"{city} {control}") as progress:
         result = app.run(spec, progress)
+    if (out / "sumo").is_dir():
+        from cityloop.studies.report import write_report
+        from cityloop.studies.scorecard import write_scorecard
+
+        write_scorecard(out)
+        write_report([out], out / "report.html")
+    delay_s = _scored(result.run_dir)
+    click.echo(f"{result.run_dir}: {result.decisions} decisions in {result.steps} steps")
+    click.echo(f"decisions digest {result.decisions_digest}")
+    if delay_s is not None:
+        click.echo(f"mean delay {delay_s:.2f} s a vehicle; see {result.run_dir / 'report.html'}")
     if as_json:
-        click.echo(json.dumps(result_fields(result), separators=(",", ":")))
-    else:
-        click.echo(f"{result.run_dir}: {result.decisions} decisions in {result.steps} steps")
-        click.echo(f"decisions digest {result.decisions_digest}")
+        fields = result_fields(result) | {"mean_delay_s": delay_s}
+        click.echo(json.dumps(fields, separators=(",", ":")))
 
 
 def result_fields(result: RunResult) -> dict[str, object]:
@@ -149,6 +158,18 @@ def progress_bar(title: str) -> Iterator[Progress | None]:
             bar.update(task, completed=total - (end_ms - now_ms), at=at)
 
         yield show
+
+
+def _scored(run_dir: Path) -> float | None:
+    """Write scorecard and report of a twin's run, and return its mean delay."""
+    if not (run_dir / "sumo").is_dir():
+        return None
+    from cityloop.studies.report import write_report
+    from cityloop.studies.scorecard import write_scorecard
+
+    score = write_scorecard(run_dir)
+    write_report([run_dir], run_dir / "report.html")
+    return score.vehicles.delay_s
 
 
 def _blackout(text: str) -> Blackout:
