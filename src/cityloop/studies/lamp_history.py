@@ -76,7 +76,7 @@ def read_window(
 
 
 def busiest_corridor(net: NetFile, loss: EdgeLoss | None) -> Corridor | None:
-    """Return the chain of signals that most vehicles follow, or None where fewer than two are near each other."""
+    """Return the chain of signals that most vehicles follow, or None where no two are near each other."""
     ways = _signal_ways(net)
     flow = {edge: float(left.sum()) for edge, left in loss.left_veh.items()} if loss is not None else {}
     between = _hops(net, ways)

@@ -164,7 +164,9 @@ def _finished(cell: Cell) -> RunScore | None:
     try:
         made = msgspec.json.decode(path.read_bytes(), type=_Made)
         same = (
-            made.cell == repr(cell) and made.code == _code_digest() and made.inputs == _inputs_digest(cell.folder)
+            made.cell == repr(cell)
+            and made.code == _code_digest()
+            and made.inputs == _inputs_digest(cell.folder)
         )
         return read_scorecard(cell.folder) if same else None
     except (msgspec.DecodeError, StoreError, OSError):

@@ -15,7 +15,7 @@ from cityloop.studies.svg import Frame, axis_ticks, clock, element, figure, numb
 __all__ = ["delay_by_arm", "delay_map", "delay_over_time", "junction_numbers"]
 
 _WIDTH = 760.0
-_LETTER = 6.3
+_LETTER = 8.4
 """Rough width of a letter of a label."""
 
 
@@ -29,7 +29,9 @@ def delay_by_arm(name: str, summary: Summary, scores: Mapping[str, Sequence[RunS
     left = 24 + _LETTER * max(len(row.arm) for row in rows)
     height = 44.0 * len(rows) + 52
     frame = Frame((left, 12, _WIDTH - 90, height - 40), (0, high * 1.04), (0, 1))
-    parts = _x_grid(frame, axis_ticks(0, high), lambda value: number(value, 0), "mean delay of a vehicle [s]")
+    parts = _x_grid(
+        frame, axis_ticks(0, high, 8), lambda value: number(value, 0), "mean delay of a vehicle [s]"
+    )
     for row, arm in enumerate(rows):
         y = 34.0 + 44 * row
         found = arm.measures["delay_s"]
@@ -57,7 +59,7 @@ def delay_by_arm(name: str, summary: Summary, scores: Mapping[str, Sequence[RunS
 
 
 def delay_over_time(name: str, scores: Mapping[str, Sequence[RunScore]]) -> str:
-    """Draw each arm's delay by the time that vehicles were due to depart: mean over seeds, and their spread."""
+    """Draw each arm's delay by the time that vehicles were due: mean over seeds, and their spread."""
     first = next(iter(scores.values()))[0]
     lines = {arm: _binned(runs) for arm, runs in scores.items()}
     high = max((top for points in lines.values() for _, _, _, top in points), default=0.0)
@@ -71,8 +73,10 @@ def delay_over_time(name: str, scores: Mapping[str, Sequence[RunScore]]) -> str:
             element("line", x1=frame.left, x2=frame.right, y1=frame.y(tick), y2=frame.y(tick), class_="grid")
         )
         parts.append(text(frame.left - 8, frame.y(tick) + 4, number(tick, 0), "tick", "end"))
-    for tick in _time_ticks(first.begin_s, first.end_s):
-        parts.append(text(frame.x(tick), frame.bottom + 18, clock(tick, first.begin_s), "tick", "middle"))
+    parts += [
+        text(frame.x(tick), frame.bottom + 18, clock(tick, first.begin_s), "tick", "middle")
+        for tick in _time_ticks(first.begin_s, first.end_s)
+    ]
     parts.append(text(14, 16, "s", "tick"))
     ends: list[tuple[float, str, str]] = []
     for row, (arm, points) in enumerate(lines.items()):
@@ -180,7 +184,7 @@ def _binned(runs: Sequence[RunScore]) -> list[tuple[float, float, float, float]]
 def _time_ticks(begin_s: float, end_s: float) -> list[float]:
     span = end_s - begin_s
     step = next((s for s in (60, 120, 300, 600, 900, 1800, 3600, 7200) if span / s <= 7), 14400)
-    return [t for t in range(math.ceil(begin_s / step) * step, int(end_s) + 1, step)]
+    return [float(t) for t in range(math.ceil(begin_s / step) * step, int(end_s) + 1, step)]
 
 
 def _apart(ends: Sequence[tuple[float, str, str]], least: float = 15.0) -> list[tuple[float, str, str]]:

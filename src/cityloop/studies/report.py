@@ -64,7 +64,7 @@ def render_report(run_dirs: Sequence[Path]) -> str:
     bodies, title = [], ""
     for row, arms in enumerate(groups):
         summary = summarise({arm: [run.score for run in runs] for arm, runs in arms.items()}, _ours(arms))
-        title = title or f"{summary.city}: {' and '.join(arms)}"
+        title = title or f"{summary.city}: {_listed(list(arms))}"
         bodies.append(_section(f"g{row}", summary, arms, alone=len(groups) == 1))
     title = title if len(groups) == 1 else f"{len(groups)} studies"
     css = _CSS_FILE.read_text(encoding="utf-8")
@@ -80,6 +80,11 @@ def render_report(run_dirs: Sequence[Path]) -> str:
         "can be "
         "computed again with <code>cityloop report DIR --rescore</code>.</p></footer></body></html>\n"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return 'a, b and c'."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _groups(runs: Sequence[_Run]) -> list[dict[str, list[_Run]]]:
@@ -243,7 +248,7 @@ def _is_crossing(net: NetFile, edge_id: str) -> bool:
 
 
 def _changes(folder: Path, junction: str, begin_s: float, end_s: float) -> Iterator[Change]:
-    """Yield the changes of stage that the journal holds for a junction: when each was first decided, and why."""
+    """Yield a junction's changes of stage from the journal: when each was first decided, and why."""
     reader = RunReader(folder)
     try:
         target = reader.layout().names["junctions"].index(junction)

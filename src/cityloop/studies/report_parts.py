@@ -77,7 +77,8 @@ def headline(summary: Summary) -> str:
         arm = summary.arms[0]
         found = arm.measures.get("delay_s")
         said = f"Mean delay of a vehicle: {number(found.mean)} s" if found else "No vehicle departed"
-        return f'<p class="verdict">{said} under {escape(arm.arm)}. One control only, so nothing is compared.</p>'
+        alone = "One control only, so nothing is compared."
+        return f'<p class="verdict">{said} under {escape(arm.arm)}. {alone}</p>'
     best = next((pair for pair in pairs if pair.theirs == summary.best_other), pairs[0])
     others = [pair for pair in pairs if pair is not best]
     lines = [f'<p class="verdict">{_verdict(best)}. Worst seed: {best.worst_seed}.</p>']
@@ -113,6 +114,7 @@ def cards(summary: Summary) -> str:
         )
         return f"<div><dt>{label}</dt><dd>{number(found.mean, digits)}{unit}{beside}</dd></div>"
 
+    among = f"in {_count(mine.opportunities)} opportunities"
     unsafe = "none" if mine.unsafe == 0 else str(mine.unsafe)
     shown = [
         card("Mean delay", "delay_s", " s"),
@@ -120,8 +122,7 @@ def cards(summary: Summary) -> str:
         card("Stops of a vehicle", "stops", "", 2),
         card("Mean wait on foot", "walk_waiting_s", " s"),
         card("Longest red, mean of seeds", "longest_red_s", " s", 0),
-        f"<div><dt>Unsafe lamp states</dt><dd>{unsafe}<small>in {_count(mine.opportunities)} "
-        f"opportunities</small></dd></div>",
+        f"<div><dt>Unsafe lamp states</dt><dd>{unsafe}<small>{among}</small></dd></div>",
     ]
     return f'<dl class="cards" aria-label="{escape(mine.arm)} in figures">{"".join(shown)}</dl>'
 

@@ -1,4 +1,4 @@
-"""Pictures of the lamps: greens along a corridor, and one junction's signals with the reasons of its changes."""
+"""Pictures of the lamps: greens along a corridor, and one junction's signals and why they changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def green_band_picture(
     begin_s, end_s = window_s
     length_m = corridor.stops[-1].at_m
     height = max(200.0, min(70.0 + 62 * len(corridor.stops), 520.0))
-    frame = Frame((150, 20, _WIDTH - 20, height - 44), (begin_s, end_s), (0, length_m))
+    frame = Frame((190, 20, _WIDTH - 40, height - 44), (begin_s, end_s), (0, length_m))
     parts = _time_axis(frame, begin_s, end_s, run_begin_s)
     travel_s = length_m / corridor.speed_mps
     at_s = begin_s
@@ -63,8 +63,9 @@ def green_band_picture(
                     parts.append(
                         element("rect", x=x0, y=y - 4, width=max(x1 - x0, 0.5), height=8, class_="lamp-green")
                     )
-        parts.append(text(frame.left - 10, y + 1, _short(stop.junction), "label", "end"))
-        parts.append(text(frame.left - 10, y + 14, f"{number(stop.at_m, 0)} m", "tick", "end"))
+        parts.append(
+            text(frame.left - 10, y + 4, f"{_short(stop.junction)}, {number(stop.at_m, 0)} m", "tick", "end")
+        )
     caption = (
         f"<strong>{escape(arm)}.</strong> Greens straight on along the busiest corridor, in the direction of "
         f"travel. Thin lines "
@@ -91,7 +92,7 @@ def timeline_picture(
     begin_s, end_s = window_s
     rows = _merged(links)
     height = 20.0 * len(rows) + 90
-    frame = Frame((150, 34, _WIDTH - 20, height - 44), (begin_s, end_s), (0, 1))
+    frame = Frame((150, 34, _WIDTH - 40, height - 44), (begin_s, end_s), (0, 1))
     parts = _time_axis(frame, begin_s, end_s, run_begin_s)
     for row, (indices, spans) in enumerate(rows):
         y = 40.0 + 20 * row
@@ -113,7 +114,8 @@ def timeline_picture(
         parts.append(element("line", tip, x1=x, x2=x, y1=26, y2=frame.bottom, class_="change"))
         parts.append(text(x, 20, str(count), "tick", "middle"))
     caption = (
-        "Dark green has right of way, pale green yields, yellow and red as shown; links that always show the "
+        "Strong green has right of way, faint green yields, yellow and red as shown; links that always show "
+        "the "
         "same share a row."
         + (" Numbered lines are changes that the brain decided; their reasons follow." if changes else "")
     )
@@ -127,7 +129,9 @@ def _time_axis(frame: Frame, begin_s: float, end_s: float, run_begin_s: float) -
     for tick in range(int(-(-begin_s // step)) * step, int(end_s) + 1, step):
         x = frame.x(tick)
         parts.append(element("line", x1=x, x2=x, y1=frame.top, y2=frame.bottom + 6, class_="grid"))
-        parts.append(text(x, frame.bottom + 22, clock(tick, run_begin_s, seconds=True), "tick", "middle"))
+        parts.append(
+            text(x, frame.bottom + 22, clock(tick, run_begin_s, seconds=step < 60), "tick", "middle")
+        )
     return parts
 
 
