@@ -104,10 +104,10 @@ def count_released(
         for i in range(pairs):
             expected_m = before_m[gone + i] - 0.5 * (before_mps[gone + i] + after_mps[i]) * step_s
             cost += min(abs(after_m[i] - expected_m), 12.0) / pairs
-        if pairs == 0:
-            for i in range(gone, min(n_before, gone + 1)):
-                # Somebody stayed yet nobody is seen: only a lane change explains it.
-                cost += 6.0
+        if pairs == 0 and (n_before > gone or (n_after > 0 and after_m[0] < before_m[n_before - 1] + 20.0)):
+            # Somebody stayed yet nobody is seen, or somebody is seen who cannot have just come: only a lane change explains it.
+            cost += 6.0
+        cost += 0.3 * gone
         if cost < best_cost - 1e-9:
             best, best_cost = gone, cost
     return best

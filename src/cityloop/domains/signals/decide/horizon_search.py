@@ -21,6 +21,9 @@ __all__ = ["KEEP", "search"]
 KEEP = -1
 _NEVER = 1e9
 
+CLEAR_S = 1.0
+"""After a vehicle of the stream yielded to has crossed, the next yielding one may. [s]"""
+
 
 @njit(cache=True, fastmath=False)
 def _serve(
@@ -103,7 +106,7 @@ def _serve(
                 t = t_ready
             if class_lamp[c, stage] != 2:
                 moved = True
-                while moved and t <= horizon_s:
+                while moved and t <= horizon_s:  # t only grows, past one departure a turn
                     moved = False
                     for f in range(foe_begin[c], foe_end[c]):
                         d = foe_class[f]
@@ -116,8 +119,8 @@ def _serve(
                             away = leave_s[other, x]
                             if away >= t + gap_s:
                                 break
-                            if away > t - 1.0 and wants[q0 + other, place[other] + x] == d:
-                                t = away + 1.0
+                            if away > t - CLEAR_S + 1e-6 and wants[q0 + other, place[other] + x] == d:
+                                t = away + CLEAR_S
                                 moved = True
             if t > horizon_s:
                 n_leave[i] = k
@@ -254,7 +257,8 @@ def search(
                 for k2 in range(n_stages):
                     if k2 == k or not service[k2]:
                         continue
-                    t1 = e + int(intergreen_s[k, k2])
+                    # A change that only adds green takes no time; a node must still lie after its parent.
+                    t1 = e + max(int(intergreen_s[k, k2]), 1)
                     if t1 >= horizon:
                         continue
                     useful = False
