@@ -16,8 +16,8 @@ from cityloop.studies.demo_run import SummaryTail, Watch
 
 STEP = (
     '    <step time="{time}.00" loaded="{due}" inserted="{due}" running="{running}" waiting="{waiting}" '
-    'ended="0" arrived="0" collisions="0" teleports="0" halting="{halting}" stopped="0" meanWaitingTime="0.00" '
-    'meanTravelTime="0.00" meanSpeed="5.00" meanSpeedRelative="{relative}" duration="1"/>\n'
+    'ended="0" arrived="0" collisions="0" teleports="0" halting="{halting}" stopped="0" '
+    'meanWaitingTime="0.00" meanTravelTime="0.00" meanSpeed="5.00" meanSpeedRelative="{relative}" duration="1"/>\n'
 )
 
 
