@@ -265,7 +265,7 @@ def _twin(spec: RunSpec) -> _Wired:
         program: Path | Literal["shipped"] = "shipped"
         if plans:
             program = sumo_folder / "programs.add.xml"
-            write_programs(network, plans, program)
+            write_programs(network, plans, program, begin_s=case.begin_s)
         setup = TwinSetup(
             case=case,
             program=program,

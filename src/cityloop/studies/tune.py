@@ -231,7 +231,7 @@ class _Bench:
             programs = None
             if design is not None:
                 programs = Path(folder) / "programs.add.xml"
-                write_programs(self.network, design, programs)
+                write_programs(self.network, design, programs, begin_s=self.case.begin_s)
             return run_trial(self.case, programs, seed=self.seeds[scenario], entries=self.entries)
 
 

@@ -58,6 +58,8 @@ class Phase:
     duration_s: float
     min_s: float
     max_s: float
+    green: bool = False
+    """Whether it shows a stage of the plan, rather than a change between two."""
 
 
 def fixed_plan(network: Network) -> tuple[Plan, ...]:
@@ -175,11 +177,7 @@ def program_phases(network: Network, row: int, plan: Plan) -> tuple[Phase, ...]:
         When the plan names stages that the junction has not, or greens below its least.
     """
     _check(network, row, plan)
-    if (
-        not plan.actuated
-        and is_sound(network, row)
-        and _without_offset(plan) == _without_offset(_fixed(network, row))
-    ):
+    if _is_shipped(network, row, plan):
         return tuple(
             Phase(phase.state, phase.duration_s, phase.duration_s, phase.duration_s)
             for phase in network.programs[row].phases
@@ -188,7 +186,7 @@ def program_phases(network: Network, row: int, plan: Plan) -> tuple[Phase, ...]:
     for here, shown in enumerate(plan.stages):
         least_s = shown.min_green_s if plan.actuated else shown.green_s
         state = network.stage_states[row][shown.stage]
-        phases.append(Phase(state, least_s, least_s, shown.green_s))
+        phases.append(Phase(state, least_s, least_s, shown.green_s, green=True))
         following = plan.stages[(here + 1) % len(plan.stages)]
         if following.stage != shown.stage:
             for state, duration_s in transition_steps(network, row, shown.stage, following.stage):
@@ -201,10 +199,17 @@ def _without_offset(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, offset_s=0.0)
 
 
-def write_programs(network: Network, plans: Sequence[Plan], path: Path) -> None:
+def write_programs(network: Network, plans: Sequence[Plan], path: Path, *, begin_s: float = 0.0) -> None:
     """Write plans as a SUMO additional file; each takes the place of its junction's shipped program.
 
-    A plan's actuated stages share one gap, since SUMO knows one a program.
+    A plan's actuated stages share one gap, since SUMO knows one a program. SUMO begins wherever the offset
+    says, so a program that would begin within a change, or cut its first green short, is turned to the
+    nearest instant at which it does not.
+
+    Parameters
+    ----------
+    begin_s
+        Instant at which the run begins. [s]
     """
     rows = {tls_id: row for row, tls_id in enumerate(network.tls_ids)}
     lines = ["<additional>"]
@@ -214,20 +219,47 @@ def write_programs(network: Network, plans: Sequence[Plan], path: Path) -> None:
             raise ConfigError(
                 f"plan of junction {plan.junction!r}: the network has no such signal (it has {known}, ...)"
             )
-        lines.extend(_logic(network, rows[plan.junction], plan))
+        lines.extend(_logic(network, rows[plan.junction], plan, begin_s))
     write_atomically(path, "\n".join([*lines, "</additional>"]) + "\n")
 
 
-def _logic(network: Network, row: int, plan: Plan) -> list[str]:
+def _logic(network: Network, row: int, plan: Plan, begin_s: float) -> list[str]:
     kind = "actuated" if plan.actuated else "static"
     name = quoteattr(plan.junction)
-    lines = [f'    <tlLogic id={name} type="{kind}" programID="{PROGRAM_ID}" offset="{plan.offset_s:g}">']
+    phases = program_phases(network, row, plan)
+    offset_s = plan.offset_s if _is_shipped(network, row, plan) else _settled_s(phases, plan, begin_s)
+    lines = [f'    <tlLogic id={name} type="{kind}" programID="{PROGRAM_ID}" offset="{offset_s:g}">']
     if plan.actuated:
         lines.append(f'        <param key="max-gap" value="{plan.stages[0].gap_s:g}"/>')
-    for phase in program_phases(network, row, plan):
+    for phase in phases:
         bounds = f' minDur="{phase.min_s:g}" maxDur="{phase.max_s:g}"' if phase.min_s < phase.max_s else ""
         lines.append(f'        <phase duration="{phase.duration_s:g}" state="{phase.state}"{bounds}/>')
     return [*lines, "    </tlLogic>"]
+
+
+def _is_shipped(network: Network, row: int, plan: Plan) -> bool:
+    """Return whether a plan is the shipped program, and that is sound."""
+    if plan.actuated or not is_sound(network, row):
+        return False
+    return _without_offset(plan) == _without_offset(_fixed(network, row))
+
+
+def _settled_s(phases: Sequence[Phase], plan: Plan, begin_s: float) -> float:
+    """Return the offset nearest a plan's own that lets a run begin in a green that lasts its least. [s]."""
+    whole_s = sum(phase.duration_s for phase in phases)
+    at_s = (begin_s - plan.offset_s) % whole_s
+    least_s = {shown.stage: shown.min_green_s for shown in plan.stages}
+    shown = iter(plan.stages)
+    turns_s: list[float] = []
+    from_s = 0.0
+    for phase in phases:
+        if phase.green:
+            last_s = from_s + phase.duration_s - min(phase.duration_s, least_s[next(shown).stage])
+            laps_s = (-whole_s, 0.0, whole_s)
+            turns_s += [min(max(at_s, from_s + lap_s), last_s + lap_s) - at_s for lap_s in laps_s]
+        from_s += phase.duration_s
+    turn_s = min(turns_s, key=lambda turn_s: (abs(turn_s), turn_s))
+    return (plan.offset_s - turn_s) % whole_s if turn_s else plan.offset_s
 
 
 def _check(network: Network, row: int, plan: Plan) -> None:

@@ -175,3 +175,20 @@ def test_a_plan_that_cannot_be_shown_is_refused_in_one_line(town, tmp_path, make
         write_programs(town, [make(fixed_plan(town)[0])], path)
     assert "\n" not in str(caught.value)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("begin_s", [0.0, 37.0, 25_211.0])
+@pytest.mark.parametrize("offset_s", [0.0, 19.0, 44.0])
+def test_no_run_begins_within_a_change(walked, tmp_path, begin_s, offset_s):
+    """Whatever begin and offset, the first instant lies in a green that lasts its least from there."""
+    path = tmp_path / "programs.add.xml"
+    plans = [msgspec.structs.replace(plan, offset_s=offset_s) for plan in fixed_plan(walked)]
+    write_programs(walked, plans, path, begin_s=begin_s)
+    for row, logic in enumerate(ET.parse(path).getroot()):
+        durations = [float(p.get("duration")) for p in logic.iter("phase")]
+        at_s = (begin_s - float(logic.get("offset"))) % sum(durations)
+        states = [p.get("state") for p in logic.iter("phase")]
+        ends = [sum(durations[: k + 1]) for k in range(len(durations))]
+        k = next(k for k, end_s in enumerate(ends) if at_s < end_s)
+        stage = walked.stage_states[row].index(states[k])
+        assert ends[k] - at_s >= next(s.min_green_s for s in plans[row].stages if s.stage == stage)
