@@ -105,12 +105,6 @@ def command(
     )
     with progress_bar(f"{city} {control}") as progress:
         result = app.run(spec, progress)
-    if (out / "sumo").is_dir():
-        from cityloop.studies.report import write_report
-        from cityloop.studies.scorecard import write_scorecard
-
-        write_scorecard(out)
-        write_report([out], out / "report.html")
     delay_s = _scored(result.run_dir)
     click.echo(f"{result.run_dir}: {result.decisions} decisions in {result.steps} steps")
     click.echo(f"decisions digest {result.decisions_digest}")

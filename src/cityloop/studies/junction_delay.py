@@ -40,20 +40,19 @@ class JunctionScore(msgspec.Struct, frozen=True, kw_only=True):
 def edge_signals(net: NetFile) -> dict[str, str]:
     """Return the signal that each edge's lost time belongs to; edges that belong to none are left out."""
     ways: dict[str, list[Connection]] = {}
-    for way in net.connections:
-        if not way.from_edge.startswith(":") and way.direction != _TURNAROUND:
-            ways.setdefault(way.from_edge, []).append(way)
     of_node: dict[str, str] = {}
     found: dict[str, str] = {}
-    for edge_id, on in ways.items():
-        signals = sorted({way.tls for way in on if way.tls})
-        if signals:
-            found[edge_id] = signals[0]
-            of_node[net.edges[edge_id].to_node] = signals[0]
-    for edge_id in ways:
-        signal = _downstream(net, ways, found, edge_id)
-        if signal is not None:
-            found.setdefault(edge_id, signal)
+    for way in net.connections:
+        if way.from_edge.startswith(":"):
+            continue
+        if way.direction != _TURNAROUND:
+            ways.setdefault(way.from_edge, []).append(way)
+        if way.tls:
+            # An edge under two signals goes to the first by name, so that the file's order does not matter.
+            found[way.from_edge] = min(way.tls, found.get(way.from_edge, way.tls))
+            of_node[net.edges[way.from_edge].to_node] = found[way.from_edge]
+    ahead = {edge_id: _downstream(net, ways, found, edge_id) for edge_id in ways}
+    found.update({edge_id: signal for edge_id, signal in ahead.items() if signal is not None})
     for edge_id in net.edges:
         node = edge_id[1:].rsplit("_", 1)[0]
         if edge_id.startswith(":") and node in of_node:
