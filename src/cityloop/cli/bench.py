@@ -83,6 +83,8 @@ def signals(
         end_s=end_s,
     )
     result = bench_signals(spec, lambda text: click.echo(text, err=True))
+    if walkable:
+        click.echo("Sidewalks, crossings and people of these walkable variants are made up, not observed.")
     for group in result.groups:
         for line in summary_lines(group):
             click.echo(line)
