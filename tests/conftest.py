@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
-from cityloop.domains.signals.schema import ShowStage
+from cityloop.cities.sumo.stages import LAMP_OF, intergreens
+from cityloop.domains.signals.schema import (
+    Approaches,
+    Controllers,
+    LinkKind,
+    Links,
+    Matrices,
+    Movements,
+    ShowStage,
+    SignalAssets,
+    Stages,
+)
 from cityloop.kernel.batch import Batch
+from cityloop.kernel.columns import columns_of
 from cityloop.kernel.domain import Domain, Views
 from cityloop.kernel.messages import Allowed, Alternative, Proposal, Refused, Request, Verdict
 from cityloop.kernel.tick import Brain
@@ -81,3 +94,82 @@ def _clockwork_domain() -> Domain[Clockwork, float]:
 def clockwork() -> Brain:
     """A brain whose one domain changes the toy's stage every 20 s and decides from everything it heard."""
     return Brain(domains=(_clockwork_domain(),), arms={"signals": "clockwork"})
+
+
+@dataclass(frozen=True, slots=True)
+class HandMade:
+    """A junction written down in a test."""
+
+    assets: SignalAssets
+    stage_states: tuple[tuple[str, ...], ...]
+    walks: frozenset[int]
+    """Local links that are crossings."""
+
+
+@pytest.fixture(scope="session")
+def junction_of() -> Callable[..., HandMade]:
+    """Write down one junction: its stages, crossings with their clearances, and pairs of links that cross."""
+
+    def build(
+        states: tuple[str, ...],
+        *,
+        clearance_s: dict[int, float],
+        foes: tuple[tuple[int, int], ...],
+        passed: tuple[int, ...] = (),
+        all_red_s: float = 0.0,
+        walk_s: float = 5.0,
+        yellow_s: float = 3.0,
+    ) -> HandMade:
+        links, stages = len(states[0]), len(states)
+        crossing = np.array([link in clearance_s for link in range(links)])
+        clearing = np.array([clearance_s.get(link, 0.0) for link in range(links)])
+        yellow = np.where(crossing, 0.0, yellow_s)
+        foe = np.zeros((links, links), np.bool_)
+        for one, other in foes:
+            foe[one, other] = foe[other, one] = True
+        walked = [any(state[link] == "G" for link in clearance_s) for state in states]
+        zero = np.zeros(1, np.int32)
+        unknown, nil = np.full(links, -1, np.int32), np.zeros(links)
+        assets = SignalAssets(
+            controllers=Controllers(
+                link_begin=zero,
+                link_end=zero + links,
+                stage_begin=zero,
+                stage_end=zero + stages,
+                approach_begin=zero,
+                approach_end=zero,
+                matrix_begin=zero,
+                lamps_begin=zero,
+                intergreen_begin=zero,
+                all_red_s=np.array([all_red_s]),
+            ),
+            links=Links(
+                junction=np.zeros(links, np.int32),
+                kind=np.where(crossing, LinkKind.CROSSING, LinkKind.VEHICLE).astype(np.int32),
+                approach=unknown,
+                turn=np.zeros(links, np.int32),
+                yellow_s=yellow,
+                length_m=nil,
+                clearance_s=clearing,
+                next_group=unknown,
+                next_distance_m=nil,
+            ),
+            stages=Stages(
+                junction=np.zeros(stages, np.int32),
+                service=np.array([stage not in passed for stage in range(stages)]),
+                min_green_s=np.where(walked, walk_s, 5.0),
+            ),
+            approaches=Approaches(
+                **{column.name: np.zeros(0, column.dtype) for column in columns_of(Approaches)}
+            ),
+            movements=Movements(
+                **{column.name: np.zeros(0, column.dtype) for column in columns_of(Movements)}
+            ),
+            matrices=Matrices(foe.ravel(), foe.ravel(), np.zeros(links * links, np.bool_)),
+            lamps=np.array([[LAMP_OF[lamp] for lamp in state] for state in states], np.uint8).ravel(),
+            intergreen_s=intergreens(states, yellow, all_red_s, clearing, crossing, foe).ravel(),
+            sensing="area:150",
+        )
+        return HandMade(assets, (states,), frozenset(clearance_s))
+
+    return build

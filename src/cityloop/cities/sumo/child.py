@@ -67,7 +67,7 @@ def _observe(simulation: Simulation, message: Observe, connection: socket.socket
     """Step until the instant asked for; None when the parent is gone."""
     receipts = simulation.take(lease.command() for lease in message.commands)
     steps = []
-    while simulation.now_ms < message.until_ms and not simulation.ended:
+    while not simulation.ended and simulation.next_ms <= message.until_ms:
         readings, answers = simulation.step()
         steps.append(readings)
         receipts += answers

@@ -65,8 +65,13 @@ class Simulation:
 
     @property
     def ended(self) -> bool:
-        """Whether the run's end is reached."""
-        return self.now_ms >= self._launch.end_ms
+        """Whether no whole step is left before the run's end."""
+        return self.next_ms > self._launch.end_ms
+
+    @property
+    def next_ms(self) -> int:
+        """The instant that the next step ends at."""
+        return self.now_ms + self._launch.step_ms
 
     def take(self, commands: Iterable[Command]) -> list[Receipt]:
         """Hand commands to the field controllers and return what they answer at once."""

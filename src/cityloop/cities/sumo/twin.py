@@ -66,7 +66,7 @@ class SumoCity:
         return self.network.layout
 
     def observe(self, until_ms: int) -> TwinObservation:
-        """Let simulated time pass to ``until_ms`` (or to the first step after it) and return what was sensed."""
+        """Let whole steps pass up to ``until_ms`` and return what was sensed."""
         self._refuse_when_closed()
         commands, self._commands = self._commands, []
         seen = self._process.observe(until_ms, commands)
