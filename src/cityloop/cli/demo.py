@@ -87,7 +87,7 @@ def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
 
 @contextmanager
 def _plain_lines() -> Iterator[Callable[[DemoTick], None]]:
-    """Print a line an arm every few seconds, and whenever the plug is pulled or put back."""
+    """Print a line an arm every few seconds, and all that happens while the brain is unplugged."""
     shown_at: dict[str, float] = {}
     unplugged: dict[str, bool] = {}
 
@@ -95,7 +95,8 @@ def _plain_lines() -> Iterator[Callable[[DemoTick], None]]:
         turned = unplugged.get(tick.arm, False) != tick.unplugged
         unplugged[tick.arm] = tick.unplugged
         now = time.monotonic()
-        if turned or tick.now_s >= tick.end_s or now - shown_at.get(tick.arm, 0.0) >= _LINE_EVERY_S:
+        due = turned or tick.unplugged or tick.now_s >= tick.end_s
+        if due or now - shown_at.get(tick.arm, 0.0) >= _LINE_EVERY_S:
             shown_at[tick.arm] = now
             click.echo(
                 f"{tick.arm:<12} seed {tick.seed} {tick.now_s:5.0f}/{tick.end_s:.0f} s  "

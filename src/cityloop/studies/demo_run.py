@@ -25,6 +25,9 @@ __all__ = ["OWN_PLAN", "DemoTick", "HandBack", "SummaryTail", "Watch", "run_watc
 OWN_PLAN, LEASED = 0, 1
 """Values of the CONTROL_MODE stream; 2 is handing back."""
 
+_UNPLUGGED_EVERY_S = 5.0
+"""Between two reports while the brain is unplugged, of the city's time."""
+
 _STEP = re.compile(
     rb'<step time="([\d.]+)" loaded="(\d+)" inserted="\d+" running="(\d+)" waiting="(-?\d+)"'
     rb'[^>]* halting="(\d+)"[^>]* meanSpeedRelative="(-?[\d.]+)"'
@@ -172,7 +175,8 @@ def run_watched(spec: RunSpec, say: Callable[[DemoTick], None], every_s: float) 
             nonlocal next_s
             if now_ms / 1000 < next_s and now_ms < end_ms:
                 return
-            next_s = now_ms / 1000 + every_s
+            unplugged = blackout is not None and blackout.covers(now_ms - opened.params.begin_ms)
+            next_s = now_ms / 1000 + (_UNPLUGGED_EVERY_S if unplugged else every_s)
             tail.read()
             say(
                 DemoTick(
@@ -184,7 +188,7 @@ def run_watched(spec: RunSpec, say: Callable[[DemoTick], None], every_s: float) 
                     standing=tail.standing,
                     delay_s=tail.delay_s,
                     modes=watch.counts(),
-                    unplugged=blackout is not None and blackout.covers(now_ms - round(begin_s * 1000)),
+                    unplugged=unplugged,
                     decisions=decisions,
                 )
             )

@@ -15,9 +15,10 @@ from cityloop.studies.demo import DemoSpec, hand_back_lines
 from cityloop.studies.demo_run import SummaryTail, Watch
 
 STEP = (
-    '    <step time="{time}.00" loaded="{due}" inserted="{due}" running="{running}" waiting="{waiting}" '
-    'ended="0" arrived="0" collisions="0" teleports="0" halting="{halting}" stopped="0" '
-    'meanWaitingTime="0.00" meanTravelTime="0.00" meanSpeed="5.00" meanSpeedRelative="{relative}" duration="1"/>\n'
+    '    <step time="{time}.00" loaded="{due}" inserted="{due}" running="{running}" '
+    'waiting="{waiting}" ended="0" arrived="0" collisions="0" teleports="0" halting="{halting}" stopped="0" '
+    'meanWaitingTime="0.00" meanTravelTime="0.00" meanSpeed="5.00" '
+    'meanSpeedRelative="{relative}" duration="1"/>\n'
 )
 
 
@@ -28,7 +29,7 @@ def step(time, running, relative, waiting=0):
 
 
 def test_delay_so_far_is_the_share_of_speed_lost(tmp_path):
-    """Four vehicles at half speed and one waiting to depart lose 3 s in a second, over ten vehicles due."""
+    """Four vehicles at half speed and one waiting to depart lose 3 s a second, over ten vehicles due."""
     path = tmp_path / "summary.xml"
     path.write_text(step(0, 4, 0.5, waiting=1))
     tail = SummaryTail(path)
