@@ -1,7 +1,7 @@
 """The twin's child process: ``python -m cityloop.cities.sumo.child FD``.
 
-Holds the simulation, answers its parent over the socket it was given, and ends when the parent is gone. A crash of
-SUMO ends this process and nothing else.
+Holds the simulation, answers its parent over the socket it was given, and ends when the parent is gone. A
+crash of SUMO ends this process and nothing else.
 """
 
 from __future__ import annotations

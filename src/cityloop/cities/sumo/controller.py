@@ -1,9 +1,9 @@
 """The field controller of one junction: own plan, leased, or handing back.
 
-A pure state machine, stepped at a steady interval. The brain asks for a stage and no more; minimum greens, yellows,
-all-red, crossing clearances and the way home to the own plan are kept here, whatever is asked and in whatever order.
-When leases end, the hand-back begins at once and every change in it is a full one (RiLSA 2015, sections 2.6 and
-2.7: intergreens and least greens; 2 s of all-red are added where the shipped program has none).
+A pure state machine, stepped at a steady interval. The brain asks for a stage and no more; minimum greens,
+yellows, all-red, crossing clearances and the way home to the own plan are kept here, whatever is asked and in
+whatever order. When leases end, the hand-back begins at once and every change in it is a full one (RiLSA
+2015, sections 2.6 and 2.7: intergreens and least greens; 2 s of all-red are added where none is shipped).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Seeded faults of detectors, on request: noise, lies, delay, dropout, stuck and dead devices.
 
-A device is what fails together: an area detector with its three streams, a loop with its two, a push button, a
-field controller's report. Every fault draws from a generator of its own, spawned from the run's seed, so that
-adding one leaves the others as they were.
+A device is what fails together: an area detector with its three streams, a loop with its two, a push
+button, a field controller's report. Every fault draws from a generator of its own, spawned from the run's
+seed: one more at the end of a plan leaves the others as they were.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One fault, of the devices it names. Windows are seconds since the run's begin."""
 
     kinds: tuple[str, ...] = ()
-    """Stream kinds by name; none means every detector. A fault of one stream of a device is of the whole device,
-    save noise and offset, which touch the named kinds alone (none: distances, speeds and occupancies)."""
+    """Stream kinds by name; none means every detector. One stream's fault is its whole device's, save noise
+    and offset, which touch the named kinds alone (none: distances, speeds and occupancies)."""
     assets: tuple[int, ...] = ()
     """Rows in the table of the kind; none means all."""
     junctions: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """How a junction gets back to its own program: where to join it, and by which stage.
 
-Joining is invisible on the street: the lamps shown are those that the program's clock asks for, and nothing that
-the program does next cuts a green, a Walk or a crossing's clearance that began before the joining.
+Joining is invisible on the street: the lamps shown are those that the program's clock asks for, and nothing
+that the program does next cuts a green, a Walk or a crossing's clearance that began before the joining.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class JunctionLimits:
 
 
 def may_gain(limits: JunctionLimits, lamps: LampRecord, after: str, at_ms: int) -> bool:
-    """Say whether a lamp string may be shown at an instant without cutting short the clearance of a crossing."""
+    """Say whether a lamp string may be shown at an instant without cutting a crossing's clearance."""
     for crossing, clearance_ms in limits.clearance_ms.items():
         if lamps.state[crossing] in GREEN or at_ms - lamps.changed_ms[crossing] >= clearance_ms:
             continue
@@ -48,7 +48,7 @@ def legal_entry(limits: JunctionLimits, lamps: LampRecord, own: OwnProgram, now_
 def earliest_join_ms(
     limits: JunctionLimits, lamps: LampRecord, own: OwnProgram, from_ms: int, step_ms: int
 ) -> int | None:
-    """Return the first instant at which the program may be joined with these lamps held, or None within two cycles."""
+    """Return when the program may first be joined with these lamps held, None if not within two cycles."""
     longest_ms = max((*limits.min_green_ms, *limits.clearance_ms.values(), own.cycle_ms))
     end_ms = from_ms + 2 * longest_ms
     for at_ms in range(from_ms, end_ms, step_ms):

@@ -130,7 +130,7 @@ def _arguments(setup: TwinSetup, out: Path, generated: Path) -> tuple[str, ...]:
 
 
 def _additional(network: Network, setup: TwinSetup, out: Path) -> str:
-    """Return the additional file: every light's states at every step, and loops where those are the sensors."""
+    """Return the additional file: every light's states at every step, and loops where they are sensors."""
     states = quoteattr(str(out / "tls_states.xml"))
     lines = [
         f'<timedEvent type="SaveTLSStates" source={quoteattr(tls)} dest={states}/>' for tls in network.tls_ids

@@ -49,7 +49,7 @@ class OwnProgram:
     def entries(self, state: str, now_ms: int) -> tuple[Running, ...]:
         """Return where the program may be entered while the lamps show a string."""
         if self.begins_ms is None:
-            # SUMO lets an actuated phase that was entered from outside end at its next look, before its least time.
+            # SUMO may end an actuated phase that was entered from outside at once, before its least time.
             return tuple(Running(i, 0) for i, p in enumerate(self.phases) if p.state == state)
         due = self.due(now_ms)
         return (due,) if self.phases[due.index].state == state else ()
@@ -66,7 +66,7 @@ class OwnProgram:
         return Running(0, self.phases[0].duration_ms)
 
     def changes(self, running: Running, now_ms: int) -> Iterator[tuple[str, str, int]]:
-        """Yield the program's next changes, one cycle of them: lamps before, lamps after, and the earliest instant."""
+        """Yield the changes of the next cycle: lamps before, lamps after, and the earliest instant."""
         index, at_ms = running.index, now_ms + running.remaining_ms
         for _ in self.phases:
             following = self.phases[index].following

@@ -1,7 +1,7 @@
 """The supervised child process in which a twin's simulation runs.
 
-A crash of SUMO, or its killing, reaches the brain as one ``CityError``. The child ends with its parent: the socket
-between them closes.
+A crash of SUMO, or its killing, reaches the brain as one ``CityError``. The child ends with its parent: the
+socket between them closes.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import pickle
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn
 
 import cityloop
 from cityloop.cities.sumo.launch import Launch
@@ -46,7 +45,7 @@ class TwinProcess:
         self._now_ms = launch.begin_ms
         self.cpu_s = 0.0
         """Processor time that the child has used. [s]"""
-        self._log: IO[bytes] = tempfile.TemporaryFile()
+        self._log = os.fdopen(os.memfd_create("sumo-messages"), "w+b")
         here, there = socket.socketpair()
         self._connection: socket.socket | None = here
         with there:

@@ -15,7 +15,7 @@ import numpy as np
 from cityloop.cities.sumo.zones import Zone
 from cityloop.kernel.columns import F64, I32
 from cityloop.kernel.errors import ConfigError
-from cityloop.kernel.layout import Layout, StreamKind
+from cityloop.kernel.layout import StreamKind, Streams
 
 __all__ = ["AreaScanner", "Level", "LoopReader", "StatusReader", "StreamRows", "parse_level"]
 
@@ -55,8 +55,8 @@ def parse_level(text: str) -> Level:
 class StreamRows:
     """Rows of the stream table by kind and asset."""
 
-    def __init__(self, layout: Layout) -> None:
-        pairs = zip(layout.streams.kind.tolist(), layout.streams.asset.tolist(), strict=True)
+    def __init__(self, streams: Streams) -> None:
+        pairs = zip(streams.kind.tolist(), streams.asset.tolist(), strict=True)
         self._row = {pair: row for row, pair in enumerate(pairs)}
 
     def rows(self, kind: StreamKind, assets: Sequence[int]) -> I32:

@@ -1,7 +1,7 @@
 """One simulation of SUMO in this process: steps, subscriptions, field controllers, detectors.
 
-Runs in the twin's child process and nowhere else: libsumo holds one simulation a process. Everything that is read
-every step is subscribed once; nothing is asked for value by value.
+Runs in the twin's child process and nowhere else: libsumo holds one simulation a process. Everything that is
+read every step is subscribed once; nothing is asked for value by value.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class _Senses:
 
     def __init__(self, launch: Launch) -> None:
         network = launch.network
-        rows = StreamRows(network.layout)
+        rows = StreamRows(network.layout.streams)
         level = parse_level(launch.sensing)
         self._share = level.share
         self._rng = np.random.default_rng(np.random.SeedSequence([launch.seed, 0x70726F6265]))
@@ -230,8 +230,7 @@ class _Senses:
     def _read_loops(self) -> F64:
         seen = libsumo.inductionloop.getAllSubscriptionResults()
         stop_line, advance = (
-            [(seen[loop][_LEFT], seen[loop][_COVERED]) for loop in ids]
-            for ids in self._loop_ids
+            [(seen[loop][_LEFT], seen[loop][_COVERED]) for loop in ids] for ids in self._loop_ids
         )
         return LoopReader.values(stop_line, advance)
 

@@ -1,8 +1,8 @@
 """The change from one stage to another: yellow, all-red, crossing clearance, as lamp strings.
 
-One function serves the field controller and the programs that are written for SUMO, so that a leased change and a
-programmed one look the same on the street. Safe by construction: while it lasts nothing is green that was not green
-in the stage left, and what stays green is green in both.
+One function serves the field controller and the programs that are written for SUMO, so that a leased change
+and a programmed one look the same on the street. Safe by construction: while it lasts nothing is green that
+was not green before, and what stays green is green in both stages.
 """
 
 from __future__ import annotations
@@ -53,10 +53,11 @@ def transition_steps(
     to_stage: int,
     extra_all_red_s: float = 0.0,
 ) -> tuple[tuple[str, float], ...]:
-    """Return the lamp strings between two stages with how long each is shown; empty when nothing has to clear.
+    """Return the lamp strings between two stages, each with its duration; empty when nothing has to clear.
 
     Links green in both stages stay green. A vehicle link that loses its green shows its own shipped yellow, a
-    crossing goes red at once, and everything that gains green does so together when the last string has been shown.
+    crossing goes red at once, and everything that gains green does so together when the last string has been
+    shown.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def transition_steps(
 
 
 def needed_intergreen_s(assets: SignalAssets, junction_row: int, before: str, after: str) -> float:
-    """Return the least time between leaving one lamp string and showing the next, from yellows and clearances."""
+    """Return the least time between leaving one lamp string and showing the next. [s]."""
     begin = int(assets.controllers.link_begin[junction_row])
     losing = [k for k, (was, now) in enumerate(zip(before, after, strict=True)) if _loses(was, now)]
     gaining = [k for k, (was, now) in enumerate(zip(before, after, strict=True)) if gains(was, now)]
@@ -118,7 +119,7 @@ def foes_of_crossings(assets: SignalAssets, junction_row: int) -> dict[int, froz
 
 
 def clearances_ms(assets: SignalAssets, junction_row: int) -> dict[int, int]:
-    """Return how long each crossing of a junction takes to clear, by its local link. [ms]"""
+    """Return how long each crossing of a junction takes to clear, by its local link. [ms]."""
     begin = int(assets.controllers.link_begin[junction_row])
     return {
         link: int(np.ceil(assets.links.clearance_s[begin + link] * 1000))
