@@ -87,8 +87,7 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         traffic.left_veh,
         traffic.flow_vps,
         traffic.share,
-        traffic.head_not,
-        traffic.head_blocked,
+        traffic.head_odds,
         traffic.coming_veh,
         traffic.headway_s,
         state.call_since_ms,
@@ -111,8 +110,7 @@ def _draw(
     movement_end: I32,
     class_of_movement: I32,
     share: F64,
-    head_not: BOOL,
-    head_blocked: BOOL,
+    head_odds: F64,
 ) -> int:
     """Return the class that a lane's vehicle is taken to want."""
     begin, end = movement_begin[a], movement_end[a]
@@ -121,23 +119,13 @@ def _draw(
         return first
     total = 0.0
     for m in range(begin, end):
-        w = share[m]
-        if head:
-            if head_not[m]:
-                w = 0.0
-            elif head_blocked[m]:
-                w = w + 0.3
+        w = share[m] * head_odds[m] if head else share[m]
         total += w
     if total <= 0.0:
         return first
     u = ((ordinal * GOLDEN + a * 0.371) % 1.0) * total
     for m in range(begin, end):
-        w = share[m]
-        if head:
-            if head_not[m]:
-                w = 0.0
-            elif head_blocked[m]:
-                w = w + 0.3
+        w = share[m] * head_odds[m] if head else share[m]
         u -= w
         if u < 0.0:
             return class_of_movement[m]
@@ -170,8 +158,7 @@ def look_ahead(
     left_veh: I64,
     flow_vps: F64,
     share: F64,
-    head_not: BOOL,
-    head_blocked: BOOL,
+    head_odds: F64,
     coming_veh: F64,
     lane_headway_s: F64,
     call_since_ms: I64,
@@ -230,8 +217,7 @@ def look_ahead(
                 movement_end,
                 class_of_movement,
                 share,
-                head_not,
-                head_blocked,
+                head_odds,
             )
             count[target] = k + 1
     for q in range(n_queues):
@@ -269,8 +255,7 @@ def look_ahead(
                     movement_end,
                     class_of_movement,
                     share,
-                    head_not,
-                    head_blocked,
+                    head_odds,
                 )
                 count[q] = k + 1
             t += 1

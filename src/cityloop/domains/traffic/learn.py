@@ -1,7 +1,7 @@
 """Turn shares, headways and arrivals, learned from who crosses the stop line when. Compiled.
 
 Nobody tells where a vehicle turns. A vehicle that leaves while only one of its lane's movements is green took that one. One that
-stands first through a movement's protected green wants another.
+stands first through a movement's green wants another, the likelier the longer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
+from cityloop.kernel.columns import F64, I32, I64, U8
 
 __all__ = ["learn"]
 
@@ -18,7 +18,11 @@ STANDING_MPS = 0.5
 HEAD_ZONE_M = 9.0
 REACTION_S = 3.0
 """A head vehicle that may go is under way within this. [s]"""
-BLOCKED_S = 6.0
+STOPPED_S = 2.0
+"""One that may turn after a full stop goes about this long after it, or soon afterwards. [s]"""
+GAP_WAIT_S = 8.0
+"""How long one that must yield typically waits for a gap. [s]"""
+LEAST_ODDS = 0.01
 SHARE_MEMORY_VEH = 40.0
 """Vehicles over which turn shares are remembered."""
 FLOW_MEMORY_S = 180.0
@@ -44,8 +48,7 @@ def learn(
     speed_limit_mps: F64,
     lamp: U8,
     share: F64,
-    head_not: BOOL,
-    head_blocked: BOOL,
+    head_odds: F64,
     green_s: F64,
     standing_s: F64,
     flow_vps: F64,
@@ -58,7 +61,7 @@ def learn(
     """Update shares, head flags, flows, headways and the arrivals sent downstream, in place.
 
     ``lamp`` is what each link was shown during the step. ``green_s`` (per movement) is how long the head vehicle has stood
-    before that movement's green; ``queue_run`` counts vehicles that left one after another out of a standing queue.
+    before that movement's green, and ``head_odds`` what that says of its wanting the movement; ``queue_run`` counts vehicles that left one after another out of a standing queue.
     """
     second = now_ms // 1000
     width = coming_veh.shape[1]
@@ -76,10 +79,7 @@ def learn(
             shown = lamp[movement_link[m]]
             if shown != 0:
                 n_open += 1
-                weight = share[m] if not head_not[m] else 1e-3
-                if shown == _PERMISSIVE and head_blocked[m]:
-                    weight *= 0.7
-                open_weight += weight
+                open_weight += share[m] * head_odds[m]
         if n_left > 0:
             protected = False
             for m in range(begin, end):
@@ -103,10 +103,7 @@ def learn(
                     link = movement_link[m]
                     chance = 0.0
                     if lamp[link] != 0:
-                        weight = share[m] if not head_not[m] else 1e-3
-                        if lamp[link] == _PERMISSIVE and head_blocked[m]:
-                            weight *= 0.7
-                        chance = weight / open_weight
+                        chance = share[m] * head_odds[m] / open_weight
                     to = movement_group[m]
                     if to >= 0:
                         eta_s = movement_distance_m[m] / max(speed_limit_mps[a], 1.0) + 2.0
@@ -114,8 +111,7 @@ def learn(
                             coming_veh[to, (second + int(eta_s)) % width] += n_left * chance
                     share[m] += gain * (chance - share[m])
             for m in range(begin, end):
-                head_not[m] = False
-                head_blocked[m] = False
+                head_odds[m] = 1.0
                 green_s[m] = 0.0
             standing_s[a] = 0.0
             floor = 0.02
@@ -127,28 +123,29 @@ def learn(
                 share[m] /= total
         if count_veh[a] > 0 and speed_mps[a, 0] < STANDING_MPS and distance_m[a, 0] < HEAD_ZONE_M:
             standing_s[a] += step_s
+            greatest = 0.0
             for m in range(begin, end):
                 shown = lamp[movement_link[m]]
-                if shown == _PROTECTED or shown == _PERMISSIVE:
+                if shown != 0:
                     green_s[m] += step_s
-                    if shown == _PROTECTED and green_s[m] >= REACTION_S:
-                        head_not[m] = True
-                    elif green_s[m] >= BLOCKED_S:
-                        head_blocked[m] = True
-                elif not head_not[m]:
+                    odds = 1.0
+                    if shown == _PROTECTED:
+                        odds = 1.0 if green_s[m] < REACTION_S else LEAST_ODDS
+                    elif shown == _STOP:
+                        odds = np.exp(-max(green_s[m] - STOPPED_S, 0.0) / STOPPED_S)
+                    else:
+                        odds = np.exp(-max(green_s[m] - REACTION_S, 0.0) / GAP_WAIT_S)
+                    head_odds[m] = max(min(head_odds[m], odds), LEAST_ODDS)
+                elif head_odds[m] > 2.0 * LEAST_ODDS:
                     green_s[m] = 0.0
-            everything = True
-            for m in range(begin, end):
-                if not head_not[m]:
-                    everything = False
-            if everything:
+                greatest = max(greatest, head_odds[m])
+            if greatest <= 2.0 * LEAST_ODDS:
                 # Stood through all it could want: something else blocks it (a full exit). Nothing is known then.
                 for m in range(begin, end):
-                    head_not[m] = False
+                    head_odds[m] = 1.0
                     green_s[m] = 0.0
         elif count_veh[a] == 0 or distance_m[a, 0] >= HEAD_ZONE_M:
             standing_s[a] = 0.0
             for m in range(begin, end):
-                head_not[m] = False
-                head_blocked[m] = False
+                head_odds[m] = 1.0
                 green_s[m] = 0.0

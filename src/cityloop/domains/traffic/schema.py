@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from cityloop.kernel.columns import BOOL, F64, I32, I64, Column
+from cityloop.kernel.columns import F64, I32, I64, Column
 
 __all__ = ["DOMAIN", "MAX_OBJECTS", "PIPELINE_S", "TrafficView"]
 
@@ -34,10 +34,9 @@ class TrafficView:
     """Arrival rate."""
     share: Annotated[F64, Column("1", low=0, high=1, per="movement")]
     """Share of the lane's vehicles that take a movement, one a movement row."""
-    head_not: Annotated[BOOL, Column("1", per="movement")]
-    """The vehicle standing first in the lane has stood through this movement's protected green: it wants another."""
-    head_blocked: Annotated[BOOL, Column("1", per="movement")]
-    """The vehicle standing first has stood through this movement's permissive green: a gap was wanting, or it wants another."""
+    head_odds: Annotated[F64, Column("1", low=0, high=1, per="movement")]
+    """Whether the vehicle standing first still seems to want the movement: 1 when nothing speaks against it, near 0 when it has
+    stood through the movement's green."""
     coming_veh: Annotated[F64, Column("veh", low=0, per="group second")]
     """Expected arrivals at the stop lines of an approach group by second ahead, shape (n_groups, PIPELINE_S)."""
     headway_s: Annotated[F64, Column("s", low=0)]

@@ -10,7 +10,7 @@ from cityloop.domains.traffic.learn import learn
 from cityloop.domains.traffic.scan import read_scans, released_between
 from cityloop.domains.traffic.schema import MAX_OBJECTS, PIPELINE_S, TrafficView
 from cityloop.kernel.batch import Batch
-from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
+from cityloop.kernel.columns import F64, I32, I64, U8
 from cityloop.kernel.domain import Views
 from cityloop.kernel.layout import Layout
 
@@ -31,8 +31,7 @@ class TrafficState:
     count_veh: I32
     seen_at_ms: I64
     share: F64
-    head_not: BOOL
-    head_blocked: BOOL
+    head_odds: F64
     green_s: F64
     standing_s: F64
     flow_vps: F64
@@ -59,8 +58,7 @@ def start(layout: Layout, now_ms: int) -> TrafficState:
         count_veh=np.zeros(n, np.int32),
         seen_at_ms=np.full(n, np.iinfo(np.int64).min // 2, np.int64),
         share=share,
-        head_not=np.zeros(n_movements, np.bool_),
-        head_blocked=np.zeros(n_movements, np.bool_),
+        head_odds=np.ones(n_movements),
         green_s=np.zeros(n_movements),
         standing_s=np.zeros(n),
         flow_vps=np.zeros(n),
@@ -97,7 +95,7 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         if signals is not None
         else np.zeros(int(layout.movements.link.max(initial=-1)) + 1, np.uint8)
     )
-    share, head_not, head_blocked = state.share.copy(), state.head_not.copy(), state.head_blocked.copy()
+    share, head_odds = state.share.copy(), state.head_odds.copy()
     green_s, standing_s, flow_vps = state.green_s.copy(), state.standing_s.copy(), state.flow_vps.copy()
     left_veh, headway_s = state.left_veh.copy(), state.headway_s.copy()
     last_left_ms, queue_run, coming_veh = (
@@ -123,8 +121,7 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         approaches.speed_limit_mps,
         lamp,
         share,
-        head_not,
-        head_blocked,
+        head_odds,
         green_s,
         standing_s,
         flow_vps,
@@ -142,8 +139,7 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         count_veh=count_veh,
         seen_at_ms=seen_at_ms,
         share=share,
-        head_not=head_not,
-        head_blocked=head_blocked,
+        head_odds=head_odds,
         green_s=green_s,
         standing_s=standing_s,
         flow_vps=flow_vps,
@@ -183,8 +179,7 @@ def view(state: TrafficState) -> TrafficView:
         left_veh=state.left_veh,
         flow_vps=state.flow_vps,
         share=state.share,
-        head_not=state.head_not,
-        head_blocked=state.head_blocked,
+        head_odds=state.head_odds,
         coming_veh=state.coming_veh,
         headway_s=state.headway_s,
         released=state.released,
