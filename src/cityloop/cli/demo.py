@@ -63,7 +63,8 @@ def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
     pulled = spec.blackout
     click.echo(
         f"Adlershof, {minutes:g} minutes of a synthetic busy hour: {' and '.join(spec.arms)} side by side. "
-        f"The brain is unplugged from {pulled.begin_s:g} s to {pulled.end_s:g} s."
+        f"The brain is unplugged from {pulled.begin_s:g} s to {pulled.end_s:g} s. "
+        "Its code is compiled on the first run, so it starts later then."
     )
     with _live_view(spec.arms) if live else _plain_lines() as show:
         outcome = run_demo(spec, show)
@@ -126,25 +127,43 @@ def _live_view(arms: tuple[str, ...]) -> Iterator[Callable[[DemoTick], None]]:
 
 
 def _table(arms: tuple[str, ...], latest: dict[str, DemoTick]) -> Table:
-    from rich.progress_bar import ProgressBar
+    """Lay out one row an arm, narrow enough for 80 columns.
+
+    The last three count junctions: led by leases, on their own plan, on the way back to it.
+    """
+    from rich import box
     from rich.table import Table
 
-    table = Table("control", "seed", "time", "", "vehicles", "standing", "delay so far", "junctions")
+    table = Table(
+        box=box.SIMPLE, pad_edge=False, title="delay so far; junctions led, on their own plan, going back"
+    )
+    table.add_column("control", no_wrap=True)
+    for name in ("seed", "time", "vehicles", "standing", "delay"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("led", "own", "back"):
+        table.add_column(name, justify="right", no_wrap=True)
     for arm in arms:
         tick = latest.get(arm)
         if tick is None:
             table.add_row(arm, "", "starting")
             continue
+        own, leased, handing_back = tick.modes
         table.add_row(
             arm,
             str(tick.seed),
-            f"{tick.now_s:.0f} s",
-            ProgressBar(total=tick.end_s, completed=tick.now_s, width=20),
+            f"{tick.now_s:.0f}/{tick.end_s:.0f} s",
             str(tick.vehicles),
             str(tick.standing),
             f"{tick.delay_s:.1f} s",
-            _modes(tick),
+            str(leased),
+            str(own),
+            str(handing_back),
         )
+    unplugged = [arm for arm, tick in latest.items() if tick.unplugged]
+    if unplugged:
+        table.caption = f"{unplugged[0].upper()} UNPLUGGED: every junction goes back to its own plan"
+    elif len(latest) < len(arms):
+        table.caption = "on the first run code is compiled, which takes a little longer"
     return table
 
 
