@@ -135,13 +135,16 @@ def _table(arms: tuple[str, ...], latest: dict[str, DemoTick]) -> Table:
     from rich.table import Table
 
     table = Table(
-        box=box.SIMPLE, pad_edge=False, title="delay so far; junctions led, on their own plan, going back"
+        box=box.SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
+        title="delay so far; junctions led, on their own plan, going back",
     )
     table.add_column("control", no_wrap=True)
     for name in ("seed", "time", "vehicles", "standing", "delay"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("led", "own", "back"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, min_width=4)
     for arm in arms:
         tick = latest.get(arm)
         if tick is None:
