@@ -22,7 +22,7 @@ STOPPED_S = 2.0
 """One that may turn after a full stop goes about this long after it, or soon afterwards. [s]"""
 GAP_WAIT_S = 8.0
 """How long one that must yield typically waits for a gap. [s]"""
-LEAST_ODDS = 0.01
+LEAST_ODDS = 0.001
 SHARE_MEMORY_VEH = 40.0
 """Vehicles over which turn shares are remembered."""
 FLOW_MEMORY_S = 180.0
@@ -114,7 +114,7 @@ def learn(
                 head_odds[m] = 1.0
                 green_s[m] = 0.0
             standing_s[a] = 0.0
-            floor = 0.02
+            floor = 0.05
             total = 0.0
             for m in range(begin, end):
                 share[m] = max(share[m], floor)
