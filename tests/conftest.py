@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from cityloop.cities.sumo.folder import CityCase, resolve_city
 from cityloop.cities.sumo.stages import LAMP_OF, intergreens
+from cityloop.cities.sumo.sumo_tools import run_binary
 from cityloop.domains.signals.schema import (
     Approaches,
     Controllers,
@@ -173,3 +175,40 @@ def junction_of() -> Callable[..., HandMade]:
         return HandMade(assets, (states,), frozenset(clearance_s))
 
     return build
+
+
+_TOWN_ROUTES = """<routes>
+    <flow id="eastward" from="left0A0" to="B0right0" begin="0" end="600" period="4"/>
+    <flow id="westward" from="right0B0" to="A0left0" begin="0" end="600" period="6"/>
+    <flow id="turning" from="bottom0A0" to="B0top1" begin="0" end="600" period="9"/>
+    <flow id="southward" from="top1B0" to="B0bottom1" begin="0" end="600" period="8"/>
+    <personFlow id="walking" begin="0" end="600" period="10">
+        <walk from="bottom0A0" to="A0top0"/>
+    </personFlow>
+    <personFlow id="strolling" begin="0" end="600" period="15">
+        <walk from="left0A0" to="B0right0"/>
+    </personFlow>
+</routes>
+"""
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> CityCase:
+    """Two signals in a row, with footways and crossings, cars and people; ten minutes from midnight."""
+    folder = tmp_path_factory.mktemp("town")
+    run_binary(
+        "netgenerate",
+        [
+            *("--grid", "--grid.x-number", "2", "--grid.y-number", "1", "--grid.length", "160"),
+            *("--grid.attach-length", "200", "--default.lanenumber", "1", "--tls.set", "A0,B0"),
+            *("--sidewalks.guess", "true", "--crossings.guess", "true", "--no-warnings", "true"),
+            *("--output-file", str(folder / "town.net.xml")),
+        ],
+    )
+    (folder / "town.rou.xml").write_text(_TOWN_ROUTES, encoding="utf-8")
+    (folder / "town.sumocfg").write_text(
+        '<configuration><input><net-file value="town.net.xml"/><route-files value="town.rou.xml"/></input>'
+        '<time><begin value="0"/><end value="600"/></time></configuration>',
+        encoding="utf-8",
+    )
+    return resolve_city(str(folder / "town.sumocfg"))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cityloop.kernel.batch import Batch, concat
+from cityloop.kernel.errors import CityError
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.messages import Command, Receipt
 
@@ -53,6 +54,7 @@ class ReplayCity:
         self._now_ms = begin_ms
         self._next_step = next(self._readings, None)
         self._next_receipt = next(self._receipts, None)
+        self._closed = False
 
     def layout(self) -> Layout:
         """Return the recorded assets."""
@@ -60,6 +62,7 @@ class ReplayCity:
 
     def observe(self, until_ms: int) -> ReplayObservation:
         """Return the recorded steps that ended no later than ``until_ms``, as one."""
+        self._refuse_when_closed()
         batches: list[Batch] = []
         while self._next_step is not None and self._next_step[0] <= until_ms:
             self._now_ms, batch = self._next_step
@@ -73,7 +76,13 @@ class ReplayCity:
 
     def apply(self, commands: Sequence[Command]) -> None:
         """Do nothing: what became of the commands is in the recording."""
+        self._refuse_when_closed()
 
     def close(self) -> None:
         """Let go of the recording."""
+        self._closed = True
         self._next_step = self._next_receipt = None
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise CityError("the recording is closed; open it anew")

@@ -16,6 +16,7 @@ from cityloop.cities.toy.controller import ToyController
 from cityloop.cities.toy.queues import PointQueue
 from cityloop.kernel.batch import Batch, Quality
 from cityloop.kernel.clock import MS_PER_S, ms_from_s
+from cityloop.kernel.errors import CityError
 from cityloop.kernel.layout import Layout, StreamKind
 from cityloop.kernel.messages import Command, Receipt
 
@@ -50,6 +51,7 @@ class ToyCity:
         self.people = PointQueue(self._now_ms, self.params.person_headway_s, 0.001)
         """At the crossing; a Walk serves everybody who waits."""
         self._receipts: list[Receipt] = []
+        self._closed = False
         kinds, rows = self._layout.streams.kind.tolist(), self._layout.streams.asset.tolist()
         self._stream = {
             (kind, row): stream for stream, (kind, row) in enumerate(zip(kinds, rows, strict=True))
@@ -61,6 +63,7 @@ class ToyCity:
 
     def observe(self, until_ms: int) -> ToyObservation:
         """Let whole seconds pass up to ``until_ms`` and return what was sensed."""
+        self._refuse_when_closed()
         sensed: list[tuple[int, int, float]] = []
         while self._now_ms + _STEP_MS <= min(until_ms, self._end_ms):
             served = self._step()
@@ -70,14 +73,20 @@ class ToyCity:
 
     def apply(self, commands: Sequence[Command]) -> None:
         """Hand leases to the field controller."""
+        self._refuse_when_closed()
         self._receipts += [self._controller.command(command, self._now_ms) for command in commands]
 
     def close(self) -> None:
-        """Hold nothing, release nothing."""
+        """Hold nothing, release nothing; refuse further use."""
+        self._closed = True
 
     def total_delay_s(self) -> float:
         """Return the delay of all vehicles that have left. [s]."""
         return sum(sum(queue.delays_s()) for queue in self.queues)
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise CityError("the toy city is closed; open a new one")
 
     def _step(self) -> tuple[int, ...]:
         """Let one second pass; return how many vehicles left each approach."""
