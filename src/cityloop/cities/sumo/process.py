@@ -116,7 +116,7 @@ class TwinProcess:
             raise CityError(
                 f"the SUMO twin of {self._city} died (signal {-code}) {at}; the run folder is incomplete"
             )
-        cause = (complaint or what or f"exit {code}").rstrip(".")
+        cause = " ".join((complaint or what or f"exit {code}").split()).rstrip(".")
         raise CityError(f"the SUMO twin of {self._city} failed {at}: {cause}; the run folder is incomplete")
 
     def _release(self) -> tuple[int, str]:
