@@ -13,6 +13,7 @@ import pytest
 
 from cityloop.cities.sumo.adlershof import ADLERSHOF_DEMAND, write_adlershof
 from cityloop.cities.sumo.folder import resolve_city
+from cityloop.cities.sumo.kept_plans import find_plans
 from cityloop.cities.sumo.sumo_tools import run_binary, sumo_home
 from cityloop.cities.sumo.synthetic import SyntheticDemand, write_demand
 from cityloop.cities.sumo.synthetic_capacity import LOAD_FRAC, thinned
@@ -57,6 +58,15 @@ def test_committed_demand_is_small_and_says_that_it_is_synthetic(adlershof):
     assert sum(path.stat().st_size for path in adlershof.folder.iterdir()) < 300_000
     assert adlershof.synthetic
     assert adlershof.calibration_label() == "SYNTHETIC DEMAND, UNCALIBRATED"
+
+
+def test_tuned_plans_that_ship_fit_the_demand_that_ships(adlershof, tmp_path, monkeypatch):
+    """A changed demand needs the plans tuned again; until then neither demo nor rival would find any."""
+    monkeypatch.setenv("CITYLOOP_CACHE", str(tmp_path))
+    found = find_plans(adlershof)
+    assert found is not None
+    assert found[0].parent.parent == adlershof.folder
+    assert found[1].of_arm("fixed-tuned")
 
 
 def test_rates_add_up_to_the_hour_asked_for(committed):
