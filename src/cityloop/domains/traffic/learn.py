@@ -27,7 +27,11 @@ SHARE_MEMORY_VEH = 40.0
 """Vehicles over which turn shares are remembered."""
 FLOW_MEMORY_S = 180.0
 HEADWAY_GAIN = 0.05
-LEAST_HEADWAY_S, MOST_HEADWAY_S = 1.2, 3.5
+LEAST_HEADWAY_S, MOST_HEADWAY_S = 1.4, 3.0
+SATURATED_AFTER_VEH = 3
+"""A queue's headways settle with its fourth vehicle (HCM 7, ch. 31: saturation flow is measured from there)."""
+MOST_GAP_S = 5.0
+"""A longer gap is no saturated headway: somebody waited for something else. [s]"""
 
 
 @njit(cache=True)
@@ -86,16 +90,16 @@ def learn(
                 if lamp[movement_link[m]] == _PROTECTED:
                     protected = True
             waited = standing_s[a] > 1.5
-            if protected and queue_run[a] > 0 and last_left_ms[a] > 0:
+            if protected and queue_run[a] >= SATURATED_AFTER_VEH:
                 gap_s = (now_ms - last_left_ms[a]) / 1000.0 / n_left
-                if gap_s < 5.0:
+                if gap_s < MOST_GAP_S:
                     # Times are whole seconds; the mean over many is not.
                     headway_s[a] += HEADWAY_GAIN * (min(max(gap_s, 0.5), 4.0) - headway_s[a])
                     headway_s[a] = min(max(headway_s[a], LEAST_HEADWAY_S), MOST_HEADWAY_S)
             queued_behind = (
-                count_veh[a] > 0 and speed_mps[a, 0] < 0.75 * speed_limit_mps[a] and distance_m[a, 0] < 20.0
+                count_veh[a] > 0 and speed_mps[a, 0] < 0.75 * speed_limit_mps[a] and distance_m[a, 0] < 18.0
             )
-            queue_run[a] = queue_run[a] + n_left if (queued_behind or waited) and queued_behind else 0
+            queue_run[a] = queue_run[a] + n_left if queued_behind and (waited or queue_run[a] > 0) else 0
             last_left_ms[a] = now_ms
             if n_open > 0 and open_weight > 0.0:
                 gain = n_left / SHARE_MEMORY_VEH
