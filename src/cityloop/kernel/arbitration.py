@@ -1,7 +1,7 @@
 """Who is heard when several ask for the same target.
 
-One proposal a target survives: the one that serves the greatest priority, the earlier one on a tie. Expired requests and
-requests not yet due are dropped here, so that no policy has to remember to.
+One proposal a target survives: the one that serves the greatest priority, the earlier one on a tie. Expired requests
+and requests not yet due are dropped here, so that no policy has to remember to.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The journal's records: canonical bytes of decisions, and their digest.
 
-Canonical means: msgpack of the decision as declared, in journal order, without outcomes, paths or wall times. Two runs that
-decided alike have the same digest, whatever machine they ran on.
+Canonical means: msgpack of the decision as declared, in journal order, without outcomes, paths or wall times. Two runs
+that decided alike have the same digest, whatever machine they ran on.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ class BrainState:
 
     domains: Mapping[str, Any]
     views: Mapping[str, Any]
-    """What each domain published last: a domain sees this tick's view of those before it and the previous tick's of the rest."""
+    """What each domain published last: a domain sees this tick's view of those before it and the previous tick's of the
+    rest."""
     sequence: int
 
 

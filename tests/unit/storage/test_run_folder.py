@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -85,7 +86,7 @@ def test_closing_is_not_completing(tmp_path, clockwork):
     """A run that ends in an error closes its store; the folder stays incomplete and says so in one line."""
     record(tmp_path / "run", clockwork).close()
     reader = RunReader(tmp_path / "run")
-    with pytest.raises(StoreError, match="incomplete .90 decisions and 90 steps"):
+    with pytest.raises(StoreError, match=r"incomplete .90 decisions and 90 steps"):
         reader.require_complete()
 
 
@@ -150,16 +151,16 @@ def test_no_run_folder_is_told(tmp_path):
 
 def test_durable_syncs_before_it_returns(tmp_path, clockwork, monkeypatch):
     """A durable store has synced readings, receipts and decisions whenever a journal call returns."""
-    synced: list[str] = []
+    synced: list[Path] = []
     real = os.fdatasync
     monkeypatch.setattr(
-        "os.fdatasync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd))[1]
+        "os.fdatasync", lambda fd: (synced.append(Path(f"/proc/self/fd/{fd}").readlink()), real(fd))[1]
     )
     store = record(tmp_path / "run", clockwork, durable=True)
     before = len(synced)
     store.close()
     for name in ("decisions", "readings"):
-        assert sum(name in os.path.basename(path) for path in synced[:before]) == 90
+        assert sum(name in path.name for path in synced[:before]) == 90
 
 
 def test_a_twin_syncs_once_a_second(tmp_path, clockwork):

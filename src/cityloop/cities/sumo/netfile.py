@@ -35,7 +35,7 @@ class Lane:
         """Whether cars, buses or trams may use it."""
         if self.allow:
             return bool(self.allow - SLOW_CLASSES)
-        return "passenger" not in self.disallow or "all" not in self.disallow and "bus" not in self.disallow
+        return "passenger" not in self.disallow or not self.disallow & {"all", "bus"}
 
     @property
     def rail_only(self) -> bool:

@@ -40,7 +40,7 @@ class Ways:
         return None
 
     def path_m(self, c: Connection) -> float:
-        """Return the length of a connection's path inside the junction. [m]"""
+        """Return the length of a connection's path inside the junction, in m."""
         total_m, lane_id, steps = 0.0, c.via, 0
         while lane_id and lane_id in self._net.lanes and steps < 8:
             total_m += self._net.lanes[lane_id].length_m

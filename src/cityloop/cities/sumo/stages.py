@@ -1,7 +1,7 @@
 """Stages, yellows and intergreens of a shipped signal program.
 
-A stage is a distinct green image of the shipped program. A short image that shows no link anything it does not also get in a
-longer stage is a clearance stage: the program passes through it, nobody is served by it.
+A stage is a distinct green image of the shipped program. A short image that shows no link anything it does not also
+get in a longer stage is a clearance stage: the program passes through it, nobody is served by it.
 """
 
 from __future__ import annotations
@@ -127,10 +127,10 @@ def _all_red(program: Program) -> float:
 def intergreens(
     states: Sequence[str], yellow_s: F64, all_red_s: float, clearance_s: F64, crossing: BOOL, foe: BOOL
 ) -> F64:
-    """Return the time from leaving each stage to the first new green of each other, shape (n_stages, n_stages). [s]
+    """Return the time in s from leaving each stage to the first new green of each other, shape (n_stages, n_stages).
 
-    Vehicles that lose green see their yellow, then the all-red. A gaining stream that crosses a footway waits until whoever
-    began to walk at the Walk's last moment is over it.
+    Vehicles that lose green see their yellow, then the all-red. A gaining stream that crosses a footway waits until
+    whoever began to walk at the Walk's last moment is over it.
     """
     n = len(states)
     table = np.zeros((n, n))

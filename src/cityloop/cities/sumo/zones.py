@@ -1,7 +1,7 @@
 """How far a lane can be followed from a stop line: detection zones upstream, the next signal downstream.
 
-Networks split an approach into several short edges. A zone therefore passes joints, where one edge becomes the next and no
-other traffic enters, and ends at the next real junction.
+Networks split an approach into several short edges. A zone therefore passes joints, where one edge becomes the next
+and no other traffic enters, and ends at the next real junction.
 """
 
 from __future__ import annotations

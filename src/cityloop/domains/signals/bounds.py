@@ -1,7 +1,8 @@
 """Nobody waits past the bound: which stage must go first so that every link is green in time.
 
-Earliest deadline first over the links that are red. When the chain of services that the next deadlines need leaves no slack, the
-first of the chain is due now, whatever any estimate says. Policies ask so as to act in time; the guard asks so that they have to.
+Earliest deadline first over the links that are red. When the chain of services that the next deadlines need leaves no
+slack, the first of the chain is due now, whatever any estimate says. Policies ask so as to act in time; the guard asks
+so that they have to.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from cityloop.domains.signals.state import SignalState
-from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
+from cityloop.kernel.columns import BOOL, F64, I64, U8
 
 __all__ = ["MAX_RED_S", "due_stage"]
 

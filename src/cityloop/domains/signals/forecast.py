@@ -1,9 +1,9 @@
 """Look ahead: who reaches which stop line when, and what they will want there.
 
-Vehicles in the detection zone come first, each with the time it would cross unhindered. Beyond the zone come those that upstream
-signals let go, and after them the lane's average rate. In a lane shared by several turns each vehicle's turn is drawn from the
-learned shares by a fixed low-discrepancy sequence over the vehicles' ordinal numbers: the same vehicle keeps its turn from second to
-second, and shares come out right over any few vehicles.
+Vehicles in the detection zone come first, each with the time it would cross unhindered. Beyond the zone come those
+that upstream signals let go, and after them the lane's average rate. In a lane shared by several turns each vehicle's
+turn is drawn from the learned shares by a fixed low-discrepancy sequence over the vehicles' ordinal numbers: the same
+vehicle keeps its turn from second to second, and shares come out right over any few vehicles.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _draw(
 ) -> int:
     """Return the class that a lane's vehicle is taken to want."""
     begin, end = movement_begin[a], movement_end[a]
-    first = class_of_movement[begin]
+    first = int(class_of_movement[begin])
     if end - begin == 1:
         return first
     total = 0.0
@@ -128,8 +128,8 @@ def _draw(
         w = share[m] * head_odds[m] if head else share[m]
         u -= w
         if u < 0.0:
-            return class_of_movement[m]
-    return class_of_movement[end - 1]
+            return int(class_of_movement[m])
+    return int(class_of_movement[end - 1])
 
 
 @njit(cache=True)

@@ -1,10 +1,11 @@
 """The guard: pure, small, integer milliseconds. Policies propose, this disposes.
 
-The field controller keeps its own minimums and intergreens; the guard refuses what it would have to refuse or delay, so that a
-decision in the journal is what happens in the street. Rules, in order:
+The field controller keeps its own minimums and intergreens; the guard refuses what it would have to refuse or delay, so
+that a decision in the journal is what happens in the street. Rules, in order:
 
 1. ``UNKNOWN_STAGE``, ``NOT_SERVICE``: a stage of the junction's own table, and one that serves (RiLSA 2015, 2.3).
-2. ``CONFLICT``: no two protected greens on crossing streams, save pairs that the shipped program shows (NEMA TS 2-2021, 4: CMU).
+2. ``CONFLICT``: no two protected greens on crossing streams, save pairs that the shipped program shows (NEMA TS 2-2021,
+   4: CMU).
 3. ``SENSING_DEAD``: without trustworthy sensing nothing is leased; the junction's own plan runs.
 4. ``INTERGREEN``: a change under way is finished first.
 5. ``MINIMUM_GREEN``: at least the stage's minimum (RiLSA 2015, 2.7.3: 5 s), which holds its Walk (MUTCD 2023, 4I.06).
@@ -51,7 +52,7 @@ def check(proposal: Proposal, state: SignalState, now_ms: int) -> Verdict:
 
 
 def _during_change(action: ShowStage, target: int) -> Verdict:
-    """A change to another stage than the one proposed is finished first."""
+    """Have a change to another stage than the one proposed finished first."""
     if target < 0 or action.stage == target:
         return Allowed(action)
     return Trimmed(ShowStage(target), Rule.INTERGREEN)

@@ -1,7 +1,8 @@
 """Queues and classes: the signal assets arranged for the searches.
 
-A queue is where somebody waits in order: an approach lane, or a crossing. A class is what its users may want: the movements of one lane
-that every stage shows the same lamp. Most lanes have one class; a lane shared by two turns with lamps of their own has two.
+A queue is where somebody waits in order: an approach lane, or a crossing. A class is what its users may want: the
+movements of one lane that every stage shows the same lamp. Most lanes have one class; a lane
+shared by two turns with lamps of their own has two.
 """
 
 from __future__ import annotations
@@ -54,12 +55,13 @@ class SignalTables:
     reach_m: F64
     """How far upstream each approach is seen at the city's sensing level. [m]"""
     sharing_begin: I32
-    """Per approach (and one more): range in ``sharing_queue`` of the queues whose upstream traffic is seen in its zone."""
+    """Per approach (and one more): range in ``sharing_queue`` of the queues whose upstream traffic its zone sees."""
     sharing_queue: I32
     group_size: I32
     """Approach lanes of each group."""
     conflict: BOOL
-    """Whether a stage shows two protected greens to foes that no shipped stage shows together, shape (n_junctions, most_stages)."""
+    """Whether a stage shows two protected greens to foes that no shipped stage shows together, shape (n_junctions,
+    most_stages)."""
 
 
 def build_tables(layout: Layout) -> SignalTables:
@@ -179,6 +181,6 @@ def build_tables(layout: Layout) -> SignalTables:
 
 
 def _sensed_m(sensing: str) -> float:
-    """Return how far a sensing level reaches. [m]"""
+    """Return how far a sensing level reaches, in m."""
     level, _, bound = sensing.partition(":")
     return float(bound) if level == "area" and bound else float("inf")

@@ -1,4 +1,4 @@
-"""What traffic knows of the future is in its view: the arrivals sent downstream. There is nothing further to predict for."""
+"""What traffic knows of the future is in its view: the arrivals sent downstream. Nothing further is predicted."""
 
 from __future__ import annotations
 

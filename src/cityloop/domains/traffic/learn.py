@@ -1,7 +1,7 @@
 """Turn shares, headways and arrivals, learned from who crosses the stop line when. Compiled.
 
-Nobody tells where a vehicle turns. A vehicle that leaves while only one of its lane's movements is green took that one. One that
-stands first through a movement's green wants another, the likelier the longer.
+Nobody tells where a vehicle turns. A vehicle that leaves while only one of its lane's movements is green took that one.
+One that stands first through a movement's green wants another, the likelier the longer.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ def learn(
 ) -> None:
     """Update shares, head flags, flows, headways and the arrivals sent downstream, in place.
 
-    ``lamp`` is what each link was shown during the step. ``green_s`` (per movement) is how long the head vehicle has stood
-    before that movement's green, and ``head_odds`` what that says of its wanting the movement; ``queue_run`` counts vehicles that left one after another out of a standing queue.
+    ``lamp`` is what each link was shown during the step. ``green_s`` (per movement) is how long the head vehicle has
+    stood before that movement's green, and ``head_odds`` what that says of its wanting the movement; ``queue_run``
+    counts vehicles that left one after another out of a standing queue.
     """
     second = now_ms // 1000
     width = coming_veh.shape[1]

@@ -30,8 +30,8 @@ def read_scans(
 ) -> None:
     """Fill the object columns from a batch; the latest scan of a lane wins.
 
-    Distances and speeds of one scan arrive in the same order; both are sorted by distance afterwards. Changes ``distance_m``
-    and ``speed_mps`` of shape (n_approaches, MAX_OBJECTS), ``count_veh`` and ``seen_at_ms`` in place.
+    Distances and speeds of one scan arrive in the same order; both are sorted by distance afterwards. Changes
+    ``distance_m`` and ``speed_mps`` of shape (n_approaches, MAX_OBJECTS), ``count_veh`` and ``seen_at_ms`` in place.
     """
     n_approaches, most = distance_m.shape
     n_distance = np.zeros(n_approaches, np.int32)
@@ -87,8 +87,8 @@ def count_released(
 ) -> int:
     """Return how many of a lane's vehicles crossed the stop line between two scans.
 
-    The scans are aligned by the number of vehicles that makes the rest fit best: a vehicle is expected where its mean speed
-    over the step puts it. Vehicles are never followed by name.
+    The scans are aligned by the number of vehicles that makes the rest fit best: a vehicle is expected where its mean
+    speed over the step puts it. Vehicles are never followed by name.
     """
     if n_before == 0:
         return 0
@@ -105,7 +105,8 @@ def count_released(
             expected_m = before_m[gone + i] - 0.5 * (before_mps[gone + i] + after_mps[i]) * step_s
             cost += min(abs(after_m[i] - expected_m), 12.0) / pairs
         if pairs == 0 and (n_before > gone or (n_after > 0 and after_m[0] < before_m[n_before - 1] + 20.0)):
-            # Somebody stayed yet nobody is seen, or somebody is seen who cannot have just come: only a lane change explains it.
+            # Somebody stayed yet nobody is seen, or somebody is seen who cannot have just come: only a lane change
+            # explains it.
             cost += 6.0
         cost += 0.3 * gone
         if cost < best_cost - 1e-9:

@@ -35,8 +35,8 @@ class TrafficView:
     share: Annotated[F64, Column("1", low=0, high=1, per="movement")]
     """Share of the lane's vehicles that take a movement, one a movement row."""
     head_odds: Annotated[F64, Column("1", low=0, high=1, per="movement")]
-    """Whether the vehicle standing first still seems to want the movement: 1 when nothing speaks against it, near 0 when it has
-    stood through the movement's green."""
+    """Whether the vehicle standing first still seems to want the movement: 1 when nothing speaks against it, near 0
+    when it has stood through the movement's green."""
     coming_veh: Annotated[F64, Column("veh", low=0, per="group second")]
     """Expected arrivals at the stop lines of an approach group by second ahead, shape (n_groups, PIPELINE_S)."""
     headway_s: Annotated[F64, Column("s", low=0)]

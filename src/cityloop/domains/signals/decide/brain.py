@@ -1,7 +1,7 @@
 """The brain: a rolling horizon a junction, decided anew every second.
 
-Keeping the stage and changing to each other are weighed by the least weighted delay that can follow (``horizon_search``). The costs
-of the rejected alternatives are kept with the decision.
+Keeping the stage and changing to each other are weighed by the least weighted delay that can follow
+(``horizon_search``). The costs of the rejected alternatives are kept with the decision.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import njit
 from cityloop.domains.signals.bounds import due_stage
 from cityloop.domains.signals.decide.horizon_search import search
 from cityloop.domains.signals.forecast import Demand
-from cityloop.domains.signals.schema import Reason, ShowStage
+from cityloop.domains.signals.schema import ShowStage
 from cityloop.domains.signals.state import SignalState
 from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
 from cityloop.kernel.messages import Alternative, Proposal, Request
@@ -72,8 +72,8 @@ def propose(
 
     References
     ----------
-    .. [1] Sen, S. and Head, K. L. (1997). Controlled optimization of phases at an intersection. Transportation Science, 31(1),
-       5-17. doi:10.1287/trsc.31.1.5
+    .. [1] Sen, S. and Head, K. L. (1997). Controlled optimization of phases at an intersection. Transportation
+       Science, 31(1), 5-17. doi:10.1287/trsc.31.1.5
 
     """
     tables = state.tables

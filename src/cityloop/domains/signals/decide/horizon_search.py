@@ -1,12 +1,12 @@
 """The rolling horizon's search, compiled: the stage sequence of least weighted delay over the next 40 s or so.
 
-A forward dynamic program over (stage, second it begins to be green), in the line of OPAC (Gartner 1983), PRODYN (Henry, Farges and Tuffal
-1983) and COP (Sen and Head 1997). Each node keeps the best way found to it, with every queue's place; serving a stage lets its
-queues leave in order: not before they arrive, one saturation headway apart, after the start-up loss, and, where they must give way,
-only into gaps of the streams they yield to.
+A forward dynamic program over (stage, second it begins to be green), in the line of OPAC (Gartner 1983), PRODYN (Henry,
+Farges and Tuffal 1983) and COP (Sen and Head 1997). Each node keeps the best way found to it, with every queue's place;
+serving a stage lets its queues leave in order: not before they arrive, one saturation headway apart, after the start-up
+loss, and, where they must give way, only into gaps of the streams they yield to.
 
-Delay is counted by departures: what arrives does not depend on the plan, so a plan's delay up to a moment is a constant less the sum
-over those who left of the time since they left.
+Delay is counted by departures: what arrives does not depend on the plan, so a plan's delay up to a moment is a constant
+less the sum over those who left of the time since they left.
 """
 
 from __future__ import annotations
@@ -52,8 +52,9 @@ def _serve(
 ) -> None:
     """Let the queues of a junction leave in one stage, open-ended until the horizon.
 
-    ``place`` and ``ready_s`` tell where each queue stands when the stage begins. Fills ``leave_s`` (shape (n_queues, MAX_QUEUE), the
-    departures in order) and ``n_leave``. Classes green in the stage ``before`` too go on leaving from ``since_s``.
+    ``place`` and ``ready_s`` tell where each queue stands when the stage begins. Fills ``leave_s`` (shape (n_queues,
+    MAX_QUEUE), the departures in order) and ``n_leave``. Classes green in the stage ``before`` too go on leaving from
+    ``since_s``.
     """
     n = q1 - q0
     mixed = False
@@ -166,8 +167,8 @@ def search(
     rest_s
         Wait charged to each user left before a red at the horizon, beyond the horizon itself. [s]
     costs
-        Filled: expected weighted delay of changing to each stage now (``costs[k]``) and of keeping (``costs[n_stages]``), NaN where
-        the search did not weigh it. [s]
+        Filled: expected weighted delay of changing to each stage now (``costs[k]``) and of keeping
+        (``costs[n_stages]``), NaN where the search did not weigh it. [s]
 
     """
     n = q1 - q0
@@ -218,8 +219,9 @@ def search(
             is_root = node == root
             prior = k if is_root else before[node]
             _serve(
-                k, float(t0), 0.0 if is_root else since[node], prior, total_h + yellow_use_s, q0, q1, eta_s, wants, count, headway_s,
-                class_lamp, class_queue, foe_begin, foe_end, foe_class, start_loss_s, gap_s,
+                k, float(t0), 0.0 if is_root else since[node], prior, total_h + yellow_use_s,
+                q0, q1, eta_s, wants, count, headway_s, class_lamp, class_queue,
+                foe_begin, foe_end, foe_class, start_loss_s, gap_s,
                 place[node], ready[node], leave, n_leave,
             )  # fmt: skip
             for s in range(horizon + 3):
@@ -250,7 +252,7 @@ def search(
                 if not is_root and e > earliest:
                     # Long greens need no fine grid.
                     over = e - earliest
-                    if over > 8 and over % 3 != 0 or over <= 8 and over % 2 != 0:
+                    if over % (3 if over > 8 else 2) != 0:
                         continue
                 elif is_root and e > 16 and e % 2 != 0:
                     continue
@@ -271,14 +273,14 @@ def search(
                         x += y
                         if not useful and x < count[q0 + i]:
                             c = wants[q0 + i, x]
-                            if class_lamp[c, k2] != 0 and eta_s[q0 + i, x] <= t1 + 6.0:
-                                if class_lamp[c, k] == 0 or class_lamp[c, k2] > class_lamp[c, k]:
-                                    useful = True
+                            now, then = class_lamp[c, k], class_lamp[c, k2]
+                            if then != 0 and eta_s[q0 + i, x] <= t1 + 6.0 and (now == 0 or then > now):
+                                useful = True
                     if not useful:
                         continue
                     waiting = 0.0
                     cost = waited[t1] - (sum_w * t1 - sum_wt) + sum_stop
-                    # Of two ways to the same node the one with fewer left waiting is worth more than its delay so far tells.
+                    # Of two ways to the same node the one with fewer left waiting is worth more than its delay tells.
                     for i in range(n):
                         x = place[node, i] + cut[i]
                         while x < count[q0 + i] and eta_s[q0 + i, x] <= t1:

@@ -1,7 +1,8 @@
 """Max-pressure: give green to the stage whose movements press hardest.
 
-Pressure is taken per movement, not per lane: counting a shared lane once for each stage that serves any of its turns starves the turn
-that few take. A movement's pressure is its queue upstream less the queue of the approach it leads to, spread over its turns.
+Pressure is taken per movement, not per lane: counting a shared lane once for each stage that serves any of its turns
+starves the turn that few take. A movement's pressure is its queue upstream less the queue of the approach it leads to,
+spread over its turns.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def propose(
 
     References
     ----------
-    .. [1] Varaiya, P. (2013). Max pressure control of a network of signalized intersections. Transp. Res. C, 36, 177-195.
-       doi:10.1016/j.trc.2013.08.014
+    .. [1] Varaiya, P. (2013). Max pressure control of a network of signalized intersections.
+       Transp. Res. C, 36, 177-195. doi:10.1016/j.trc.2013.08.014
 
     """
     tables = state.tables
@@ -63,7 +64,8 @@ def propose(
         if shown < 0:
             target = int(state.target[j])
             stage = target if target >= 0 else int(np.flatnonzero(tables.service[j])[0])
-            proposals.append(Proposal(target=j, action=ShowStage(stage), reason=Reason.CHANGE_IN_PROGRESS, cost=0.0, gain=0.0))
+            change = Reason.CHANGE_IN_PROGRESS
+            proposals.append(Proposal(target=j, action=ShowStage(stage), reason=change, cost=0.0, gain=0.0))
             continue
         first = tables.class_begin[tables.queue_begin[j]]
         last = tables.class_end[tables.queue_end[j] - 1]
@@ -87,7 +89,9 @@ def propose(
                 cost=-float(by_stage[best]),
                 gain=float(by_stage[best] - by_stage[shown]),
                 alternatives=tuple(
-                    Alternative(k, -float(by_stage[k])) for k in range(len(by_stage)) if k != best and np.isfinite(by_stage[k])
+                    Alternative(k, -float(by_stage[k]))
+                    for k in range(len(by_stage))
+                    if k != best and np.isfinite(by_stage[k])
                 ),
             )
         )
