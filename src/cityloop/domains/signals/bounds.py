@@ -13,7 +13,7 @@ from numba import njit
 from cityloop.domains.signals.state import SignalState
 from cityloop.kernel.columns import BOOL, F64, I64, U8
 
-__all__ = ["MAX_RED_S", "due_stage"]
+__all__ = ["MAX_RED_S", "due_stage", "forced_stage"]
 
 MAX_RED_S = 120.0
 """Longest red of any link (RiLSA 2015, 2.7.4 keeps cycles at or under 120 s for people on foot). [s]"""
@@ -21,53 +21,88 @@ MAX_RED_S = 120.0
 SLACK_S = 2.0
 """Kept in hand for the controller's own whole seconds."""
 
+SEEN_LATE_S = 1.0
+"""A stage is heard of a step after it began, and held as much longer. [s]"""
+
 
 def due_stage(state: SignalState, junction: int, now_ms: int) -> int:
     """Return the local stage that must be served or kept now, or -1 while every deadline has slack."""
+    stage = int(state.last_stage[junction])
+    if stage < 0:
+        return -1
+    first, slack_s = _chain(state, junction, now_ms, stage, _rest_s(state, junction, now_ms))
+    return first if slack_s <= 1.0 else -1
+
+
+def forced_stage(state: SignalState, junction: int, now_ms: int, wanted: int) -> int:
+    """Return the local stage that must be served instead of the one wanted, or -1 where that one may be.
+
+    A stage may be gone to only while the chain of services still holds every deadline after it.
+    """
+    stage = int(state.last_stage[junction])
+    if stage < 0:
+        return -1
+    rest_s = _rest_s(state, junction, now_ms)
+    first, slack_s = _chain(state, junction, now_ms, stage, rest_s)
+    if first < 0 or first == wanted:
+        return -1
+    if slack_s <= 1.0:
+        return first
+    if wanted == stage:
+        return -1
+    tables = state.tables
+    served_s = rest_s + float(tables.intergreen_s[junction, stage, wanted]) + SEEN_LATE_S
+    served_s += float(tables.min_green_s[junction, wanted])
+    _, slack_s = _chain(state, junction, now_ms, wanted, served_s)
+    return first if slack_s <= 1.0 else -1
+
+
+def _rest_s(state: SignalState, junction: int, now_ms: int) -> float:
+    """Return how much longer the stage shown lasts at least. [s]"""
+    green_s = max((now_ms - int(state.green_since_ms[junction])) / 1000.0, 0.0)
+    return max(float(state.tables.min_green_s[junction, int(state.last_stage[junction])]) - green_s, 0.0)
+
+
+def _chain(state: SignalState, junction: int, now_ms: int, stage: int, at_s: float) -> tuple[int, float]:
+    """Return the first of the services that follow a stage which ends in ``at_s``, and the least slack of all. [s]"""
     tables, controllers = state.tables, state.tables.assets.controllers
-    return int(
-        _due(
-            now_ms,
-            int(state.last_stage[junction]),
-            max((now_ms - int(state.green_since_ms[junction])) / 1000.0, 0.0),
-            int(controllers.link_begin[junction]),
-            int(controllers.link_end[junction]),
-            int(tables.n_stages[junction]),
-            tables.lamps,
-            state.lamp,
-            state.last_green_ms,
-            tables.service[junction],
-            tables.min_green_s[junction],
-            tables.intergreen_s[junction],
-            MAX_RED_S - SLACK_S,
-        )
+    first, slack_s = _services(
+        now_ms,
+        stage,
+        at_s,
+        int(controllers.link_begin[junction]),
+        int(controllers.link_end[junction]),
+        int(tables.n_stages[junction]),
+        tables.lamps,
+        state.last_green_ms,
+        tables.service[junction],
+        tables.min_green_s[junction],
+        tables.intergreen_s[junction],
+        MAX_RED_S - SLACK_S,
     )
+    return int(first), float(slack_s)
 
 
 @njit(cache=True)
-def _due(
+def _services(
     now_ms: int,
     stage: int,
-    green_s: float,
+    at_s: float,
     link_begin: int,
     link_end: int,
     n_stages: int,
     lamps: U8,
-    lamp: U8,
     last_green_ms: I64,
     service: BOOL,
     min_green_s: F64,
     intergreen_s: F64,
     bound_s: float,
-) -> int:
-    if stage < 0:
-        return -1
+) -> tuple[int, float]:
     n = link_end - link_begin
     covered = np.zeros(n, np.bool_)
     for i in range(n):
         link = link_begin + i
         covered[i] = lamps[link, stage] == 1 or lamps[link, stage] == 2
-    at_s = max(min_green_s[stage] - green_s, 0.0)
     here, first, slack = stage, -1, 1e9
     for _ in range(n_stages):
         worst, worst_left_s = -1, 1e9
@@ -84,7 +119,7 @@ def _due(
                     worst, worst_left_s = i, left_s
         if worst < 0:
             break
-        best, best_gain = -1, -1.0
+        best, best_gain = -1, -1e9
         for k in range(n_stages):
             shown = lamps[link_begin + worst, k]
             if not service[k] or (shown != 1 and shown != 2):
@@ -97,7 +132,7 @@ def _due(
             gain -= intergreen_s[here, k] / 20.0
             if gain > best_gain:
                 best, best_gain = k, gain
-        green_at_s = at_s + intergreen_s[here, best]
+        green_at_s = at_s + intergreen_s[here, best] + SEEN_LATE_S
         slack = min(slack, worst_left_s - green_at_s)
         if first < 0:
             first = best
@@ -105,4 +140,4 @@ def _due(
         here = best
         for i in range(n):
             covered[i] |= lamps[link_begin + i, best] == 1 or lamps[link_begin + i, best] == 2
-    return first if slack <= 1.0 else -1
+    return first, slack

@@ -9,12 +9,12 @@ that a decision in the journal is what happens in the street. Rules, in order:
 3. ``SENSING_DEAD``: without trustworthy sensing nothing is leased; the junction's own plan runs.
 4. ``INTERGREEN``: a change under way is finished first.
 5. ``MINIMUM_GREEN``: at least the stage's minimum (RiLSA 2015, 2.7.3: 5 s), which holds its Walk (MUTCD 2023, 4I.06).
-6. ``MAXIMUM_RED``: when a link's wait leaves no slack, its stage goes first (the project's bound, 120 s).
+6. ``MAXIMUM_RED``: when a link's wait leaves no slack for the stage asked, the link's own stage goes first (the project's bound, 120 s).
 """
 
 from __future__ import annotations
 
-from cityloop.domains.signals.bounds import due_stage
+from cityloop.domains.signals.bounds import forced_stage
 from cityloop.domains.signals.schema import Rule, ShowStage
 from cityloop.domains.signals.state import SignalState
 from cityloop.kernel.messages import Action, Allowed, Proposal, Refused, Trimmed, Verdict
@@ -43,8 +43,8 @@ def check(proposal: Proposal, state: SignalState, now_ms: int) -> Verdict:
         least_ms = round(float(tables.min_green_s[j, shown]) * 1000)
         if now_ms - int(state.green_since_ms[j]) < least_ms:
             return Trimmed(ShowStage(shown), Rule.MINIMUM_GREEN)
-    due = due_stage(state, j, now_ms)
-    if due >= 0 and due != stage:
+    due = forced_stage(state, j, now_ms, stage)
+    if due >= 0:
         least_ms = round(float(tables.min_green_s[j, shown]) * 1000)
         if due == shown or now_ms - int(state.green_since_ms[j]) >= least_ms:
             return Trimmed(ShowStage(due), Rule.MAXIMUM_RED)

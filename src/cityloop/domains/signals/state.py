@@ -16,10 +16,14 @@ from cityloop.kernel.domain import Views
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.messages import Allowed, Proposal, Trimmed, Verdict
 
-__all__ = ["SENSING_DEAD_S", "SignalState", "accept", "start", "update", "view"]
+__all__ = ["SENSING_DEAD_S", "UNKNOWN_RED_S", "SignalState", "accept", "start", "update", "view"]
 
 SENSING_DEAD_S = 3.0
 """A junction whose approaches were all silent for longer is left to its own plan. [s]"""
+
+UNKNOWN_RED_S = 90.0
+"""What a link not yet seen is taken to have waited: the longest red that a cycle of up to 120 s leaves. After a blackout nobody
+who already waits then waits a whole bound anew. [s]"""
 
 _LONG_AGO = np.iinfo(np.int64).min // 2
 _STAGE_SHOWN, _CONTROL_MODE, _CROSSING_CALL = 8, 9, 10
@@ -54,8 +58,9 @@ class SignalState:
 
 
 def start(layout: Layout, now_ms: int) -> SignalState:
-    """Return the state before any reading: nothing is known to be green."""
+    """Return the state before any reading: nothing is known to be green, and everybody may have waited for long."""
     tables = build_tables(layout)
+    since_ms = now_ms - round(UNKNOWN_RED_S * 1000)
     n, n_links = len(tables.n_stages), len(tables.lamps)
     return SignalState(
         layout=layout,
@@ -68,7 +73,7 @@ def start(layout: Layout, now_ms: int) -> SignalState:
         change_since_ms=np.full(n, now_ms, np.int64),
         mode=np.zeros(n, np.int32),
         lamp=np.zeros(n_links, np.uint8),
-        last_green_ms=np.full(n_links, now_ms, np.int64),
+        last_green_ms=np.full(n_links, since_ms, np.int64),
         call_since_ms=np.full(n_links, -1, np.int64),
         dead=np.ones(n, np.bool_),
     )
@@ -200,7 +205,11 @@ def _show(
             if s >= 0:
                 lamp[i] = lamps[i, s]
             elif before >= 0:
-                kept = lamps[i, before] if target[j] < 0 else min(lamps[i, before], lamps[i, target[j]])
+                kept = lamps[i, before]
+                if target[j] >= 0 and lamps[i, target[j]] != kept:
+                    # Green in both stages stays green; else nothing is, and a turn on red has its lamp changed too.
+                    both = kept != 3 and lamps[i, target[j]] != 3
+                    kept = min(kept, lamps[i, target[j]]) if both else 0
                 lamp[i] = lamps[i, before] if now_ms - change_since_ms[j] <= 2000 else kept
                 if target[j] < 0:
                     kept = 0

@@ -1,0 +1,136 @@
+"""Nobody waits past the bound, whatever a policy asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cityloop.domains.signals.bounds import MAX_RED_S, due_stage, forced_stage
+from cityloop.domains.signals.domain import signals
+from cityloop.domains.signals.guard import check
+from cityloop.domains.signals.schema import ShowStage
+from cityloop.domains.traffic.domain import traffic
+from cityloop.kernel.messages import Allowed, Proposal, Refused
+
+ROUND_S = 110.0
+"""A round of every stage that serves, entered by its longest intergreen, held for its least green and seen a second
+late, must fit into this. It is what a bound of 120 s leaves for the seconds in which the change is under way. [s]"""
+
+
+class Kerb:
+    """A field controller: shows the stage asked for after least green and intergreen, reports every second."""
+
+    def __init__(self, intergreen_s: list[list[int]], least_s: int) -> None:
+        self.intergreen_s, self.least_s = intergreen_s, least_s
+        self.shown, self.since_s, self.to, self.until_s = 0, 0, -1, 0
+
+    def step(self, asked: int, now_s: int) -> int:
+        """Show a second's lamps and return their stage, -1 during a change."""
+        if self.to >= 0 and now_s >= self.until_s:
+            self.shown, self.since_s, self.to = self.to, now_s, -1
+        if self.to < 0 and asked >= 0 and asked != self.shown and now_s - self.since_s >= self.least_s:
+            self.to, self.until_s = asked, now_s + self.intergreen_s[self.shown][asked]
+            if self.until_s == now_s:
+                self.shown, self.since_s, self.to = self.to, now_s, -1
+        return self.shown if self.to < 0 else -1
+
+
+@st.composite
+def junctions(draw: st.DrawFn) -> tuple[tuple[str, ...], list[list[int]]]:
+    """Draw lamp tables in which every link is served, with intergreens that let a round fit."""
+    n_stages = draw(st.integers(2, 8))
+    n_links = draw(st.integers(2, 10))
+    rows = [list(draw(st.text("rrgGs", min_size=n_links, max_size=n_links))) for _ in range(n_stages)]
+    for link in range(n_links):
+        if not any(row[link] in "gG" for row in rows):
+            rows[draw(st.integers(0, n_stages - 1))][link] = "G"
+    states = tuple("".join(row) for row in rows)
+    most = draw(st.integers(3, 8))
+    change = st.integers(3, most)
+    intergreen_s = [[0 if a == b else draw(change) for b in range(n_stages)] for a in range(n_stages)]
+    return states, intergreen_s
+
+
+def longest_red_s(
+    crossroads: Callable[..., Any], states: tuple[str, ...], intergreen_s: list[list[int]], asks: list[int], seed: int
+) -> tuple[float, float]:
+    """Drive a junction for 450 s by proposals at random; return the longest red and the round. [s]."""
+    n_stages, n_links = len(states), len(states[0])
+    made = crossroads(states, tuple((link,) for link in range(n_links)), intergreen_s=intergreen_s)
+    round_s = sum(5 + 1 + max(row[k] for row in intergreen_s) for k in range(n_stages))
+    rng = np.random.default_rng(seed)
+    kerb = Kerb(intergreen_s, 5)
+    lanes, state = traffic.view(traffic.start(made.layout, 0)), signals.start(made.layout, 0)
+    red_since, longest = np.zeros(n_links), 0.0
+    asked, wanted, turns = -1, 0, list(asks)
+    for second in range(450):
+        shown = kerb.step(asked, second)
+        for link in range(n_links):
+            if shown >= 0 and states[shown][link] in "gG":
+                red_since[link] = second + 1
+            longest = max(longest, second + 1 - red_since[link])
+        now_ms = (second + 1) * 1000
+        heard = {"traffic": replace(lanes, seen_at_ms=np.full(n_links, now_ms))}
+        state = signals.update(state, made.batch(now_ms, stage=shown, mode=1), heard, now_ms)
+        if rng.random() < 0.15:
+            wanted = turns[rng.integers(len(turns))] % n_stages
+        proposal = Proposal(target=0, action=ShowStage(wanted), reason=1, cost=0.0, gain=0.0)
+        verdict = check(proposal, state, now_ms)
+        assert not isinstance(verdict, Refused)
+        assert isinstance(verdict.action, ShowStage)
+        asked = verdict.action.stage
+        state = signals.accept(state, [(proposal, verdict)], now_ms)
+    return longest, round_s
+
+
+@settings(max_examples=40)
+@given(junction=junctions(), asks=st.lists(st.integers(0, 7), min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_no_link_stays_red_past_the_bound(crossroads, junction, asks, seed):
+    """Whatever stages are asked for in whatever order, every link that a stage serves is green within 120 s."""
+    red_s, round_s = longest_red_s(crossroads, *junction, asks, seed)
+    if round_s <= ROUND_S:
+        assert red_s <= MAX_RED_S
+
+
+def test_a_round_of_the_crossing_with_a_long_clearance_is_still_ordered(crossroads):
+    """An intergreen of 60 s puts no service out of the chain: the longest red goes first all the same."""
+    made = crossroads(("Gr", "rG"), ((0,), (1,)), intergreen_s=((0, 60), (60, 0)))
+    state = signals.update(signals.start(made.layout, 0), made.batch(1000, stage=0), {}, 1000)
+    assert due_stage(state, 0, 1000) == -1 or due_stage(state, 0, 1000) == 1
+    assert due_stage(state, 0, 60_000) == 1
+
+
+def test_nobody_waits_the_bound_anew_after_a_blackout(crossroads):
+    """A brain that remembers nothing takes what it has not seen green to have waited 90 s: 30 s later it is due."""
+    made = crossroads(("Gr", "rG"), ((0,), (1,)))
+    state = signals.update(signals.start(made.layout, 960_000), made.batch(961_000, stage=0), {}, 961_000)
+    assert due_stage(state, 0, 961_000) == -1
+    assert due_stage(state, 0, 990_000) == 1
+
+
+def test_a_stage_is_gone_to_only_while_there_is_time_for_it(crossroads):
+    """With 20 s left to the third link, a change to the second would cost it its turn: the third goes first."""
+    made = crossroads(("Grr", "rGr", "rrG"), ((0,), (1,), (2,)))
+    state = signals.update(signals.start(made.layout, 0), made.batch(1000, stage=0), {}, 1000)
+    state = replace(state, last_green_ms=np.array([98_000, 98_000, 0]))
+    assert forced_stage(state, 0, 98_000, 0) == -1
+    assert forced_stage(state, 0, 98_000, 2) == -1
+    assert forced_stage(state, 0, 107_000, 1) == 2
+    assert forced_stage(state, 0, 107_000, 0) == -1
+
+
+def test_a_link_that_may_turn_on_red_next_is_not_taken_to_be_green(crossroads):
+    """From protected green to a turn on red the link has no green while the lights change, so its red begins at once."""
+    made = crossroads(("G", "s"), ((0,),), intergreen_s=((0, 5), (5, 0)))
+    state = signals.update(signals.start(made.layout, 0), made.batch(1000, stage=0), {}, 1000)
+    ask = Proposal(target=0, action=ShowStage(1), reason=1, cost=0.0, gain=0.0)
+    state = signals.accept(state, [(ask, Allowed(ask.action))], 1000)
+    for second in (2, 3, 4, 5):
+        state = signals.update(state, made.batch(second * 1000, stage=-1), {}, second * 1000)
+    assert state.last_green_ms.tolist() == [1000]
+    assert state.lamp.tolist() == [0]
