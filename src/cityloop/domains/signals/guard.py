@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from cityloop.domains.signals.bounds import forced_stage
 from cityloop.domains.signals.schema import Rule, ShowStage
-from cityloop.domains.signals.state import SignalState
+from cityloop.domains.signals.state import LEAD_MS, SignalState
 from cityloop.kernel.messages import Action, Allowed, Proposal, Refused, Trimmed, Verdict
 
 __all__ = ["check"]
@@ -41,12 +41,12 @@ def check(proposal: Proposal, state: SignalState, now_ms: int) -> Verdict:
         return _during_change(action, int(state.target[j]))
     if shown != stage and tables.service[j, shown]:
         least_ms = round(float(tables.min_green_s[j, shown]) * 1000)
-        if now_ms - int(state.green_since_ms[j]) < least_ms:
+        if now_ms + LEAD_MS - int(state.green_since_ms[j]) < least_ms:
             return Trimmed(ShowStage(shown), Rule.MINIMUM_GREEN)
     due = forced_stage(state, j, now_ms, stage)
     if due >= 0:
         least_ms = round(float(tables.min_green_s[j, shown]) * 1000)
-        if due == shown or now_ms - int(state.green_since_ms[j]) >= least_ms:
+        if due == shown or now_ms + LEAD_MS - int(state.green_since_ms[j]) >= least_ms:
             return Trimmed(ShowStage(due), Rule.MAXIMUM_RED)
     return Allowed(action)
 

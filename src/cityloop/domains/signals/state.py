@@ -16,7 +16,7 @@ from cityloop.kernel.domain import Views
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.messages import Allowed, Proposal, Trimmed, Verdict
 
-__all__ = ["SENSING_DEAD_S", "UNKNOWN_RED_S", "SignalState", "accept", "start", "update", "view"]
+__all__ = ["LEAD_MS", "SENSING_DEAD_S", "UNKNOWN_RED_S", "SignalState", "accept", "start", "update", "view"]
 
 SENSING_DEAD_S = 3.0
 """A junction whose approaches were all silent for longer is left to its own plan. [s]"""
@@ -24,6 +24,9 @@ SENSING_DEAD_S = 3.0
 UNKNOWN_RED_S = 90.0
 """What a link not yet seen is taken to have waited: the longest red that a cycle of up to 120 s leaves. After a blackout nobody
 who already waits then waits a whole bound anew. [s]"""
+
+LEAD_MS = 1000
+"""A command decided now shows with the city's next second: a stage's green is that much longer than it looks. [ms]"""
 
 _LONG_AGO = np.iinfo(np.int64).min // 2
 _STAGE_SHOWN, _CONTROL_MODE, _CROSSING_CALL = 8, 9, 10

@@ -16,7 +16,7 @@ from cityloop.domains.signals.bounds import due_stage
 from cityloop.domains.signals.decide.horizon_search import search
 from cityloop.domains.signals.forecast import Demand
 from cityloop.domains.signals.schema import ShowStage
-from cityloop.domains.signals.state import SignalState
+from cityloop.domains.signals.state import LEAD_MS, SignalState
 from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
 from cityloop.kernel.messages import Alternative, Proposal, Request
 
@@ -194,7 +194,7 @@ def _decide_all(
                         choice[j] = k
                         break
             continue
-        wait_s = min_green_s[j, shown] - (now_ms - green_since_ms[j]) / 1000.0
+        wait_s = min_green_s[j, shown] - (now_ms + LEAD_MS - green_since_ms[j]) / 1000.0
         if not service[j, shown]:
             wait_s = 0.0
         if wait_s > 0.0:

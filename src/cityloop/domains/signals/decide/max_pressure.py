@@ -15,7 +15,7 @@ import numpy as np
 from cityloop.domains.signals.bounds import due_stage
 from cityloop.domains.signals.forecast import Demand
 from cityloop.domains.signals.schema import Reason, ShowStage
-from cityloop.domains.signals.state import SignalState
+from cityloop.domains.signals.state import LEAD_MS, SignalState
 from cityloop.kernel.messages import Alternative, Proposal, Request
 
 __all__ = ["MaxPressureParams", "propose"]
@@ -77,7 +77,7 @@ def propose(
             best = shown
         reason = Reason.KEEP_PRESSURE if best == shown else Reason.CHANGE_PRESSURE
         least_s = max(params.least_green_s, float(tables.min_green_s[j, shown]))
-        if now_ms - int(state.green_since_ms[j]) < least_s * 1000 and tables.service[j, shown]:
+        if now_ms + LEAD_MS - int(state.green_since_ms[j]) < least_s * 1000 and tables.service[j, shown]:
             best, reason = shown, Reason.KEEP_MINIMUM_GREEN
         elif (due := due_stage(state, j, now_ms)) >= 0:
             best, reason = due, Reason.CHANGE_WAIT_BOUND
