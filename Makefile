@@ -1,4 +1,4 @@
-# Everything lives in .venv; nothing outside the checkout is written.
+# Everything lives in .venv; outside the checkout only compiled code and tuned plans are kept, in the user's cache.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -64,6 +64,8 @@ $(BIN)/python:
 $(VENV)/.installed: requirements/run.txt pyproject.toml | $(BIN)/python
 	$(PIP_INSTALL) -r requirements/run.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@# Half a minute that the first run need not wait; where it cannot be, that run compiles and nothing is lost.
+	@$(BIN)/cityloop doctor --warm >/dev/null 2>&1 || true
 	@touch $@
 
 $(VENV)/.dev-installed: requirements/dev.txt $(VENV)/.installed

@@ -25,12 +25,16 @@ from cityloop.domains.signals.schema import (
     SignalAssets,
     Stages,
 )
+from cityloop.engine.compiled import keep_compiled_apart
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import columns_of
 from cityloop.kernel.domain import Domain, Views
-from cityloop.kernel.layout import Edges, Junctions, Lanes, Layout, Streams, StreamKind
+from cityloop.kernel.layout import Edges, Junctions, Lanes, Layout, StreamKind, Streams
 from cityloop.kernel.messages import Allowed, Alternative, Proposal, Refused, Request, Verdict
 from cityloop.kernel.tick import Brain
+
+# Before any test imports a domain: code compiled from source as it was must not be tested for what it is now.
+keep_compiled_apart()
 
 # Several workers share the cores, so a slow example says nothing; CI draws the same examples every time.
 settings.register_profile("house", deadline=None, derandomize=bool(os.environ.get("CI")))

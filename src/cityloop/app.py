@@ -15,8 +15,7 @@ import msgspec
 from cityloop.cities.replay.city import ReplayCity
 from cityloop.cities.toy.assets import ToyParams
 from cityloop.cities.toy.city import ToyCity
-from cityloop.domains.signals.domain import signals
-from cityloop.domains.traffic.domain import traffic
+from cityloop.engine.compiled import keep_compiled_apart
 from cityloop.engine.cpu import CpuCost
 from cityloop.engine.inline import Blackout, InlineEngine, LoopParams, LoopReport, Progress
 from cityloop.kernel.clock import ms_from_s
@@ -209,6 +208,11 @@ def replay(run_dir: Path, progress: Progress | None = None) -> ReplayResult:
 
 def brain_of(control: str) -> Brain:
     """Return the brain of a control: domains in order of dependence, and the policies they follow."""
+    # Importing a domain settles where its compiled code is looked for.
+    keep_compiled_apart()
+    from cityloop.domains.signals.domain import signals
+    from cityloop.domains.traffic.domain import traffic
+
     return Brain(domains=(traffic, signals), arms={signals.name: control} if control in LEASED_ARMS else {})
 
 

@@ -22,8 +22,9 @@ _SHOWN = 5
 @click.command(name="doctor")
 @click.argument("city", required=False)
 @click.option("--all", "everything", is_flag=True, help="Print every finding, not the first few of a kind.")
+@click.option("--warm", is_flag=True, help="Compile now what the first run would wait for.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
-def command(city: str | None, everything: bool, as_json: bool) -> int:
+def command(city: str | None, everything: bool, warm: bool, as_json: bool) -> int:
     """Check that this machine can run cityloop, and audit the programs of CITY.
 
     Findings about a city are warnings. Only a broken installation ends with 1.
@@ -33,6 +34,7 @@ def command(city: str | None, everything: bool, as_json: bool) -> int:
       cityloop doctor
       cityloop doctor adlershof
       cityloop doctor my.sumocfg --all
+      cityloop doctor --warm
     """
     from cityloop.studies.doctor import examine
 
@@ -41,6 +43,10 @@ def command(city: str | None, everything: bool, as_json: bool) -> int:
         mark = "ok" if one.ok else "BROKEN" if one.broken else "warning"
         click.echo(f"{mark:<8}{one.name}: {one.found}{'' if one.ok else f'; {one.fix}'}")
     broken = any(one.broken for one in examined)
+    if warm and not broken:
+        from cityloop.studies.warm import warm_up
+
+        click.echo(f"{'ok':<8}compiled: {warm_up()}")
     findings: list[Finding] = []
     if city is not None and not broken:
         from cityloop.cities.sumo.audit import audit_city

@@ -94,30 +94,17 @@ def _silence() -> Examined:
 
 
 def _compiled_cache() -> Examined:
-    """Find out where compiled code is kept: without a place it is compiled again in every process."""
-    from cityloop import methods
+    """Find out where compiled code is kept, and whether it outlives a restart of the machine."""
+    from cityloop.engine.compiled import compiled_folder
 
-    beside = Path(methods.__path__[0]) / "__pycache__"
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    places = [Path(chosen)] if chosen else [beside, Path.home() / ".cache"]
-    for place in places:
-        if _writable(place):
-            return Examined(name="cache of compiled code", ok=True, found=str(place))
+    folder = compiled_folder()
+    lasting = Path(tempfile.gettempdir()) != folder.parent.parent
     return Examined(
         name="cache of compiled code",
-        ok=False,
-        found=f"{places[-1]}: cannot be written",
-        fix="set NUMBA_CACHE_DIR to a folder that can be written; each run compiles anew until then",
+        ok=lasting,
+        found=str(folder) if lasting else f"{folder}, among temporary files",
+        fix="set CITYLOOP_CACHE to a folder that can be written; what is compiled may not last until then",
     )
-
-
-def _writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
 
 
 def _disk(folder: Path) -> Examined:
