@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -245,6 +247,7 @@ def _toy(spec: RunSpec) -> _Wired:
 
 def _twin(spec: RunSpec) -> _Wired:
     # The twin brings SUMO's files along; a toy, a replay and --help do without.
+    from cityloop.cities.sumo.audit import conflicting_greens
     from cityloop.cities.sumo.faults import read_fault_plan
     from cityloop.cities.sumo.folder import resolve_city
     from cityloop.cities.sumo.network import read_network
@@ -260,6 +263,7 @@ def _twin(spec: RunSpec) -> _Wired:
     if case.end_s <= case.begin_s:
         raise ConfigError(f"end {case.end_s:g} s is not after begin {case.begin_s:g} s; give a later --end")
     network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
+    _warn_once(conflicting_greens(case.net_file, network))
     faults = read_fault_plan(Path(spec.faults)) if spec.faults else None
     own_plan, plans, plans_file = _own_plan(spec, whole, network)
     sumo_folder = spec.out / "sumo"
@@ -297,6 +301,13 @@ def _twin(spec: RunSpec) -> _Wired:
         calibration=case.calibration_label(),
     )
     return _Wired(layout=network.layout, run=run_toml, start=start)
+
+
+@cache
+def _warn_once(line: str) -> None:
+    """Say on standard error what a run goes on in spite of; a bench of many runs says it once a process."""
+    if line:
+        logging.getLogger(__name__).warning("cityloop: warning: %s", line)
 
 
 def _own_plan(spec: RunSpec, case: CityCase, network: Network) -> tuple[str, tuple[Plan, ...], Path | None]:

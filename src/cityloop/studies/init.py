@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cityloop.cities.sumo.audit import refuse_conflicting_greens
 from cityloop.cities.sumo.case_facts import NetFacts, check_routes, read_departures_s, read_net_facts
 from cityloop.cities.sumo.city_toml import (
     CITY_FILE,
@@ -72,6 +73,7 @@ def make_city(request: InitRequest, on_progress: Callable[[str], None] = lambda 
     on_progress(f"reading {request.net_file.name}")
     net = read_net_facts(request.net_file)
     require_signals(request.net_file, net)
+    refuse_conflicting_greens(request.net_file)
     for route_file in request.route_files:
         check_routes(route_file, net, request.net_file)
     begin_s, end_s = _hours(request, net)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
@@ -16,8 +18,17 @@ from cityloop.cities.sumo.folder import CityCase
 from cityloop.cities.sumo.netfile import NetFile, Phase, read_netfile
 from cityloop.cities.sumo.network import Network, read_network
 from cityloop.domains.signals.schema import LinkKind
+from cityloop.kernel.errors import InputError
 
-__all__ = ["Check", "Finding", "audit_city", "audit_network", "audit_programs"]
+__all__ = [
+    "Check",
+    "Finding",
+    "audit_city",
+    "audit_network",
+    "audit_programs",
+    "conflicting_greens",
+    "refuse_conflicting_greens",
+]
 
 _LEAST_GREEN_S = 5.0
 _FAST_LIMITS_MPS = ((50 / 3.6, 3.0), (60 / 3.6, 4.0))
@@ -228,20 +239,43 @@ class _Junction:
 
     def foes(self) -> Iterator[Finding]:
         """Yield each pair of links that cross and are shown as protected together, once."""
+        for index, a, b in self.protected_foes():
+            yield self.finding(
+                Check.PROTECTED_FOES, a, index, f"protected together with link {b}, whose path it crosses",
+                value=2.0, bound=1.0, unit="protected streams on one conflict point",
+                standard="EN 12675: conflicting streams are not released together",
+                remedy="keeps a pair that the shipped program shows, and adds no other",
+            )  # fmt: skip
+
+    def protected_foes(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the first phase that shows a pair of crossing links as protected, and the two links."""
         seen: set[tuple[int, int]] = set()
         for index, phase in enumerate(self.phases):
             protected = [link for link in range(self.n) if phase.state[link] == "G"]
-            for a in protected:
-                for b in protected:
-                    if a < b and self.foe[a, b] and (a, b) not in seen:
-                        seen.add((a, b))
-                        yield self.finding(
-                            Check.PROTECTED_FOES, a, index,
-                            f"protected together with link {b}, whose path it crosses",
-                            value=2.0, bound=1.0, unit="protected streams on one conflict point",
-                            standard="EN 12675: conflicting streams are not released together",
-                            remedy="keeps a pair that the shipped program shows, and adds no other",
-                        )  # fmt: skip
+            for a, b in combinations(protected, 2):
+                if self.foe[a, b] and (a, b) not in seen:
+                    seen.add((a, b))
+                    yield index, a, b
+
+
+def conflicting_greens(net_file: Path, network: Network) -> str:
+    """Say in one line which shipped phase lets crossing streams go at once; empty where none does."""
+    found = [
+        (junction.name, *pair)
+        for junction in (_Junction(network, row) for row in range(len(network.tls_ids)))
+        for pair in junction.protected_foes()
+    ]
+    if not found:
+        return ""
+    name, phase, a, b = found[0]
+    more = f" ({len(found)} such pairs in all)" if len(found) > 1 else ""
+    return f"{net_file}: <tlLogic id={name!r}>, phase {phase}: links {a} and {b} cross and both show 'G'{more}"
+
+
+def refuse_conflicting_greens(net_file: Path) -> None:
+    """Refuse a network whose own programs let crossing streams go at once."""
+    if line := conflicting_greens(net_file, read_network(net_file)):
+        raise InputError(f"{line}; show one of them 'g' where it yields, else 'r'")
 
 
 def audit_network(net: NetFile, network: Network) -> list[Finding]:

@@ -206,8 +206,8 @@ def files_digest(files: tuple[Path, ...]) -> str:
 def _check_files(case: CityCase) -> None:
     """Refuse files that do not belong together, before SUMO is started.
 
-    A network whose own programs show conflicting greens is refused by the reader of signals, which knows the
-    right of way; this is the place to call it, with `case.net_file`.
+    A network whose own programs show conflicting greens passes: `cityloop init` refuses it for a new city, an audit
+    lists it, and a run says so, but cities that are driven like that must still be there to be measured.
     """
     net = read_net_facts(case.net_file)
     require_signals(case.net_file, net)
