@@ -125,7 +125,7 @@ def test_a_stage_is_gone_to_only_while_there_is_time_for_it(crossroads):
 
 
 def test_a_link_that_may_turn_on_red_next_is_not_taken_to_be_green(crossroads):
-    """From protected green to a turn on red the link has no green while the lights change, so its red begins at once."""
+    """From protected green to a turn on red the link has no green while the lights change: red begins at once."""
     made = crossroads(("G", "s"), ((0,),), intergreen_s=((0, 5), (5, 0)))
     state = signals.update(signals.start(made.layout, 0), made.batch(1000, stage=0), {}, 1000)
     ask = Proposal(target=0, action=ShowStage(1), reason=1, cost=0.0, gain=0.0)

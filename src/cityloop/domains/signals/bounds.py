@@ -58,13 +58,13 @@ def forced_stage(state: SignalState, junction: int, now_ms: int, wanted: int) ->
 
 
 def _rest_s(state: SignalState, junction: int, now_ms: int) -> float:
-    """Return how much longer the stage shown lasts at least. [s]"""
+    """Return how much longer the stage shown lasts at least. [s]."""
     green_s = max((now_ms - int(state.green_since_ms[junction])) / 1000.0, 0.0)
     return max(float(state.tables.min_green_s[junction, int(state.last_stage[junction])]) - green_s, 0.0)
 
 
 def _chain(state: SignalState, junction: int, now_ms: int, stage: int, at_s: float) -> tuple[int, float]:
-    """Return the first of the services that follow a stage which ends in ``at_s``, and the least slack of all. [s]"""
+    """Return the first of the services that follow a stage which ends in ``at_s``, and the least slack of all. [s]."""
     tables, controllers = state.tables, state.tables.assets.controllers
     first, slack_s = _services(
         now_ms,

@@ -1,0 +1,184 @@
+"""What is learned of turns, headways and arrivals, in figures worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cityloop.domains.signals.domain import signals
+from cityloop.domains.signals.schema import ShowStage
+from cityloop.domains.traffic.domain import traffic
+from cityloop.domains.traffic.learn import SHARE_MEMORY_VEH
+from cityloop.domains.traffic.schema import PIPELINE_S
+from cityloop.kernel.messages import Proposal, Refused
+
+STANDING = [(1.0, 0.0)]
+LEAVING = [(1.0, 8.0)]
+
+
+class Street:
+    """A crossroads whose lane is watched second by second while a stage is shown."""
+
+    def __init__(self, made, stage=0):
+        self.made, self.now_ms, self.stage = made, 0, stage
+        self.state = traffic.start(made.layout, 0)
+        self.signal = signals.start(made.layout, 0)
+
+    def see(self, objects, stage=None, lane=0):
+        """Let a second pass and return the traffic state."""
+        self.stage = self.stage if stage is None else stage
+        self.now_ms += 1000
+        batch = self.made.batch(self.now_ms, scans={lane: objects}, stage=self.stage)
+        self.signal = signals.update(self.signal, batch, {"traffic": traffic.view(self.state)}, self.now_ms)
+        views = {"signals": signals.view(self.signal)}
+        self.state = traffic.update(self.state, batch, views, self.now_ms)
+        return self.state
+
+
+@pytest.fixture
+def shared(crossroads):
+    """One lane shared by two movements: stage 0 shows the first alone, 1 both, 2 neither, 3 the second to yield."""
+    made = crossroads(("Grr", "GGr", "rrG", "rgr"), ((0, 1), (2,)), yields=((1, 2),))
+    return Street(made)
+
+
+def test_shares_begin_even(shared):
+    """Before anything is seen a lane's movements share its vehicles alike."""
+    assert shared.state.share.tolist() == [0.5, 0.5, 1.0]
+
+
+def test_who_leaves_while_one_movement_is_green_took_that_one(shared):
+    """One vehicle moves the share by a fortieth of the way to its turn: 0.5 + 0.5 / 40."""
+    shared.see(LEAVING)
+    state = shared.see([])
+    assert state.left_veh[0] == 1
+    assert state.share[:2] == pytest.approx([0.5 + 0.5 / SHARE_MEMORY_VEH, 0.5 - 0.5 / SHARE_MEMORY_VEH])
+
+
+def test_who_leaves_while_both_are_green_teaches_nothing(shared):
+    """With both movements open the shares stay as they are."""
+    shared.see(LEAVING, stage=1)
+    assert shared.see([]).share[:2] == pytest.approx([0.5, 0.5])
+
+
+def test_shares_never_vanish(shared):
+    """However many take one turn, the other keeps a twentieth or so, and the shares make one."""
+    for _ in range(300):
+        shared.see(LEAVING)
+        shared.see([])
+    assert 0.04 <= shared.state.share[1] <= 0.06
+    assert shared.state.share[:2].sum() == pytest.approx(1.0)
+
+
+def test_the_head_that_stands_through_a_green_wants_another(shared):
+    """Within its reaction time nothing is held against a head vehicle; standing on, it does not want that movement."""
+    odds = [shared.see(STANDING).head_odds[:2].tolist() for _ in range(6)]
+    assert odds[0] == [1.0, 1.0]
+    assert odds[1] == [1.0, 1.0]
+    assert odds[5][0] < 0.01
+    assert odds[5][1] == 1.0
+
+
+def test_a_yielding_head_is_doubted_slowly(shared):
+    """Who must give way may stand for want of a gap: after 10 s its turn is less likely, not ruled out."""
+    for _ in range(10):
+        state = shared.see(STANDING, stage=3)
+    assert 0.1 < state.head_odds[1] < 0.9
+    assert state.head_odds[0] == 1.0
+
+
+def test_what_is_known_of_the_head_goes_with_it(shared):
+    """The next vehicle in line may want anything."""
+    for _ in range(6):
+        shared.see(STANDING)
+    shared.see([(1.0, 8.0), (8.5, 0.0)])
+    assert shared.see([(4.0, 6.0)]).head_odds[:2].tolist() == [1.0, 1.0]
+
+
+def test_a_head_that_stands_through_everything_is_blocked(shared):
+    """Standing through the greens of all its movements tells of a full exit and nothing of its turn."""
+    for _ in range(8):
+        state = shared.see(STANDING, stage=1)
+        assert state.head_odds[:2].max() > 0.5
+
+
+def test_a_departure_counts_by_what_the_head_seemed_to_want(shared):
+    """A head that stood through the first movement's green and leaves with both open took the second."""
+    for _ in range(6):
+        shared.see(STANDING)
+    shared.see(LEAVING, stage=1)
+    state = shared.see([])
+    assert state.share[1] == pytest.approx(0.5 + 0.5 / SHARE_MEMORY_VEH, abs=1e-3)
+
+
+def discharge(street, seconds, every_s=2):
+    """Let a queue of 8 m spacing leave, one vehicle every so many seconds, from a standing start."""
+    for _ in range(3):
+        street.see([(1.0 + 8.0 * k, 0.0) for k in range(20)], stage=2)
+    headways = []
+    for second in range(seconds):
+        into = second % every_s
+        # The first stands within 8 m and moves off: at the line at the end of each headway.
+        head_m = 8.0 - 8.0 * (into + 1) / every_s + 0.5
+        speed = 8.0 / every_s
+        street.see([(head_m + 8.0 * k, speed) for k in range(20)], stage=0)
+        headways.append(float(street.state.headway_s[0]))
+    return headways
+
+
+def test_the_first_vehicles_of_a_queue_teach_no_headway(crossroads):
+    """Saturation headway is learned from the fourth vehicle on: those before still react and speed up."""
+    street = Street(crossroads(("G", "r", "r"), ((0,),)))
+    headways = discharge(street, 60, every_s=3)
+    left = int(street.state.left_veh[0])
+    assert left >= 18
+    changed_at = next(k for k, h in enumerate(headways) if h != 2.0)
+    # Vehicle n leaves after about 3 n seconds.
+    assert 9 <= changed_at <= 16
+
+
+def test_learned_headway_nears_the_queues_own(crossroads):
+    """With vehicles 3 s apart the headway grows from 2 s towards 3 s."""
+    street = Street(crossroads(("G", "r", "r"), ((0,),)))
+    headways = discharge(street, 240, every_s=3)
+    assert 2.8 <= headways[-1] <= 3.0
+
+
+def test_flow_is_counted_over_three_minutes(crossroads):
+    """A vehicle every 4 s for ten minutes makes a rate near 0.25 veh/s."""
+    street = Street(crossroads(("G",), ((0,),)))
+    for second in range(600):
+        street.see([(120.0 - 10.0 * t, 10.0) for t in range(12) if (second - t) % 4 == 0][::-1])
+    assert street.state.flow_vps[0] == pytest.approx(0.25, rel=0.1)
+
+
+def test_departures_arrive_downstream_when_they_have_driven_there(crossroads):
+    """A vehicle bound for a stop line 100 m on at 10 m/s is expected 12 s later, two of them for speeding up."""
+    street = Street(crossroads(("Gr", "rG"), ((0,), (1,)), leads_to={0: (1, 100.0)}))
+    street.see(LEAVING)
+    state = street.see([])
+    second = street.now_ms // 1000
+    expected = np.zeros(PIPELINE_S)
+    expected[(second + 12) % PIPELINE_S] = 1.0
+    np.testing.assert_allclose(state.coming_veh[1], expected)
+    for _ in range(14):
+        state = street.see([])
+    assert state.coming_veh[1].sum() == 0.0
+
+
+def test_departures_are_spread_over_the_turns_they_may_have_taken(crossroads):
+    """Out of an evenly shared lane with both turns open half a vehicle is expected down each way."""
+    made = crossroads(("GGrr", "rrGG"), ((0, 1), (2,), (3,)), leads_to={0: (1, 100.0), 1: (2, 150.0)})
+    street = Street(made)
+    street.see(LEAVING)
+    state = street.see([])
+    assert state.coming_veh[1].max() == pytest.approx(0.5)
+    assert state.coming_veh[2].max() == pytest.approx(0.5)
+
+
+def test_traffic_acts_on_nothing(shared):
+    """The domain has no policy, and its guard refuses whatever is proposed in its name."""
+    asked = Proposal(target=0, action=ShowStage(0), reason=1, cost=0.0, gain=0.0)
+    assert not traffic.policies
+    assert isinstance(traffic.check(asked, shared.state, 0), Refused)
+    assert traffic.predict(shared.state, {}, 0) is None
