@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 
 @click.command(name="replay")
-@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("run_dir", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(run_dir: Path, as_json: bool) -> None:
     """Recompute every decision of the run in DIR from its recorded readings.

@@ -44,13 +44,13 @@ _ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-p
 )
 @click.option(
     "--plans",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Tuned plans, as cityloop tune writes them.",
 )
 @click.option(
     "--faults",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Sensor faults to inject, as TOML.",
 )

@@ -70,7 +70,6 @@ def make_city(request: InitRequest, on_progress: Callable[[str], None] = lambda 
     if request.name in builtin_cities():
         raise ConfigError(f"{request.name}: the name of a built-in city; give another NAME")
     target = request.out or Path(request.name)
-    on_progress(f"reading {request.net_file.name}")
     net = read_net_facts(request.net_file)
     require_signals(request.net_file, net)
     refuse_conflicting_greens(request.net_file)
