@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 WIDTH, HEIGHT, MAP = 1140, 600, 560
+SOURCE = "map data © OpenStreetMap contributors"
 WANTED = ("grid", "label", "strong", "tick", "ground", "street", "junction", "number", "heat")
 
 demo = Path(sys.argv[1])
@@ -37,6 +38,7 @@ svg = (
     f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" xmlns="http://www.w3.org/2000/svg" role="img">'
     f"<title>{title}</title><style>{css}</style>"
     f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/><text x="12" y="32" class="label">{title}</text>'
+    f'<text x="{WIDTH - 12}" y="{HEIGHT - 6}" class="tick" text-anchor="end">{SOURCE}</text>'
     f"{''.join(parts)}</svg>\n"
 )
 (Path(__file__).parent / "demo.svg").write_text(svg, encoding="utf-8")
