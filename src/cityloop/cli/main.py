@@ -80,7 +80,7 @@ class LazyGroup(click.Group):
 @click.version_option(cityloop.__version__, prog_name=_PROGRAM)
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def root(debug: bool) -> None:
-    """Run a city's traffic signals, refuse collection and emergency response as one closed loop."""
+    """Run a city's services as one closed loop; today its traffic signals, in a digital twin."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
