@@ -75,7 +75,7 @@ def _chain(state: SignalState, junction: int, now_ms: int, stage: int, at_s: flo
         int(tables.n_stages[junction]),
         tables.lamps,
         state.last_green_ms,
-        tables.service[junction],
+        tables.service[junction] & ~tables.conflict[junction],
         tables.min_green_s[junction],
         tables.intergreen_s[junction],
         MAX_RED_S - SLACK_S,

@@ -22,8 +22,8 @@ SENSING_DEAD_S = 3.0
 """A junction whose approaches were all silent for longer is left to its own plan. [s]"""
 
 UNKNOWN_RED_S = 90.0
-"""What a link not yet seen is taken to have waited: the longest red that a cycle of up to 120 s leaves. After a blackout
-nobody who already waits then waits a whole bound anew. [s]"""
+"""What a link not yet seen is taken to have waited: the longest red that a cycle of up to 120 s leaves. After a
+blackout nobody who already waits then waits a whole bound anew. [s]"""
 
 LEAD_MS = 1000
 """A command decided now shows with the city's next second: a stage's green is that much longer than it looks. [ms]"""
