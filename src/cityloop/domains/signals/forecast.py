@@ -86,6 +86,7 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         traffic.count_veh,
         traffic.left_veh,
         traffic.flow_vps,
+        traffic.hidden_veh,
         traffic.share,
         traffic.head_odds,
         traffic.coming_veh,
@@ -157,6 +158,7 @@ def look_ahead(
     count_veh: I32,
     left_veh: I64,
     flow_vps: F64,
+    hidden_veh: F64,
     share: F64,
     head_odds: F64,
     coming_veh: F64,
@@ -225,6 +227,17 @@ def look_ahead(
         if a < 0 or movement_end[a] == movement_begin[a]:
             continue
         present[q] = count[q]
+        unseen = int(hidden_veh[a] + 0.5)
+        for _ in range(unseen):
+            k = count[q]
+            if k >= most:
+                break
+            # They stand right behind those seen.
+            eta_s[q, k] = eta_s[q, k - 1] if k > 0 else 0.0
+            wants[q, k] = _draw(
+                left_veh[a] + k, a, False, movement_begin, movement_end, class_of_movement, share, head_odds
+            )
+            count[q] = k + 1
         limit = max(speed_limit_mps[a], 1.0)
         lane_fraction = 1.0 / group_size[group[a]]
         acc = 0.5

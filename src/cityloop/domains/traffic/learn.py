@@ -22,6 +22,10 @@ STOPPED_S = 2.0
 """One that may turn after a full stop goes about this long after it, or soon afterwards. [s]"""
 GAP_WAIT_S = 8.0
 """How long one that must yield typically waits for a gap. [s]"""
+SPACING_M = 8.0
+"""Of vehicles standing in a queue. [m]"""
+CREEP_MPS = 2.0
+MOST_HIDDEN_VEH = 15.0
 LEAST_ODDS = 0.001
 SHARE_MEMORY_VEH = 40.0
 """Vehicles over which turn shares are remembered."""
@@ -32,6 +36,36 @@ SATURATED_AFTER_VEH = 3
 """A queue's headways settle with its fourth vehicle (HCM 7, ch. 31: saturation flow is measured from there)."""
 MOST_GAP_S = 5.0
 """A longer gap is no saturated headway: somebody waited for something else. [s]"""
+
+
+@njit(cache=True)
+def _hide(
+    a: int,
+    step_s: float,
+    entered: int,
+    n_before: int,
+    distance_m: F64,
+    speed_mps: F64,
+    count_veh: I32,
+    flow_vps: F64,
+    seen_m: F64,
+    hidden_veh: F64,
+) -> None:
+    """Keep count of who stands beyond a zone that the queue has filled.
+
+    While the zone is full, arrivals go on at the lane's rate, unseen. Whoever enters comes from them; room at the zone's
+    upstream end that nobody takes tells that there are none.
+    """
+    n = count_veh[a]
+    if n > 0:
+        seen_m[a] = max(seen_m[a], distance_m[a, n - 1])
+    full = n > 0 and distance_m[a, n - 1] + SPACING_M > seen_m[a] and speed_mps[a, n - 1] < CREEP_MPS
+    if full:
+        hidden_veh[a] = min(hidden_veh[a] + flow_vps[a] * step_s, MOST_HIDDEN_VEH)
+    elif entered > 0:
+        hidden_veh[a] = max(hidden_veh[a] - entered, 0.0)
+    elif n == 0 or distance_m[a, n - 1] + 2.0 * SPACING_M < seen_m[a]:
+        hidden_veh[a] *= 0.5
 
 
 @njit(cache=True)
@@ -61,12 +95,14 @@ def learn(
     last_left_ms: I64,
     queue_run: I32,
     coming_veh: F64,
+    seen_m: F64,
+    hidden_veh: F64,
 ) -> None:
     """Update shares, head flags, flows, headways and the arrivals sent downstream, in place.
 
     ``lamp`` is what each link was shown during the step. ``green_s`` (per movement) is how long the head vehicle has
     stood before that movement's green, and ``head_odds`` what that says of its wanting the movement; ``queue_run``
-    counts vehicles that left one after another out of a standing queue.
+    counts vehicles that left one after another out of a standing queue; ``seen_m`` is the farthest an object was seen.
     """
     second = now_ms // 1000
     width = coming_veh.shape[1]
@@ -78,6 +114,7 @@ def learn(
         left_veh[a] += n_left
         entered = max(count_veh[a] - n_before[a] + n_left, 0)
         flow_vps[a] += (entered / step_s - flow_vps[a]) * step_s / FLOW_MEMORY_S
+        _hide(a, step_s, entered, n_before[a], distance_m, speed_mps, count_veh, flow_vps, seen_m, hidden_veh)
         open_weight = 0.0
         n_open = 0
         for m in range(begin, end):

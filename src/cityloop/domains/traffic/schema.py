@@ -43,3 +43,5 @@ class TrafficView:
     """Learned saturation headway of the lane."""
     released: Annotated[I32, Column("veh", low=0)]
     """Vehicles that crossed the stop line in the last step."""
+    hidden_veh: Annotated[F64, Column("veh", low=0)]
+    """Expected vehicles standing beyond a zone that the queue has filled."""

@@ -41,6 +41,8 @@ class TrafficState:
     queue_run: I32
     coming_veh: F64
     released: I32
+    seen_m: F64
+    hidden_veh: F64
 
 
 def start(layout: Layout, now_ms: int) -> TrafficState:
@@ -68,6 +70,8 @@ def start(layout: Layout, now_ms: int) -> TrafficState:
         queue_run=np.zeros(n, np.int32),
         coming_veh=np.zeros((n_groups, PIPELINE_S)),
         released=np.zeros(n, np.int32),
+        seen_m=np.zeros(n),
+        hidden_veh=np.zeros(n),
     )
 
 
@@ -103,6 +107,7 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         state.queue_run.copy(),
         state.coming_veh.copy(),
     )
+    seen_m, hidden_veh = state.seen_m.copy(), state.hidden_veh.copy()
     approaches, movements = layout.approaches, layout.movements
     learn(
         now_ms,
@@ -130,6 +135,8 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         last_left_ms,
         queue_run,
         coming_veh,
+        seen_m,
+        hidden_veh,
     )
     return replace(
         state,
@@ -149,6 +156,8 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         queue_run=queue_run,
         coming_veh=coming_veh,
         released=released,
+        seen_m=seen_m,
+        hidden_veh=hidden_veh,
     )
 
 
@@ -183,4 +192,5 @@ def view(state: TrafficState) -> TrafficView:
         coming_veh=state.coming_veh,
         headway_s=state.headway_s,
         released=state.released,
+        hidden_veh=state.hidden_veh,
     )
