@@ -65,7 +65,7 @@ $(VENV)/.installed: requirements/run.txt pyproject.toml | $(BIN)/python
 	$(PIP_INSTALL) -r requirements/run.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@# Half a minute that the first run need not wait; where it cannot be, that run compiles and nothing is lost.
-	@$(BIN)/cityloop doctor --warm >/dev/null 2>&1 || true
+	@timeout 300 $(BIN)/cityloop doctor --warm >/dev/null 2>&1 || true
 	@touch $@
 
 $(VENV)/.dev-installed: requirements/dev.txt $(VENV)/.installed

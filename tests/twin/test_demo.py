@@ -10,7 +10,8 @@ import pytest
 
 from cityloop.storage.run_folder import RunReader
 
-pytestmark = pytest.mark.twin
+# One worker: the run is made once for all of them.
+pytestmark = [pytest.mark.twin, pytest.mark.xdist_group("demo")]
 
 
 @pytest.fixture(scope="module")
