@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -340,3 +341,93 @@ def crossroads(junction_of: Callable[..., HandMade]) -> Callable[..., Crossroads
         return Crossroads(layout)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def plain_city(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write down a city around one signal C out of nodes, edges `AB` from A to B and connections `AC>CB`."""
+
+    def build(
+        nodes: dict[str, tuple[float, float]],
+        edges: str,
+        connections: str,
+        routes: str,
+        *,
+        end_s: int,
+        green_s: int = 27,
+        phases: Sequence[tuple[dict[str, str], int]] = (),
+        detectors: str = "",
+    ) -> Path:
+        folder = tmp_path_factory.mktemp("plain")
+        node = '<node id="{}" x="{}" y="{}" type="{}"/>'
+        points = "".join(
+            node.format(name, x, y, "traffic_light" if name == "C" else "priority") for name, (x, y) in nodes.items()
+        )
+        (folder / "plain.nod.xml").write_text(f"<nodes>{points}</nodes>")
+        edge = '<edge id="{0}" from="{0[0]}" to="{0[1]}" numLanes="1" speed="13.89"/>'
+        (folder / "plain.edg.xml").write_text(f"<edges>{''.join(map(edge.format, edges.split()))}</edges>")
+        ways = [way.split(">") for way in connections.split()]
+        joined = "".join(f'<connection from="{one}" to="{other}"/>' for one, other in ways)
+        (folder / "plain.con.xml").write_text(f"<connections>{joined}</connections>")
+        net = folder / "plain.net.xml"
+        run_binary(
+            "netconvert",
+            [
+                *("--node-files", str(folder / "plain.nod.xml"), "--edge-files", str(folder / "plain.edg.xml")),
+                *("--connection-files", str(folder / "plain.con.xml"), "--no-turnarounds", "true"),
+                *("--tls.green.time", str(green_s), "--tls.yellow.time", "3", "--no-warnings", "true"),
+                *("--output-file", str(net)),
+            ],
+        )
+        if phases:
+            tree = ET.parse(net)
+            index = {
+                f"{c.attrib['from']}>{c.attrib['to']}": int(c.attrib["linkIndex"])
+                for c in tree.getroot().iter("connection")
+                if "linkIndex" in c.attrib
+            }
+            (logic,) = tree.getroot().iter("tlLogic")
+            for phase in list(logic):
+                logic.remove(phase)
+            for lamps, duration_s in phases:
+                state = ["r"] * len(index)
+                for way, lamp in lamps.items():
+                    state[index[way]] = lamp
+                ET.SubElement(logic, "phase", duration=str(duration_s), state="".join(state))
+            tree.write(net)
+        (folder / "plain.rou.xml").write_text(f"<routes>{routes}</routes>")
+        (folder / "plain.add.xml").write_text(f"<additional>{detectors.format(folder=folder)}</additional>")
+        config = folder / "plain.sumocfg"
+        config.write_text(
+            '<configuration><input><net-file value="plain.net.xml"/><route-files value="plain.rou.xml"/>'
+            '<additional-files value="plain.add.xml"/></input>'
+            f'<time><begin value="0"/><end value="{end_s}"/></time></configuration>'
+        )
+        return config
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def grid_city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four signals in a square of single lanes shared by all turns; ten minutes of uneven demand."""
+    folder = tmp_path_factory.mktemp("grid")
+    shape = "--grid --grid.number 2 --grid.length 200 --grid.attach-length 200 --default.lanenumber 1 --no-warnings"
+    run_binary("netgenerate", [*shape.split(), "-j", "traffic_light", "-o", str(folder / "grid.net.xml")])
+    flow = '<flow id="{}" begin="0" end="600" period="exp({})" from="{}" to="{}" departSpeed="max"/>'
+    ways = [
+        (0.12, "left0A0", "B0right0"),
+        (0.05, "right1B1", "A1left1"),
+        (0.03, "bottom0A0", "A1top0"),
+        (0.06, "top1B1", "B0bottom1"),
+        (0.03, "left1A1", "B0bottom1"),
+        (0.03, "bottom1B0", "A1left1"),
+    ]
+    routes = "".join(flow.format(f"f{k}", *way) for k, way in enumerate(ways))
+    (folder / "grid.rou.xml").write_text(f"<routes>{routes}</routes>")
+    config = folder / "grid.sumocfg"
+    config.write_text(
+        '<configuration><input><net-file value="grid.net.xml"/><route-files value="grid.rou.xml"/></input>'
+        '<time><begin value="0"/><end value="900"/></time></configuration>'
+    )
+    return config
