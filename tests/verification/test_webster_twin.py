@@ -1,9 +1,10 @@
 """The twin's delay at a lone fixed-time signal against Webster's formula.
 
-Two one-way roads cross. Webster (1958) needs the effective green and the saturation flow; both come from the same street
-run full, by a detector at the stop line: the headways from each queue's fourth vehicle on, and the vehicles that a cycle lets
-through. SUMO's drivers are made alike and steady here, so that a vehicle on its own loses no time and all of `timeLoss` is the
-signal's; what braking and speeding up cost beyond the stop itself, a second or two, is in it and not in the formula.
+Two one-way roads cross. Webster (1958) needs the effective green and the saturation flow; both come from
+the same street run full, by a detector at the stop line: the headways from each queue's fourth vehicle on, and
+the vehicles that a cycle lets through. SUMO's drivers are made alike and steady here, so that a vehicle on its
+own loses no time and all of `timeLoss` is the signal's; what braking and speeding up cost beyond the stop
+itself, a second or two, is in it and not in the formula.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def test_even_arrivals_wait_the_uniform_term(
     headway_s, green_s = saturated
     red_s = CYCLE_S - green_s
     fluid_s = red_s**2 / (2 * CYCLE_S * (1 - headway_s / every_s))
-    # Arrivals in step with the cycle would sample it at the same instants: 6 and 10 divide 60, so the period is shifted.
+    # 6 and 10 divide 60: in step with the cycle, arrivals would sample it at the same instants over and over.
     lost_s = float(np.mean(delays_s(crossing(plain_city, str(every_s + 0.13)), tmp_path / "run")))
     assert lost_s == pytest.approx(fluid_s, rel=0.2), f"twin {lost_s:.2f} s, fluid {fluid_s:.2f} s"
 
