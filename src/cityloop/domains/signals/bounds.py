@@ -28,7 +28,7 @@ SEEN_LATE_S = 1.0
 def due_stage(state: SignalState, junction: int, now_ms: int) -> int:
     """Return the local stage that must be served or kept now, or -1 while every deadline has slack."""
     stage = int(state.last_stage[junction])
-    if stage < 0:
+    if stage < 0 or _young(state, junction, now_ms):
         return -1
     first, slack_s = _chain(state, junction, now_ms, stage, _rest_s(state, junction, now_ms))
     return first if slack_s <= 1.0 else -1
@@ -40,7 +40,7 @@ def forced_stage(state: SignalState, junction: int, now_ms: int, wanted: int) ->
     A stage may be gone to only while the chain of services still holds every deadline after it.
     """
     stage = int(state.last_stage[junction])
-    if stage < 0:
+    if stage < 0 or _young(state, junction, now_ms):
         return -1
     rest_s = _rest_s(state, junction, now_ms)
     first, slack_s = _chain(state, junction, now_ms, stage, rest_s)
@@ -55,6 +55,13 @@ def forced_stage(state: SignalState, junction: int, now_ms: int, wanted: int) ->
     served_s += float(tables.min_green_s[junction, wanted])
     _, slack_s = _chain(state, junction, now_ms, wanted, served_s)
     return first if slack_s <= 1.0 else -1
+
+
+def _young(state: SignalState, junction: int, now_ms: int) -> bool:
+    """Tell whether every link was green so lately that serving all stages once, after any other, cannot be late."""
+    red_s = (now_ms - int(state.oldest_green_ms[junction])) / 1000.0
+    one_more = 1.0 + 1.0 / float(state.tables.n_stages[junction])
+    return red_s + one_more * float(state.tables.round_s[junction]) + 10.0 < MAX_RED_S - SLACK_S
 
 
 def _rest_s(state: SignalState, junction: int, now_ms: int) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from cityloop.domains.signals.state import SignalState
+from cityloop.domains.signals.state import SENSING_DEAD_S, SignalState
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.domain import Views
 
@@ -83,7 +83,7 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         movements.turn,
         traffic.distance_m,
         traffic.speed_mps,
-        traffic.count_veh,
+        np.where(now_ms - traffic.seen_at_ms <= round(SENSING_DEAD_S * 1000), traffic.count_veh, -1),
         traffic.left_veh,
         traffic.flow_vps,
         traffic.hidden_veh,
@@ -241,7 +241,8 @@ def look_ahead(
         limit = max(speed_limit_mps[a], 1.0)
         lane_fraction = 1.0 / group_size[group[a]]
         acc = 0.5
-        first_s = int(reach_m[a] / limit) + 1
+        # A lane gone silent is nobody's last picture: its users come at the lane's rate from the stop line on.
+        first_s = int(reach_m[a] / limit) + 1 if count_veh[a] >= 0 else 1
         upstream = 0.0
         if feeders[a] > 0:
             for t in range(first_s, min(width - 2, first_s + 30)):

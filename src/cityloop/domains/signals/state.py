@@ -54,6 +54,8 @@ class SignalState:
     """Per link, as in the view."""
     last_green_ms: I64
     """Per link, when it last was green."""
+    oldest_green_ms: I64
+    """Per junction, the earliest ``last_green_ms`` of its links that a service stage can serve."""
     call_since_ms: I64
     """Per link: when the call standing at a crossing was first heard; -1 when nobody waits."""
     dead: BOOL
@@ -77,6 +79,7 @@ def start(layout: Layout, now_ms: int) -> SignalState:
         mode=np.zeros(n, np.int32),
         lamp=np.zeros(n_links, np.uint8),
         last_green_ms=np.full(n_links, since_ms, np.int64),
+        oldest_green_ms=np.full(n, since_ms, np.int64),
         call_since_ms=np.full(n_links, -1, np.int64),
         dead=np.ones(n, np.bool_),
     )
@@ -88,7 +91,7 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
     green_since_ms, change_since_ms = state.green_since_ms.copy(), state.change_since_ms.copy()
     mode, lamp = state.mode.copy(), np.zeros_like(state.lamp)
     last_green_ms, call_since_ms = state.last_green_ms.copy(), state.call_since_ms.copy()
-    dead = np.ones_like(state.dead)
+    dead, oldest_green_ms = np.ones_like(state.dead), np.full_like(state.oldest_green_ms, now_ms)
     streams = state.layout.streams
     controllers = state.tables.assets.controllers
     traffic = views.get("traffic")
@@ -123,20 +126,25 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         state.tables.lamps,
         seen_at_ms,
         round(SENSING_DEAD_S * 1000),
+        state.tables.servable,
         lamp,
         last_green_ms,
+        oldest_green_ms,
         dead,
     )
-    return replace(
-        state,
+    return SignalState(
+        layout=state.layout,
+        tables=state.tables,
         now_ms=now_ms,
         stage=stage,
         last_stage=last_stage,
+        target=state.target,
         green_since_ms=green_since_ms,
         change_since_ms=change_since_ms,
         mode=mode,
         lamp=lamp,
         last_green_ms=last_green_ms,
+        oldest_green_ms=oldest_green_ms,
         call_since_ms=call_since_ms,
         dead=dead,
     )
@@ -195,8 +203,10 @@ def _show(
     lamps: U8,
     seen_at_ms: I64,
     dead_ms: int,
+    servable: BOOL,
     lamp: U8,
     last_green_ms: I64,
+    oldest_green_ms: I64,
     dead: BOOL,
 ) -> None:
     for j in range(len(stage)):
@@ -220,6 +230,8 @@ def _show(
                     last_green_ms[i] = now_ms
             if s >= 0 and (lamp[i] == 1 or lamp[i] == 2):
                 last_green_ms[i] = now_ms
+            if servable[i]:
+                oldest_green_ms[j] = min(oldest_green_ms[j], last_green_ms[i])
 
 
 def accept(state: SignalState, verdicts: Sequence[tuple[Proposal, Verdict]], now_ms: int) -> SignalState:
@@ -239,13 +251,7 @@ def view(state: SignalState) -> SignalView:
     return SignalView(
         stage=state.stage,
         green_since_ms=state.green_since_ms,
-        longest_red_s=_longest_red_s(state),
+        longest_red_s=(state.now_ms - state.oldest_green_ms) / 1000.0,
         sensing_dead=state.dead,
         lamp=state.lamp,
     )
-
-
-def _longest_red_s(state: SignalState) -> F64:
-    begin = state.tables.assets.controllers.link_begin
-    oldest_ms = np.minimum.reduceat(state.last_green_ms, begin) if len(begin) else state.last_green_ms[:0]
-    return np.asarray(state.now_ms - oldest_ms, np.float64) / 1000.0

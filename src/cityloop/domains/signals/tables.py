@@ -59,6 +59,10 @@ class SignalTables:
     sharing_queue: I32
     group_size: I32
     """Approach lanes of each group."""
+    servable: BOOL
+    """Per link, whether a service stage shows it green."""
+    round_s: F64
+    """Per junction, an upper bound on the time to serve every service stage once at its least. [s]"""
     conflict: BOOL
     """Whether a stage shows two protected greens to foes that no shipped stage shows together, shape (n_junctions,
     most_stages)."""
@@ -173,6 +177,8 @@ def build_tables(layout: Layout) -> SignalTables:
         min_green_s=min_green_s,
         lamps=lamps,
         conflict=conflict,
+        servable=(((lamps == 1) | (lamps == 2)) & service[links.junction]).any(axis=1),
+        round_s=((min_green_s + intergreen_s.max(axis=2) + 1.0) * service).sum(axis=1),
         reach_m=np.minimum(assets.approaches.zone_m, _sensed_m(assets.sensing)),
         sharing_begin=np.concatenate([[0], np.cumsum([len(s) for s in sharing])]).astype(np.int32),
         sharing_queue=np.array([q for s in sharing for q in s], np.int32),

@@ -53,8 +53,8 @@ def _hide(
 ) -> None:
     """Keep count of who stands beyond a zone that the queue has filled.
 
-    While the zone is full, arrivals go on at the lane's rate, unseen. Whoever enters comes from them; room at the zone's
-    upstream end that nobody takes tells that there are none.
+    While the zone is full, arrivals go on at the lane's rate, unseen. Whoever enters comes from them; room at
+    the zone's upstream end that nobody takes tells that there are none.
     """
     n = count_veh[a]
     if n > 0:

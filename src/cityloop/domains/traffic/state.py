@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -138,8 +138,8 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         seen_m,
         hidden_veh,
     )
-    return replace(
-        state,
+    return TrafficState(
+        layout=layout,
         now_ms=now_ms,
         distance_m=distance_m,
         speed_mps=speed_mps,

@@ -27,6 +27,7 @@ def view(at_s: tuple[int, int], left_veh: tuple[int, int], speed_mps: list[list[
         coming_veh=np.zeros((1, 64)),
         headway_s=np.full(2, 2.0),
         released=np.zeros(2, np.int32),
+        hidden_veh=np.zeros(2),
     )
 
 

@@ -202,9 +202,11 @@ def search(
             if s <= horizon:
                 arrived[s] += weight[q]
     waited = np.zeros(horizon + 2)
+    here = np.zeros(horizon + 1)
     present = 0.0
     for s in range(horizon + 1):
         present += arrived[s]
+        here[s] = present
         waited[s + 1] = waited[s] + present
     root = stage * (horizon + 1)
     value[root] = 0.0
@@ -243,6 +245,7 @@ def search(
                         gone_stop[s] += w * stop_cost_s
             earliest = first_end_s if is_root else t0 + int(np.ceil(min_green_s[k]))
             sum_w, sum_wt, sum_stop = left_w[node], left_wt[node], stops[node]
+            cut[:] = 0
             for e in range(t0, horizon + 1):
                 sum_w += gone_w[e]
                 sum_wt += gone_wt[e]
@@ -256,6 +259,9 @@ def search(
                         continue
                 elif is_root and e > 16 and e % 2 != 0:
                     continue
+                for i in range(n):
+                    while cut[i] < n_leave[i] and leave[i, cut[i]] <= e + yellow_use_s:
+                        cut[i] += 1
                 for k2 in range(n_stages):
                     if k2 == k or not service[k2]:
                         continue
@@ -265,28 +271,18 @@ def search(
                         continue
                     useful = False
                     for i in range(n):
-                        x = place[node, i]
-                        y = 0
-                        while y < n_leave[i] and leave[i, y] <= e + yellow_use_s:
-                            y += 1
-                        cut[i] = y
-                        x += y
-                        if not useful and x < count[q0 + i]:
+                        x = place[node, i] + cut[i]
+                        if x < count[q0 + i]:
                             c = wants[q0 + i, x]
                             now, then = class_lamp[c, k], class_lamp[c, k2]
                             if then != 0 and eta_s[q0 + i, x] <= t1 + 6.0 and (now == 0 or then > now):
                                 useful = True
+                                break
                     if not useful:
                         continue
-                    waiting = 0.0
                     cost = waited[t1] - (sum_w * t1 - sum_wt) + sum_stop
                     # Of two ways to the same node the one with fewer left waiting is worth more than its delay tells.
-                    for i in range(n):
-                        x = place[node, i] + cut[i]
-                        while x < count[q0 + i] and eta_s[q0 + i, x] <= t1:
-                            waiting += weight[q0 + i]
-                            x += 1
-                    cost += waiting * rest_s * 0.5
+                    cost += max(here[t1] - sum_w, 0.0) * rest_s * 0.5
                     branch = tag[node]
                     if is_root:
                         branch = k2 if e == 0 else n_stages
