@@ -12,6 +12,7 @@ from cityloop.domains.signals.bounds import forced_stage
 from cityloop.domains.signals.domain import signals
 from cityloop.domains.signals.guard import check
 from cityloop.domains.signals.schema import Rule, ShowStage
+from cityloop.domains.signals.state import LEAD_MS
 from cityloop.kernel.messages import Action, Allowed, Proposal, Refused, Trimmed
 
 NOW_MS = 1_000_000
@@ -41,7 +42,8 @@ def states(draw):
 def judged(crossroads, asked, columns):
     """Return the junction's state and the verdict on a stage asked for."""
     made = crossroads(STATES, ((0,), (1,), (2,), (3,)), foes=((0, 1),), passed=(2,))
-    state = replace(signals.start(made.layout, 0), **columns)
+    oldest_ms = columns["last_green_ms"].min(keepdims=True)
+    state = replace(signals.start(made.layout, 0), oldest_green_ms=oldest_ms, **columns)
     ask = Proposal(target=0, action=ShowStage(asked), reason=1, cost=0.0, gain=0.0)
     return state, check(ask, state, NOW_MS)
 
@@ -72,10 +74,10 @@ def test_nothing_passes_without_sensing(crossroads, asked, columns):
 
 @asking
 def test_minimum_green_is_never_shortened(crossroads, asked, columns):
-    """In the first 5 s of a stage that serves, whatever passes is that stage."""
+    """In the first 5 s of a stage that serves, to the second a command shows, whatever passes is that stage."""
     _, verdict = judged(crossroads, asked, columns)
     shown = int(columns["stage"][0])
-    young = NOW_MS - columns["green_since_ms"][0] < 5000
+    young = NOW_MS + LEAD_MS - columns["green_since_ms"][0] < 5000
     if shown >= 0 and shown != 2 and young and not isinstance(verdict, Refused):
         assert verdict.action.stage == shown
 
@@ -94,7 +96,7 @@ def test_a_change_under_way_is_finished(crossroads, asked, columns):
 def test_a_due_stage_goes_first(crossroads, asked, columns):
     """Past least green, the stage that the bound forces is the one that passes, under the bound's name."""
     state, verdict = judged(crossroads, asked, columns)
-    young = NOW_MS - columns["green_since_ms"][0] < 5000
+    young = NOW_MS + LEAD_MS - columns["green_since_ms"][0] < 5000
     if asked not in (0, 1, 4) or columns["stage"][0] < 0 or columns["dead"][0] or young:
         return
     forced = forced_stage(state, 0, NOW_MS, asked)

@@ -1,0 +1,111 @@
+"""The horizon search, for queues of every kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cityloop.domains.signals.decide import brain
+from cityloop.domains.signals.domain import signals
+from cityloop.domains.signals.forecast import MAX_QUEUE, Demand
+from cityloop.domains.signals.schema import Reason
+from cityloop.domains.traffic.domain import traffic
+from cityloop.kernel.messages import Proposal
+
+NOW_MS = 100_000
+# Three lanes; the left turn of lane 1 yields to lane 0 in stage 0 and has stage 2 to itself; stage 3 is passed through.
+STATES = ("Ggr", "rrG", "rGr", "Grr")
+
+
+@dataclass(frozen=True)
+class Queues:
+    """Arrivals and weight of each lane."""
+
+    etas_s: tuple[tuple[float, ...], ...]
+    weight: tuple[float, ...]
+    headway_s: tuple[float, ...]
+
+
+arrivals = st.lists(st.floats(0, 60, allow_nan=False).map(lambda t: round(t, 1)), max_size=12)
+lanes = st.builds(
+    Queues,
+    st.tuples(*[arrivals.map(lambda etas: tuple(sorted(etas)))] * 3),
+    st.tuples(*[st.sampled_from([1.0, 1.5, 10.0])] * 3),
+    st.tuples(*[st.floats(1.4, 3.0)] * 3),
+)
+
+
+def asked(crossroads, queues: Queues, shown: int, factor: float = 1.0, order: tuple[int, ...] = (0, 1, 2)) -> Proposal:
+    """Return what the brain asks for; ``order`` is the order in which the lanes are written down."""
+    made = crossroads(STATES, tuple((lane,) for lane in order), yields=((1, 0),), passed=(3,))
+    view = traffic.view(traffic.start(made.layout, 0))
+    heard = {"traffic": replace(view, seen_at_ms=np.full(3, NOW_MS))}
+    state = signals.update(signals.start(made.layout, 0), made.batch(NOW_MS, stage=shown), heard, NOW_MS)
+    state = replace(
+        state,
+        green_since_ms=np.array([NOW_MS - 20_000]),
+        last_green_ms=np.full_like(state.last_green_ms, NOW_MS - 30_000),
+    )
+    eta_s = np.zeros((3, MAX_QUEUE))
+    count = np.array([len(queues.etas_s[lane]) for lane in order], np.int32)
+    for row, lane in enumerate(order):
+        eta_s[row, : count[row]] = queues.etas_s[lane]
+    demand = Demand(
+        eta_s,
+        np.repeat(np.arange(3, dtype=np.int32)[:, None], MAX_QUEUE, axis=1),
+        count,
+        np.array([queues.weight[lane] for lane in order]) * factor,
+        np.array([queues.headway_s[lane] for lane in order]),
+        count.copy(),
+    )
+    (proposal,) = brain.propose(state, demand, (), NOW_MS)
+    return proposal
+
+
+@settings(max_examples=150)
+@given(queues=lanes, shown=st.integers(0, 2))
+def test_the_choice_is_the_least_of_what_was_weighed(crossroads, queues, shown):
+    """A service stage, at a cost that no rejected alternative undercuts.
+
+    Arrivals are counted by whole seconds, so a cost may lie below zero by up to a second a user, the same for all plans.
+    """
+    proposal = asked(crossroads, queues, shown)
+    assert proposal.action.stage in (0, 1, 2)
+    if proposal.reason == Reason.KEEP_NO_DEMAND:
+        return
+    costs = [alternative.cost for alternative in proposal.alternatives]
+    assert all(np.isfinite(cost) for cost in [proposal.cost, *costs])
+    users = sum(weight * len(etas_s) for weight, etas_s in zip(queues.weight, queues.etas_s, strict=True))
+    assert proposal.cost >= -users
+    assert all(cost >= proposal.cost - 1e-6 for cost in costs)
+    assert (proposal.reason == Reason.KEEP_LEAST_DELAY) == (proposal.action.stage == shown)
+    assert {alternative.action for alternative in proposal.alternatives} <= {0, 1, 2}
+
+
+@settings(max_examples=80)
+@given(queues=lanes, shown=st.integers(0, 2))
+def test_the_choice_does_not_hang_on_the_unit_of_weight(crossroads, queues, shown):
+    """Everybody counted double: the same stage at twice the cost."""
+    one, two = asked(crossroads, queues, shown), asked(crossroads, queues, shown, factor=2.0)
+    assert one.action == two.action
+    if one.reason != Reason.KEEP_NO_DEMAND:
+        assert two.cost == pytest.approx(2 * one.cost)
+
+
+@settings(max_examples=80)
+@given(queues=lanes, shown=st.integers(0, 2), order=st.permutations((0, 1, 2)))
+def test_the_choice_does_not_hang_on_the_order_of_lanes(crossroads, queues, shown, order):
+    """Lanes written down in another order cost the same."""
+    proposal, other = asked(crossroads, queues, shown), asked(crossroads, queues, shown, order=tuple(order))
+    assert other.cost == pytest.approx(proposal.cost)
+
+
+@settings(max_examples=80)
+@given(queues=lanes, shown=st.integers(0, 2))
+def test_equal_inputs_give_equal_proposals(crossroads, queues, shown):
+    """Twice asked, the answer is the same to the last bit."""
+    assert asked(crossroads, queues, shown) == asked(crossroads, queues, shown)
