@@ -71,7 +71,7 @@ def asked(crossroads, queues: Queues, shown: int, factor: float = 1.0, order: tu
 def test_the_choice_is_the_least_of_what_was_weighed(crossroads, queues, shown):
     """A service stage, at a cost that no rejected alternative undercuts.
 
-    Arrivals are counted by whole seconds, so a cost may lie below zero by up to a second a user, the same for all plans.
+    Arrivals are counted by whole seconds, so a cost may lie below zero by up to a second a user, for all plans alike.
     """
     proposal = asked(crossroads, queues, shown)
     assert proposal.action.stage in (0, 1, 2)
