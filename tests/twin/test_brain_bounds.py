@@ -15,7 +15,7 @@ from cityloop.engine.inline import Blackout
 pytestmark = pytest.mark.twin
 
 SOON_S = 70.0
-"""The 30 s that a wait taken for 90 s leaves of the bound, and a round of the grid's stages at their least greens. [s]"""
+"""The 30 s that a wait taken for 90 s leaves of the bound, and a round of least greens. [s]"""
 
 
 @dataclass(frozen=True)
