@@ -41,19 +41,28 @@ def reds(run_dir: Path) -> list[Red]:
     return found
 
 
-def test_no_red_is_longer_than_the_bound(grid_city: Path, tmp_path: Path) -> None:
-    """Eight minutes of demand that leaves some turns nearly empty: all the same each is green within 120 s."""
-    run = app.run(app.RunSpec(city=str(grid_city), out=tmp_path / "run", control="brain", end_s=500.0))
+@pytest.mark.parametrize("scale", [1.0, 0.05])
+def test_no_red_is_longer_than_the_bound(grid_city: Path, tmp_path: Path, scale: float) -> None:
+    """Eight minutes, at the full demand and with hardly anybody: each link is green within 120 s all the same."""
+    run = app.run(app.RunSpec(city=str(grid_city), out=tmp_path / "run", control="brain", scale=scale, end_s=500.0))
     lengths_s = [red.end_s - red.begin_s for red in reds(run.run_dir)]
-    assert len(lengths_s) > 100
+    assert len(lengths_s) > 40
     assert max(lengths_s) <= MAX_RED_S
 
 
 def test_after_a_blackout_who_already_waits_is_served_soon(grid_city: Path, tmp_path: Path) -> None:
-    """Plugged in again with nothing remembered, the brain grants no wait a whole bound anew."""
+    """Plugged in again with nothing remembered, the brain grants no wait a whole bound anew.
+
+    Hardly anybody drives, so that nothing but the bound ends a red.
+    """
     back_s = 260.0
     spec = app.RunSpec(
-        city=str(grid_city), out=tmp_path / "run", control="brain", end_s=400.0, blackouts=(Blackout(200, back_s),)
+        city=str(grid_city),
+        out=tmp_path / "run",
+        control="brain",
+        scale=0.05,
+        end_s=400.0,
+        blackouts=(Blackout(200, back_s),),
     )
     waiting = [red for red in reds(app.run(spec).run_dir) if red.begin_s < back_s < red.end_s]
     assert len(waiting) > 4
