@@ -29,6 +29,11 @@ RAIL_WEIGHT = 10.0
 """A tram's delay counts as this many cars': about 60 persons against 1.3, limited so that cars are still seen."""
 PEDESTRIAN_WEIGHT = 1.5
 """Delay of a standing crossing call, in cars': a call often stands for more than one person."""
+STANDING_MPS = 0.5
+SPACING_M = 8.0
+"""Of vehicles standing in a queue. [m]"""
+FREE_AHEAD_M = 12.0
+"""A vehicle standing with more room than this before it does not wait for the lamp. [m]"""
 GOLDEN = 0.6180339887498949
 
 
@@ -134,6 +139,59 @@ def _draw(
 
 
 @njit(cache=True)
+def _lane_of(
+    ordinal: int, q: int, a: int, sharing_begin: I32, sharing_queue: I32, queue_approach: I32, left_veh: I64
+) -> int:
+    """Return the queue that a vehicle of a shared upstream lane is taken to choose, by what each has let go so far."""
+    total = left_veh[a] + 3.0
+    for x in range(sharing_begin[a], sharing_begin[a + 1]):
+        total += left_veh[queue_approach[sharing_queue[x]]] + 3.0
+    u = ((ordinal * GOLDEN) % 1.0) * total - (left_veh[a] + 3.0)
+    if u < 0.0:
+        return q
+    for x in range(sharing_begin[a], sharing_begin[a + 1]):
+        u -= left_veh[queue_approach[sharing_queue[x]]] + 3.0
+        if u < 0.0:
+            return int(sharing_queue[x])
+    return q
+
+
+@njit(cache=True)
+def _join(
+    target: int,
+    seen_from: int,
+    d: float,
+    speed: float,
+    queue_approach: I32,
+    speed_limit_mps: F64,
+    movement_begin: I32,
+    movement_end: I32,
+    class_of_movement: I32,
+    left_veh: I64,
+    share: F64,
+    head_odds: F64,
+    eta_s: F64,
+    wants: I32,
+    count: I32,
+) -> None:
+    """Add a vehicle seen at a distance to the end of a queue."""
+    k = count[target]
+    if k >= eta_s.shape[1]:
+        return
+    limit = max(speed_limit_mps[queue_approach[seen_from]], 1.0)
+    lost = limit - min(speed, limit)
+    eta = d / limit + lost * lost / (2.0 * ACCELERATION_MPS2 * limit)
+    if k > 0 and eta < eta_s[target, k - 1]:
+        eta = eta_s[target, k - 1]
+    b = queue_approach[target]
+    eta_s[target, k] = eta
+    wants[target, k] = _draw(
+        left_veh[b] + k, b, k == 0, movement_begin, movement_end, class_of_movement, share, head_odds
+    )
+    count[target] = k + 1
+
+
+@njit(cache=True)
 def look_ahead(
     now_ms: int,
     horizon_s: float,
@@ -191,37 +249,38 @@ def look_ahead(
         headway_s[q] = lane_headway_s[a]
         if movement_end[a] == movement_begin[a]:
             continue
-        limit = max(speed_limit_mps[a], 1.0)
         n_sharing = sharing_begin[a + 1] - sharing_begin[a]
         for i in range(count_veh[a]):
-            d, v = distance_m[a, i], min(speed_mps[a, i], limit)
-            target = q
-            if n_sharing > 0 and d > own_m[a]:
-                # The upstream lane serves several approach lanes: take them in turn.
-                u = ((left_veh[a] + i) * GOLDEN) % 1.0
-                pick = int(u * (n_sharing + 1))
-                if pick > 0:
-                    target = sharing_queue[sharing_begin[a] + pick - 1]
-            k = count[target]
-            if k >= most:
+            if n_sharing > 0 and distance_m[a, i] > own_m[a]:
+                break
+            _join(
+                q, q, distance_m[a, i], speed_mps[a, i], queue_approach, speed_limit_mps, movement_begin, movement_end,
+                class_of_movement, left_veh, share, head_odds, eta_s, wants, count,
+            )  # fmt: skip
+    # Upstream lanes that serve several approach lanes: whoever is there comes after those already in lane.
+    for q in range(n_queues):
+        a = queue_approach[q]
+        if a < 0 or sharing_begin[a + 1] == sharing_begin[a]:
+            continue
+        blocked = -1
+        for i in range(count_veh[a]):
+            d = distance_m[a, i]
+            if d <= own_m[a]:
                 continue
-            lost = limit - v
-            eta = d / limit + lost * lost / (2.0 * ACCELERATION_MPS2 * limit)
-            if k > 0 and eta < eta_s[target, k - 1]:
-                eta = eta_s[target, k - 1]
-            b = queue_approach[target]
-            eta_s[target, k] = eta
-            wants[target, k] = _draw(
-                left_veh[b] + k,
-                b,
-                k == 0,
-                movement_begin,
-                movement_end,
-                class_of_movement,
-                share,
-                head_odds,
-            )
-            count[target] = k + 1
+            ahead_m = d - (distance_m[a, i - 1] + SPACING_M if i > 0 else 0.0)
+            if blocked < 0 and speed_mps[a, i] < STANDING_MPS and ahead_m > FREE_AHEAD_M:
+                # It stands with a free lane before it: the lane it wants is full, and nobody passes it.
+                blocked = sharing_queue[sharing_begin[a]]
+                for x in range(sharing_begin[a], sharing_begin[a + 1]):
+                    if count[sharing_queue[x]] > count[blocked]:
+                        blocked = sharing_queue[x]
+            target = blocked
+            if blocked < 0:
+                target = _lane_of(left_veh[a] + i, q, a, sharing_begin, sharing_queue, queue_approach, left_veh)
+            _join(
+                target, q, d, speed_mps[a, i], queue_approach, speed_limit_mps, movement_begin, movement_end,
+                class_of_movement, left_veh, share, head_odds, eta_s, wants, count,
+            )  # fmt: skip
     for q in range(n_queues):
         a = queue_approach[q]
         if a < 0 or movement_end[a] == movement_begin[a]:

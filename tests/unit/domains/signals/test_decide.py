@@ -193,7 +193,8 @@ def test_pressure_is_less_where_the_way_ahead_is_full(crossroads):
     assert case.asked(max_pressure).action.stage == 0
     case.queue(2, [0.0] * 3)
     by_stage = {a.action: -a.cost for a in case.asked(max_pressure).alternatives}
-    assert by_stage[0] == pytest.approx(0.0)
+    # A thousandth of the queue is left, so that of two full ways the longer queue goes first.
+    assert by_stage[0] == pytest.approx(0.003)
     assert by_stage[1] == pytest.approx(2.0)
 
 
@@ -202,3 +203,13 @@ def test_nonsense_parameters_are_refused(wrong):
     """A horizon under 10 s and negative times are no parameters."""
     with pytest.raises(ValueError, match="must"):
         BrainParams(**wrong)
+
+
+def test_max_pressure_counts_only_those_whom_the_head_lets_go(crossroads):
+    """A lane leaves in order: nine who want stage 1 behind a head that wants stage 0 press for stage 0 alone."""
+    made = crossroads(("Grr", "rGr", "rrG"), ((0, 1), (2,)))
+    case = Case(made, stage=2)
+    first = int(case.state.tables.class_begin[0])
+    asked = case.queue(0, [0.0] * 10, wants=[first] + [first + 1] * 9).asked(max_pressure)
+    assert asked.action.stage == 0
+    assert {a.action: -a.cost for a in asked.alternatives}[1] == 0

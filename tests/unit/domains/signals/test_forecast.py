@@ -109,6 +109,21 @@ def test_traffic_for_a_pocket_is_seen_in_its_neighbours_zone(crossroads):
     assert demand.eta_s[1, 0] > 5.0
 
 
+def test_who_stands_in_a_pocket_comes_before_who_is_still_to_enter_it(crossroads):
+    """The pocket's own head keeps its place; whoever is seen upstream queues behind it."""
+    made = crossroads(("GG", "rG"), ((0,), (1,)), groups=(0, 0), owners=(0, 0), own_m=30.0)
+    demand = ahead(made, {0: [(60.0, 10.0), (80.0, 10.0), (100.0, 10.0)], 1: [(1.0, 0.0)]})
+    assert demand.count[0] + demand.count[1] == 4
+    assert etas(demand, 1)[0] == pytest.approx(0.1 + 2.5)
+
+
+def test_a_full_pocket_holds_everybody_behind_who_waits_for_it(crossroads):
+    """A vehicle standing with a free lane before it wants the pocket, and nobody passes it."""
+    made = crossroads(("GG", "rG"), ((0,), (1,)), groups=(0, 0), owners=(0, 0), own_m=30.0)
+    demand = ahead(made, {0: [(40.0, 0.0), (48.0, 0.0)], 1: [(1.0, 0.0), (9.0, 0.0), (17.0, 0.0), (25.0, 0.0)]})
+    assert (demand.count[0], demand.count[1]) == (0, 6)
+
+
 def test_a_standing_call_is_a_user_with_a_weight(crossroads):
     """A pressed button is somebody at the kerb now; a tram counts for its passengers."""
     made = crossroads(("Grr", "rrG"), ((0,), (1,)), clearance_s={2: 8.0}, rail=(1,))

@@ -16,6 +16,7 @@ from cityloop.domains.signals.bounds import due_stage
 from cityloop.domains.signals.forecast import Demand
 from cityloop.domains.signals.schema import Reason, ShowStage
 from cityloop.domains.signals.state import LEAD_MS, SignalState
+from cityloop.kernel.columns import F64
 from cityloop.kernel.messages import Alternative, Proposal, Request
 
 __all__ = ["MaxPressureParams", "propose"]
@@ -53,9 +54,7 @@ def propose(
 
     """
     tables = state.tables
-    waiting = _waiting_veh(demand, len(tables.class_queue))
-    beyond = _beyond_veh(state, demand)
-    pressure = waiting - beyond
+    by_junction = _stage_pressure(state, demand, params.permissive_share)
     proposals = []
     for j in range(len(tables.n_stages)):
         shown = int(state.stage[j])
@@ -67,11 +66,7 @@ def propose(
             change = Reason.CHANGE_IN_PROGRESS
             proposals.append(Proposal(target=j, action=ShowStage(stage), reason=change, cost=0.0, gain=0.0))
             continue
-        first = tables.class_begin[tables.queue_begin[j]]
-        last = tables.class_end[tables.queue_end[j] - 1]
-        lamp = tables.class_lamp[first:last, : tables.n_stages[j]]
-        counted = np.where(lamp == 2, 1.0, np.where(lamp == 0, 0.0, params.permissive_share))
-        by_stage = np.where(tables.service[j, : tables.n_stages[j]], pressure[first:last] @ counted, -np.inf)
+        by_stage = by_junction[j, : tables.n_stages[j]]
         best = int(np.argmax(by_stage))
         if by_stage[shown] >= by_stage[best]:
             best = shown
@@ -98,15 +93,27 @@ def propose(
     return proposals
 
 
-def _waiting_veh(demand: Demand, n_classes: int) -> np.ndarray:
-    """Return the weighted users present by class."""
+def _stage_pressure(state: SignalState, demand: Demand, permissive_share: float) -> F64:
+    """Return each stage's pressure, shape (n_junctions, most_stages); -inf for a stage that does not serve.
+
+    A lane leaves in order: only those before the first who may not go press for a stage.
+    """
+    tables = state.tables
     columns = np.arange(demand.wants.shape[1])
     here = columns[None, :] < demand.now[:, None]
     weights = np.broadcast_to(demand.weight[:, None], here.shape)
-    return np.bincount(demand.wants[here], weights=weights[here], minlength=n_classes)
+    waiting = np.bincount(demand.wants[here], weights=weights[here], minlength=len(tables.class_queue))
+    # A full exit takes a movement's pressure away; it cannot press backwards and starve what else its stage serves.
+    relief = np.maximum(waiting - _beyond_veh(state, demand), 1e-3 * waiting) / np.maximum(waiting, 1e-9)
+    lamp = tables.class_lamp[demand.wants]
+    goes = np.logical_and.accumulate((lamp != 0) & here[:, :, None], axis=1)
+    counted = np.where(lamp == 2, 1.0, permissive_share) * (weights * relief[demand.wants])[:, :, None]
+    by_queue = (goes * counted).sum(axis=1)
+    by_junction = np.add.reduceat(by_queue, tables.queue_begin, axis=0)
+    return np.where(tables.service, by_junction, -np.inf)
 
 
-def _beyond_veh(state: SignalState, demand: Demand) -> np.ndarray:
+def _beyond_veh(state: SignalState, demand: Demand) -> F64:
     """Return, by class, the mean queue of the approach group its movements lead to."""
     tables, movements, approaches = state.tables, state.layout.movements, state.layout.approaches
     here = tables.queue_approach >= 0
