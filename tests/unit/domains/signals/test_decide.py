@@ -213,3 +213,10 @@ def test_max_pressure_counts_only_those_whom_the_head_lets_go(crossroads):
     asked = case.queue(0, [0.0] * 10, wants=[first] + [first + 1] * 9).asked(max_pressure)
     assert asked.action.stage == 0
     assert {a.action: -a.cost for a in asked.alternatives}[1] == 0
+
+
+def test_max_pressure_keeps_a_stage_twice_as_long_as_its_change_takes(plain):
+    """A change takes 3 s of yellow: after 5 s of green it stays, though nobody is there; after 6 s it goes."""
+    asked = Case(plain, green_s=4).queue(1, [0.0] * 3).asked(max_pressure)
+    assert (asked.action.stage, asked.reason) == (0, Reason.KEEP_MINIMUM_GREEN)
+    assert Case(plain, green_s=5).queue(1, [0.0] * 3).asked(max_pressure).action.stage == 1

@@ -28,6 +28,8 @@ class MaxPressureParams:
 
     least_green_s: float = 5.0
     """A stage is kept at least this long, as RESCO's acyclic max-pressure does. [s]"""
+    greens_per_change: float = 2.0
+    """And at least this many times as long as a change takes: after 5 s of yellow, 5 s of green lose half of all time."""
     permissive_share: float = 0.5
     """What a movement that must yield is counted as, of its pressure."""
 
@@ -71,7 +73,10 @@ def propose(
         if by_stage[shown] >= by_stage[best]:
             best = shown
         reason = Reason.KEEP_PRESSURE if best == shown else Reason.CHANGE_PRESSURE
-        least_s = max(params.least_green_s, float(tables.min_green_s[j, shown]))
+        change_s = float((tables.intergreen_s[j, shown] * tables.service[j]).max())
+        least_s = max(
+            params.least_green_s, float(tables.min_green_s[j, shown]), params.greens_per_change * change_s
+        )
         if now_ms + LEAD_MS - int(state.green_since_ms[j]) < least_s * 1000 and tables.service[j, shown]:
             best, reason = shown, Reason.KEEP_MINIMUM_GREEN
         elif (due := due_stage(state, j, now_ms)) >= 0:
