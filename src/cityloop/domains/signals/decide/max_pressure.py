@@ -29,7 +29,7 @@ class MaxPressureParams:
     least_green_s: float = 5.0
     """A stage is kept at least this long, as RESCO's acyclic max-pressure does. [s]"""
     greens_per_change: float = 2.0
-    """And at least this many times as long as a change takes: after 5 s of yellow, 5 s of green lose half of all time."""
+    """And at least this many times as long as a change takes: 5 s of green after 5 s of yellow lose half the time."""
     permissive_share: float = 0.5
     """What a movement that must yield is counted as, of its pressure."""
 
