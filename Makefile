@@ -33,7 +33,7 @@ dev: $(VENV)/.dev-installed
 	@:
 
 test: lint types imports
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(ARGS)
 
 lint: dev
 	$(BIN)/ruff check .

@@ -264,6 +264,11 @@ def _twin(spec: RunSpec) -> _Wired:
         raise ConfigError(f"end {case.end_s:g} s is not after begin {case.begin_s:g} s; give a later --end")
     network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
     _warn_once(conflicting_greens(case.net_file, network))
+    if spec.leased and spec.sensing == "loops":
+        _warn_once(
+            f"{spec.control} learns nothing from loops yet and leaves every junction to its own plan; "
+            "give --sensing area:<metres> or probe:<share>"
+        )
     faults = read_fault_plan(Path(spec.faults)) if spec.faults else None
     own_plan, plans, plans_file = _own_plan(spec, whole, network)
     sumo_folder = spec.out / "sumo"

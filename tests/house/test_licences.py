@@ -21,8 +21,6 @@ ALLOWED = {
     "PSF-2.0",
     "Unlicense",
     "Zlib",
-    # How apsw states that any OSI-approved licence may be chosen.
-    "any-OSI",
 }
 """SPDX names. No AGPL, no GPL without a choice, nothing non-commercial."""
 

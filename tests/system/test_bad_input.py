@@ -144,3 +144,11 @@ def test_a_city_that_is_driven_with_conflicting_greens_can_be_measured_all_the_s
     listed = cityloop(city, ("doctor", "mine"))
     assert listed.returncode == 0, listed.stderr
     assert "protected greens that cross" in listed.stdout
+
+
+def test_a_control_that_learns_nothing_from_its_sensors_says_so(city):
+    """From loops no policy decides anything yet: the run goes on under the own plans, and one line tells."""
+    ran = cityloop(city, (*RUN, "--control", "brain", "--sensing", "loops"))
+    assert ran.returncode == 0, ran.stderr
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("cityloop: warning: brain learns nothing from loops"), line

@@ -18,9 +18,6 @@ from cityloop.kernel.errors import InputError
 from cityloop.studies.calibrate import CalibrationParams, calibrate_case
 from cityloop.studies.init import InitRequest, make_city
 
-# One worker: what they share is made once for all of them.
-pytestmark = pytest.mark.xdist_group("own-city")
-
 HOURS_S = (900.0, 4500.0)
 
 

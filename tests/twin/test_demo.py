@@ -10,8 +10,7 @@ import pytest
 
 from cityloop.storage.run_folder import RunReader
 
-# One worker: the run is made once for all of them.
-pytestmark = [pytest.mark.twin, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.twin
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,6 @@ from cityloop.kernel.errors import ConfigError
 from cityloop.studies.plan_moves import demand_of, webster_plan
 from cityloop.studies.tune import TRAINING_SEEDS, ensure_plans, tune
 
-# One worker: what they share is made once for all of them.
-pytestmark = pytest.mark.xdist_group("tune")
-
 BUDGET = 24
 ROUTES = """<routes>
   <flow id="east" from="left0A0" to="B0right0" begin="0" end="300" vehsPerHour="900"/>

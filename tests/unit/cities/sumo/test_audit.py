@@ -13,9 +13,6 @@ from cityloop.cities.sumo.netfile import read_netfile
 from cityloop.cities.sumo.network import read_network
 from cityloop.cities.sumo.sumo_tools import run_binary
 
-# One worker: what they share is made once for all of them.
-pytestmark = pytest.mark.xdist_group("audit")
-
 
 @pytest.fixture(scope="module")
 def adlershof():
