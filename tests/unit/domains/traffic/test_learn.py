@@ -182,26 +182,3 @@ def test_traffic_acts_on_nothing(shared):
     assert not traffic.policies
     assert isinstance(traffic.check(asked, shared.state, 0), Refused)
     assert traffic.predict(shared.state, {}, 0) is None
-
-
-def test_a_queue_that_fills_its_lane_again_at_once_has_more_behind_it(shared):
-    """Two fill a zone of nine metres. They go, others come in their place and stand: at least four more are waiting."""
-    full = [(1.0, 0.0), (9.0, 0.0)]
-    shared.see(full, stage=2)
-    shared.see([(1.0, 6.0)], stage=1)
-    shared.see([(5.0, 6.0)])
-    state = shared.see(full, stage=2)
-    assert state.hidden_veh[0] >= 4.0
-
-
-def test_a_second_without_anybody_does_not_end_a_queue(shared):
-    """Vehicles under way are farther apart than a short zone is long; four seconds of nobody end the queue."""
-    full = [(1.0, 0.0), (9.0, 0.0)]
-    shared.see(full, stage=2)
-    shared.see([(1.0, 6.0)], stage=1)
-    shared.see([(5.0, 6.0)])
-    shared.see(full, stage=2)
-    shared.see([], stage=1)
-    assert shared.see([]).hidden_veh[0] > 0.0
-    shared.see([])
-    assert shared.see([]).hidden_veh[0] == 0.0
