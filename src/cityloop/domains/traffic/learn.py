@@ -26,10 +26,6 @@ SPACING_M = 8.0
 """Of vehicles standing in a queue. [m]"""
 CREEP_MPS = 2.0
 MOST_HIDDEN_VEH = 15.0
-LEFT_OVER_VEH = 4.0
-"""Taken to stand beyond a full zone after a green that ended in the midst of a queue."""
-QUEUE_GAP_S = 4.0
-"""Nobody enters for this long: the queue that filled the zone has ended. [s]"""
 LEAST_ODDS = 0.001
 SHARE_MEMORY_VEH = 40.0
 """Vehicles over which turn shares are remembered."""
@@ -47,43 +43,29 @@ def _hide(
     a: int,
     step_s: float,
     entered: int,
+    n_before: int,
     distance_m: F64,
     speed_mps: F64,
     count_veh: I32,
     flow_vps: F64,
     seen_m: F64,
     hidden_veh: F64,
-    empty_s: F64,
-    unbroken: I32,
 ) -> None:
     """Keep count of who stands beyond a zone that the queue has filled.
 
-    While the zone is full, arrivals go on at the lane's rate, unseen. Whoever enters comes from them; a while in which
-    nobody enters tells that there are none. A queue that goes on to the end of its green (``unbroken`` 2) has more to
-    come than the lane's rate says, which is the rate at which it was let go.
+    While the zone is full, arrivals go on at the lane's rate, unseen. Whoever enters comes from them; room at
+    the zone's upstream end that nobody takes tells that there are none.
     """
     n = count_veh[a]
     if n > 0:
         seen_m[a] = max(seen_m[a], distance_m[a, n - 1])
     full = n > 0 and distance_m[a, n - 1] + SPACING_M > seen_m[a] and speed_mps[a, n - 1] < CREEP_MPS
     if full:
-        empty_s[a] = 0.0
         hidden_veh[a] = min(hidden_veh[a] + flow_vps[a] * step_s, MOST_HIDDEN_VEH)
-        if unbroken[a] == 2:
-            # The last green ended before the queue did: the lane filled again at once.
-            hidden_veh[a] = max(hidden_veh[a], LEFT_OVER_VEH)
-        unbroken[a] = max(unbroken[a], 1)
-        return
-    if entered > 0:
-        empty_s[a] = 0.0
-        hidden_veh[a] = max(hidden_veh[a] - entered, 1.0 if unbroken[a] > 0 else 0.0)
-        if unbroken[a] == 1:
-            unbroken[a] = 2
-    else:
-        empty_s[a] += step_s
-    if empty_s[a] >= QUEUE_GAP_S:
-        hidden_veh[a] = 0.0
-        unbroken[a] = 0
+    elif entered > 0:
+        hidden_veh[a] = max(hidden_veh[a] - entered, 0.0)
+    elif n == 0 or distance_m[a, n - 1] + 2.0 * SPACING_M < seen_m[a]:
+        hidden_veh[a] *= 0.5
 
 
 @njit(cache=True)
@@ -115,15 +97,12 @@ def learn(
     coming_veh: F64,
     seen_m: F64,
     hidden_veh: F64,
-    empty_s: F64,
-    unbroken: I32,
 ) -> None:
     """Update shares, head flags, flows, headways and the arrivals sent downstream, in place.
 
     ``lamp`` is what each link was shown during the step. ``green_s`` (per movement) is how long the head vehicle has
     stood before that movement's green, and ``head_odds`` what that says of its wanting the movement; ``queue_run``
-    counts vehicles that left one after another out of a standing queue; ``seen_m`` is the farthest an object was seen;
-    ``empty_s`` is how long nobody has entered a zone, and ``unbroken`` how far its queue is known to go on.
+    counts vehicles that left one after another out of a standing queue; ``seen_m`` is the farthest an object was seen.
     """
     second = now_ms // 1000
     width = coming_veh.shape[1]
@@ -135,7 +114,7 @@ def learn(
         left_veh[a] += n_left
         entered = max(count_veh[a] - n_before[a] + n_left, 0)
         flow_vps[a] += (entered / step_s - flow_vps[a]) * step_s / FLOW_MEMORY_S
-        _hide(a, step_s, entered, distance_m, speed_mps, count_veh, flow_vps, seen_m, hidden_veh, empty_s, unbroken)
+        _hide(a, step_s, entered, n_before[a], distance_m, speed_mps, count_veh, flow_vps, seen_m, hidden_veh)
         open_weight = 0.0
         n_open = 0
         for m in range(begin, end):

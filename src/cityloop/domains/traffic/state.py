@@ -43,8 +43,6 @@ class TrafficState:
     released: I32
     seen_m: F64
     hidden_veh: F64
-    empty_s: F64
-    unbroken: I32
 
 
 def start(layout: Layout, now_ms: int) -> TrafficState:
@@ -74,8 +72,6 @@ def start(layout: Layout, now_ms: int) -> TrafficState:
         released=np.zeros(n, np.int32),
         seen_m=np.zeros(n),
         hidden_veh=np.zeros(n),
-        empty_s=np.zeros(n),
-        unbroken=np.zeros(n, np.int32),
     )
 
 
@@ -112,7 +108,6 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         state.coming_veh.copy(),
     )
     seen_m, hidden_veh = state.seen_m.copy(), state.hidden_veh.copy()
-    empty_s, unbroken = state.empty_s.copy(), state.unbroken.copy()
     approaches, movements = layout.approaches, layout.movements
     learn(
         now_ms,
@@ -142,8 +137,6 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         coming_veh,
         seen_m,
         hidden_veh,
-        empty_s,
-        unbroken,
     )
     return TrafficState(
         layout=layout,
@@ -165,8 +158,6 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         released=released,
         seen_m=seen_m,
         hidden_veh=hidden_veh,
-        empty_s=empty_s,
-        unbroken=unbroken,
     )
 
 
