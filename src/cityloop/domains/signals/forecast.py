@@ -66,7 +66,7 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
     weight = np.ones(n)
     headway_s = np.full(n, 2.0)
     traffic = views["traffic"]
-    approaches, movements = state.layout.approaches, state.layout.movements
+    approaches = state.layout.approaches
     look_ahead(
         now_ms,
         float(HORIZON_S),
@@ -85,7 +85,6 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         approaches.speed_limit_mps,
         approaches.movement_begin,
         approaches.movement_end,
-        movements.turn,
         traffic.distance_m,
         traffic.speed_mps,
         np.where(now_ms - traffic.seen_at_ms <= round(SENSING_DEAD_S * 1000), traffic.count_veh, -1),
@@ -210,7 +209,6 @@ def look_ahead(
     speed_limit_mps: F64,
     movement_begin: I32,
     movement_end: I32,
-    movement_turn: I32,
     distance_m: F64,
     speed_mps: F64,
     count_veh: I32,

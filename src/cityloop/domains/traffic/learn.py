@@ -82,7 +82,6 @@ def learn(
     movement_link: I32,
     movement_group: I32,
     movement_distance_m: F64,
-    group: I32,
     speed_limit_mps: F64,
     lamp: U8,
     share: F64,

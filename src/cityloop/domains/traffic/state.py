@@ -122,7 +122,6 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         movements.link,
         movements.next_group,
         movements.next_distance_m,
-        approaches.group,
         approaches.speed_limit_mps,
         lamp,
         share,
