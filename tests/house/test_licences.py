@@ -17,10 +17,14 @@ ALLOWED = {
     "EPL-2.0",
     "ISC",
     "MIT",
+    "MIT-0",
+    "MIT-CMU",
     "MPL-2.0",
     "PSF-2.0",
     "Unlicense",
     "Zlib",
+    # How apsw states that any OSI-approved licence may be chosen.
+    "any-OSI",
 }
 """SPDX names. No AGPL, no GPL without a choice, nothing non-commercial."""
 

@@ -88,7 +88,8 @@ def test_run_and_dev_requirements_agree(checkout):
 
     def pins(name: str) -> set[str]:
         text = (checkout / "requirements" / name).read_text(encoding="utf-8")
-        return set(re.findall(r"^[a-z0-9._-]+==[^\\\n]+", text, flags=re.MULTILINE))
+        # The pin alone: where a development tool needs it on more Pythons, the marker behind it may be wider.
+        return set(re.findall(r"^[a-z0-9._-]+==[^\\\s;]+", text, flags=re.MULTILINE))
 
     assert pins("run.txt") < pins("dev.txt")
 

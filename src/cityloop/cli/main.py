@@ -8,32 +8,28 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from typing import NamedTuple
 
 import click
 
 import cityloop
+from cityloop.cli.lazy import Subcommand, lazy_group
 
 _PROGRAM = "cityloop"
-
-
-class Subcommand(NamedTuple):
-    """Where a subcommand lives and the line that ``--help`` shows for it."""
-
-    target: str
-    """``module:attribute`` of a click command."""
-
-    short_help: str
-    """One line, so that the list of commands imports none of them."""
 
 
 SUBCOMMANDS: dict[str, Subcommand] = {
     "demo": Subcommand("cityloop.cli.demo:command", "Show the closed loop on a real district in minutes."),
     "run": Subcommand("cityloop.cli.run:command", "Run one city under one control and keep the run folder."),
     "compare": Subcommand("cityloop.cli.compare:command", "Compare two or more controls over several seeds."),
+    "serve": Subcommand("cityloop.cli.serve:command", "Serve a city: sensing, API and dashboard on one port."),
+    "twin": Subcommand("cityloop.cli.twin:command", "Serve the twin as a city of its own, for others to run."),
     "bench": Subcommand("cityloop.cli.bench:command", "Measure controls over cities, seeds and sensing."),
+    "refuse": Subcommand("cityloop.cli.refuse:command", "Plan, re-plan and check refuse collection."),
+    "data": Subcommand("cityloop.cli.data:command", "Query, export, back up and check stored readings."),
+    "simulate-sensors": Subcommand(
+        "cityloop.cli.simulate_sensors:command", "Send the readings of many sensors to a server."
+    ),
+    "audit": Subcommand("cityloop.cli.audit:command", "Verify the chain of the audit log."),
     "calibrate": Subcommand("cityloop.cli.calibrate:command", "Fit a twin's demand to counts."),
     "tune": Subcommand("cityloop.cli.tune:command", "Tune a control's parameters on training seeds."),
     "replay": Subcommand("cityloop.cli.replay:command", "Recompute a run's decisions from its readings."),
@@ -46,34 +42,9 @@ SUBCOMMANDS: dict[str, Subcommand] = {
 """Every subcommand by name, in the order that ``--help`` lists them."""
 
 
-class LazyGroup(click.Group):
-    """A group that imports a subcommand only when it is run.
-
-    A subcommand of the table whose module is not part of this installation is not listed.
-    """
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the subcommands that are installed, in the table's order."""
-        return [name for name, entry in SUBCOMMANDS.items() if find_spec(entry.target.split(":")[0])]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one subcommand, or None where there is no such name."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        module, attribute = SUBCOMMANDS[cmd_name].target.split(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the subcommands from the table, without importing them."""
-        rows = [(name, SUBCOMMANDS[name].short_help) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
-
-
 @click.group(
     name=_PROGRAM,
-    cls=LazyGroup,
+    cls=lazy_group(SUBCOMMANDS),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Run 'cityloop COMMAND --help' for a command's options and examples.",
 )

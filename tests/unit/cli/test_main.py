@@ -27,7 +27,7 @@ def failing(monkeypatch):
         def command() -> None:
             raise error
 
-        monkeypatch.setattr(cli.LazyGroup, "get_command", lambda *_: command)
+        monkeypatch.setattr(type(cli.root), "get_command", lambda *_: command)
 
     return fail_with
 
@@ -49,7 +49,7 @@ def test_help_imports_no_command_and_nothing_heavy():
         "{'numpy', 'libsumo', 'rich', 'pyarrow', 'msgspec'} or m.startswith('cityloop.')))"
     )
     shown = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout
-    assert shown.splitlines()[-1] == "['cityloop.cli', 'cityloop.cli.main']"
+    assert shown.splitlines()[-1] == "['cityloop.cli', 'cityloop.cli.lazy', 'cityloop.cli.main']"
 
 
 def test_help_lists_exactly_what_is_installed(capsys, monkeypatch):
@@ -68,7 +68,7 @@ def test_help_lists_exactly_what_is_installed(capsys, monkeypatch):
 
 def test_every_listed_command_answers_help(capsys):
     """Each command of the table loads and documents itself."""
-    for name in cli.LazyGroup().list_commands(click.Context(cli.root)):
+    for name in cli.root.list_commands(click.Context(cli.root)):
         code, out, _ = ending(capsys, name, "--help")
         assert (name, code) == (name, 0)
         assert out.startswith("Usage: cityloop")
