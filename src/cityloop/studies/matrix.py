@@ -25,7 +25,7 @@ from cityloop.studies.scorecard import RunScore, read_scorecard, write_json, wri
 __all__ = ["Cell", "CellResult", "parse_seeds", "run_cells"]
 
 _CELL_FILE = "cell.json"
-_CODE = ("kernel", "methods", "domains", "wire", "cities", "storage", "engine", "app.py")
+_CODE = ("kernel", "methods", "domains", "wire", "cities", "storage", "engine", "app/__init__.py")
 """What a run's outcome depends on; studies, pages and the command line do not change it."""
 
 Progress = Callable[[str], None]
