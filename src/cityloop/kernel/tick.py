@@ -17,7 +17,7 @@ from cityloop.kernel.domain import Domain
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.messages import Allowed, Command, Decision, Proposal, Refused, Request, Trimmed, Verdict
 
-__all__ = ["Brain", "BrainState", "Ticked", "start", "tick"]
+__all__ = ["Brain", "BrainState", "Ticked", "act_at_once", "start", "tick"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,29 @@ def tick(
         states[domain.name] = current
         views[domain.name] = domain.view(current)
     return Ticked(BrainState(states, views, sequence), tuple(decisions), tuple(commands))
+
+
+def act_at_once(
+    brain: Brain, state: BrainState, domain_name: str, proposals: Sequence[Proposal], now_ms: int
+) -> Ticked:
+    """Guard and conclude proposals between two ticks, on the state as it is: what a person asked need not wait."""
+    domain = next(one for one in brain.domains if one.name == domain_name)
+    current = state.domains[domain.name]
+    verdicts = [(proposal, domain.check(proposal, current, now_ms)) for proposal in one_per_target(proposals)]
+    not_after_ms = now_ms + ms_from_s(domain.lease_s)
+    decisions: list[Decision] = []
+    commands: list[Command] = []
+    sequence = state.sequence
+    for proposal, verdict in verdicts:
+        decision, command = _conclude(
+            brain.epoch, domain.name, "operator", proposal, verdict, sequence, now_ms, not_after_ms
+        )
+        decisions.append(decision)
+        if command is not None:
+            commands.append(command)
+            sequence += 1
+    states = {**state.domains, domain.name: domain.accept(current, verdicts, now_ms)}
+    return Ticked(BrainState(states, state.views, sequence), tuple(decisions), tuple(commands))
 
 
 def _conclude(

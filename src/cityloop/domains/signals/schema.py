@@ -20,6 +20,7 @@ __all__ = [
     "DOMAIN",
     "Approaches",
     "Controllers",
+    "FollowPlan",
     "Lamp",
     "LinkKind",
     "Links",
@@ -67,6 +68,13 @@ class ShowStage(Action, frozen=True, array_like=True, gc=False):
     """Local number in the junction's stage table."""
 
 
+class FollowPlan(Action, frozen=True, array_like=True, gc=False):
+    """Ask for stages in turn: an operator's manual plan."""
+
+    stages: tuple[tuple[int, float], ...]
+    """Local stage and its green [s], shown in this order over and over; intergreens are the controller's."""
+
+
 class Reason(IntEnum):
     """Why a policy proposes what it proposes."""
 
@@ -86,6 +94,10 @@ class Reason(IntEnum):
     """The stage shown has the greatest pressure."""
     CHANGE_IN_PROGRESS = 8
     """A change is under way; its target is confirmed."""
+    OPERATOR_HOLD = 100
+    """A person asked for the stage."""
+    OPERATOR_PLAN = 101
+    """A person's manual plan is due to show the stage."""
 
 
 class Rule(IntEnum):
