@@ -1,7 +1,8 @@
 """What the running city and the server say to one another, over one socket between two processes.
 
-The running city sends a ``Tick`` a step, and one at once when it was steered; the server sends the whole ``Steering`` each
-time, so that a message lost to a restart leaves nothing half set. Arrays travel as the raw bytes of small integers.
+The running city sends a ``Tick`` a step, and one at once when it was steered; the server sends the whole
+``Steering`` each time, so that a message lost to a restart leaves nothing half set. Arrays travel as the raw
+bytes of small integers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-__all__ = ["Began", "Died", "Downward", "Order", "Steering", "Stop", "Tick", "Upward", "decode_down", "decode_up", "encode"]
+__all__ = ["Began", "Died", "Downward", "Order", "Steering", "Stop", "Tick", "Upward"]
+__all__ += ["decode_down", "decode_up", "encode"]
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,9 +100,11 @@ def encode(message: Upward | Downward) -> bytes:
 
 def decode_up(data: bytes) -> Upward:
     """Return what the running city said."""
-    return _UP.decode(data)
+    message: Upward = _UP.decode(data)
+    return message
 
 
 def decode_down(data: bytes) -> Downward:
     """Return what the server said."""
-    return _DOWN.decode(data)
+    message: Downward = _DOWN.decode(data)
+    return message

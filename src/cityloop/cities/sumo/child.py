@@ -85,6 +85,7 @@ def _observe(simulation: Simulation, message: Observe, connection: socket.socket
         received,
         value,
         tuple(receipt_message(receipt) for receipt in receipts),
+        simulation.picture() if steps else {},
     )
 
 

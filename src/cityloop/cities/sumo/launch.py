@@ -49,6 +49,9 @@ class TwinSetup:
     """Simulated time between two looks at sensors and field controllers. [s]"""
 
     faults: FaultPlan | None = None
+    picture: bool = False
+    """Whether the simulation's truth is handed out with each observation, for a map and nothing else."""
+
     blackouts: tuple[tuple[float, float], ...] = ()
     """When the brain is unplugged, begin and end in seconds since the run's begin; for the engine alone."""
 
@@ -76,6 +79,7 @@ class Launch:
     begin_ms: int
     end_ms: int
     step_ms: int
+    picture: bool = False
 
 
 def prepare(setup: TwinSetup, network: Network) -> Launch:
@@ -94,6 +98,7 @@ def prepare(setup: TwinSetup, network: Network) -> Launch:
         begin_ms=round(setup.case.begin_s * 1000),
         end_ms=round(setup.case.end_s * 1000),
         step_ms=round(setup.step_s * 1000),
+        picture=setup.picture,
     )
 
 

@@ -53,6 +53,8 @@ class Edge:
     to_node: str
     lanes: tuple[Lane, ...]
     crossing_edges: tuple[str, ...] = ()
+    name: str = ""
+    """The street's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Node:
     foes: tuple[str, ...]
     """Per request index, least significant last, as in the file."""
     response: tuple[str, ...]
+    shape: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,7 @@ def _edge(element: ET.Element) -> Edge:
         element.get("to", ""),
         lanes,
         tuple((element.get("crossingEdges") or "").split()),
+        element.get("name", ""),
     )
 
 
@@ -198,6 +202,7 @@ def _node(element: ET.Element) -> Node:
         tuple((element.get("intLanes") or "").split()),
         tuple(request.get("foes", "") for request in requests),
         tuple(request.get("response", "") for request in requests),
+        _shape(element.get("shape")),
     )
 
 

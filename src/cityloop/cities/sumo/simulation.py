@@ -17,6 +17,7 @@ from cityloop.cities.sumo.faults import FaultInjector, Readings
 from cityloop.cities.sumo.lamps import LampRecord
 from cityloop.cities.sumo.launch import Launch
 from cityloop.cities.sumo.own_program import OwnPhase, OwnProgram
+from cityloop.cities.sumo.picture import PictureReader
 from cityloop.cities.sumo.sensors import AreaScanner, LoopReader, StatusReader, StreamRows, parse_level
 from cityloop.domains.signals.schema import DOMAIN
 from cityloop.kernel.columns import F64, I32
@@ -57,6 +58,7 @@ class Simulation:
         )
         self._mode = np.zeros(len(self._controllers))
         self._sense = _Senses(launch)
+        self._picture = PictureReader(network) if launch.picture else None
 
     @property
     def ended(self) -> bool:
@@ -134,6 +136,10 @@ class Simulation:
                 controller.watch(self._shown[row], self.now_ms - self._launch.step_ms)
         else:
             self._stage[row] = controller.stage
+
+    def picture(self) -> dict[str, bytes]:
+        """Return what a map may show of the truth; nothing where it was not asked for."""
+        return {} if self._picture is None else self._picture.read(self._shown)
 
     def close(self) -> None:
         """End the simulation; SUMO finishes its outputs."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cityloop.cities.sumo.launch import TwinSetup, prepare
 from cityloop.cities.sumo.network import Network, read_network
@@ -25,6 +25,8 @@ class TwinObservation:
     batch: Batch
     receipts: tuple[Receipt, ...]
     ended: bool
+    picture: Mapping[str, bytes] = field(default_factory=dict)
+    """What a map may show of the simulation's truth, where the setup asks for it."""
 
 
 class SumoCity:
@@ -70,7 +72,7 @@ class SumoCity:
         self._refuse_when_closed()
         commands, self._commands = self._commands, []
         seen = self._process.observe(until_ms, commands)
-        return TwinObservation(seen.now_ms, batch_of(seen), receipts_of(seen), seen.ended)
+        return TwinObservation(seen.now_ms, batch_of(seen), receipts_of(seen), seen.ended, seen.picture)
 
     def apply(self, commands: Sequence[Command]) -> None:
         """Hand over leases; they reach the field controllers when time next passes."""

@@ -109,6 +109,8 @@ class Seen(msgspec.Struct, frozen=True, array_like=True, tag=True):
     received_at_ms: bytes
     value: bytes
     receipts: tuple[ReceiptMessage, ...]
+    picture: dict[str, bytes] = {}
+    """What a map may show of the simulation's truth; no controller reads it."""
 
 
 class Failed(msgspec.Struct, frozen=True, array_like=True, tag=True):
