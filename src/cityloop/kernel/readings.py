@@ -191,6 +191,9 @@ class StreamTable(Protocol):
     def device_of(self, row: int) -> str:
         """Return the device that alone may write a stream; empty when none is named."""
 
+    def unit_of(self, row: int) -> str:
+        """Return the unit that a stream's values are in."""
+
     def columns(self) -> StreamColumns:
         """Return what is declared of every stream now, in row order."""
 
