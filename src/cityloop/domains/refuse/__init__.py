@@ -1,0 +1,1 @@
+"""Refuse collection: what is full, who empties it when, and by which legal route."""

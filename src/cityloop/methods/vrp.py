@@ -1,0 +1,191 @@
+"""Vehicle routing with reload sites, breaks and daily caps: the problem, and what a plan of it is.
+
+Everything is integer: distances in any unit of length, times in any tick. Nodes are numbered depots first, then
+reload sites (where a vehicle empties itself), then clients. ``vrp_pyvrp`` hands a problem to PyVRP, ``vrp_search``
+improves a plan by removing and putting back clients; both answer with a ``Plan``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cityloop.kernel.columns import BOOL, I32, I64
+
+__all__ = ["FOREVER", "Arrays", "Fleet", "Plan", "Problem", "arrays_of"]
+
+FOREVER = 1 << 40
+"""A tick after everything."""
+
+MAX_BREAKS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """The vehicles, one row each."""
+
+    start: I32
+    """Node where each begins, shape (n_vehicles,)."""
+    end: I32
+    """Node where each ends."""
+    open: I64
+    """Earliest departure. [tick]"""
+    close: I64
+    """Latest return. [tick]"""
+    capacity: I64
+    """Between two reloads, shape (n_vehicles, n_dims)."""
+    daily: I64
+    """Over the whole day, shape (n_vehicles, n_dims)."""
+    max_stops: I64
+    """Clients a day."""
+    fixed_cost: I64
+    """Cost of using it at all, in units of distance."""
+    load: I64
+    """Load already on board, shape (n_vehicles, n_dims); it counts towards ``capacity`` and ``daily``."""
+    allowed: BOOL
+    """Which node it may visit, shape (n_vehicles, n_nodes)."""
+    breaks: I64
+    """Earliest start, latest start and length of each break, shape (n_vehicles, n_breaks, 3). A vehicle that is home
+    by a break's latest start need not take it. [tick]"""
+    breaks_taken: I64
+    """How many of them lie behind it already, shape (n_vehicles,)."""
+
+    def __len__(self) -> int:
+        """Return the number of vehicles."""
+        return len(self.start)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A day's routing problem. One row a node: depots, reload sites, clients."""
+
+    n_depots: int
+    n_reloads: int
+    distance: I32
+    """Shape (n_nodes, n_nodes)."""
+    duration: I32
+    """Shape (n_nodes, n_nodes). [tick]"""
+    early: I64
+    """Service begins at this tick at the earliest."""
+    late: I64
+    """Service begins at this tick at the latest."""
+    service: I64
+    """[tick]"""
+    demand: I64
+    """Shape (n_nodes, n_dims)."""
+    prize: I64
+    """Cost of leaving a client out, in units of distance."""
+    fleet: Fleet
+    queue: I32
+    """Wait before service at a reload site by arrival slot, shape (n_reloads, n_slots). [tick]"""
+    slot: int
+    """Length of a slot of ``queue``. [tick]"""
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that do not belong together."""
+        n = len(self.early)
+        if self.distance.shape != (n, n) or self.duration.shape != (n, n) or len(self.demand) != n:
+            raise ValueError(f"{n} nodes, but distance {self.distance.shape}, duration {self.duration.shape}")
+        if self.fleet.breaks.shape[1] > MAX_BREAKS:
+            raise ValueError(f"{self.fleet.breaks.shape[1]} breaks a vehicle, must be {MAX_BREAKS} or fewer")
+        if self.slot <= 0:
+            raise ValueError("slot must be positive")
+
+    @property
+    def first_client(self) -> int:
+        """Node number of the first client."""
+        return self.n_depots + self.n_reloads
+
+    @property
+    def n_nodes(self) -> int:
+        """Nodes of all kinds."""
+        return len(self.early)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a solver found: the nodes that each vehicle visits between its start and its end."""
+
+    routes: tuple[tuple[int, ...], ...]
+    """One a vehicle, in the fleet's order; empty for a vehicle that stays."""
+    left_out: tuple[int, ...]
+    """Clients that no route serves."""
+    cost: int
+    """Distance, fixed costs and the prizes of clients left out."""
+    iterations: int = field(default=0, compare=False)
+
+    def clients(self, first_client: int) -> int:
+        """Return how many clients are served."""
+        return sum(node >= first_client for route in self.routes for node in route)
+
+
+class Arrays(NamedTuple):
+    """A problem as the compiled kernels take it."""
+
+    n_depots: int
+    first_client: int
+    distance: I32
+    duration: I32
+    early: I64
+    late: I64
+    service: I64
+    demand: I64
+    prize: I64
+    queue: I32
+    slot: int
+    start: I32
+    end: I32
+    open: I64
+    close: I64
+    capacity: I64
+    daily: I64
+    max_stops: I64
+    fixed_cost: I64
+    load: I64
+    allowed: BOOL
+    breaks: I64
+    breaks_taken: I64
+    near: I32
+
+
+def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
+    """Return a problem's arrays, with each client's nearest clients.
+
+    Parameters
+    ----------
+    n_near
+        How many neighbours a client is listed with; the search puts clients back only beside these, beside reload
+        sites and at the ends of routes.
+    """
+    fleet = problem.fleet
+    return Arrays(
+        problem.n_depots, problem.first_client,
+        _whole(problem.distance, np.int32), _whole(problem.duration, np.int32),
+        _whole(problem.early, np.int64), _whole(problem.late, np.int64), _whole(problem.service, np.int64),
+        _whole(problem.demand, np.int64), _whole(problem.prize, np.int64), _whole(problem.queue, np.int32),
+        int(problem.slot), _whole(fleet.start, np.int32), _whole(fleet.end, np.int32), _whole(fleet.open, np.int64),
+        _whole(fleet.close, np.int64), _whole(fleet.capacity, np.int64), _whole(fleet.daily, np.int64),
+        _whole(fleet.max_stops, np.int64), _whole(fleet.fixed_cost, np.int64), _whole(fleet.load, np.int64),
+        _whole(fleet.allowed, np.bool_), _whole(fleet.breaks, np.int64), _whole(fleet.breaks_taken, np.int64),
+        _nearest(problem, n_near),
+    )  # fmt: skip
+
+
+def _whole(values: npt.NDArray[np.generic], kind: type) -> npt.NDArray[np.generic]:
+    return np.ascontiguousarray(values, dtype=kind)
+
+
+def _nearest(problem: Problem, n_near: int) -> I32:
+    first, n = problem.first_client, problem.n_nodes
+    k = max(1, min(n_near, n - first - 1))
+    near = np.full((n, k), -1, dtype=np.int32)
+    for client in range(first, n):
+        cost = problem.distance[client, first:].astype(np.int64) + problem.distance[first:, client]
+        cost[client - first] = np.iinfo(np.int64).max
+        if len(cost) > 1:
+            best = np.argpartition(cost, min(k, len(cost) - 1))[:k]
+            near[client, : len(best)] = first + best[np.argsort(cost[best], kind="stable")]
+    return near

@@ -1,0 +1,325 @@
+"""Compiled bookkeeping of routes: forward and backward times, loads by segment, and whether a client still fits.
+
+A vehicle's clock has one copy for every number of breaks it has taken. ``leave[v, k, p]`` is the earliest tick at
+which vehicle ``v`` can leave position ``p`` of its route with ``k`` breaks behind it; ``latest[v, k, p]`` the last
+tick at which it may arrive there in that state and still finish legally. Breaks are taken where a vehicle stands
+after a visit, so an insertion is checked in constant time and exactly, the break's place included.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from cityloop.kernel.columns import I32, I64
+from cityloop.methods.vrp import Arrays
+
+__all__ = ["NEVER", "Routes", "chain_fits", "new_routes", "place_reloads", "refresh"]
+
+NEVER = 1 << 50
+
+COMPILED = {"cache": True, "_nrt": False}
+"""Kernels allocate nothing, so they are compiled without reference counts, which would cost ten times the work."""
+
+
+class Routes(NamedTuple):
+    """Routes of every vehicle with what is known about each position."""
+
+    nodes: I32
+    """Shape (n_vehicles, max_length), the start and the end included."""
+    length: I32
+    leave: I64
+    latest: I64
+    segment: I64
+    """Load of the whole segment that a position lies in, shape (n_vehicles, max_length, n_dims)."""
+    prefix: I64
+    """Load on board when the position is left; 0 after a reload site."""
+    total: I64
+    cost: I64
+    stops: I32
+    vehicle_of: I32
+    position_of: I32
+    scratch: I64
+    filled: I64
+    work: I64
+    """Tables of the placing of reload sites, shape (6, max_length)."""
+
+
+def new_routes(problem: Arrays, max_length: int) -> Routes:
+    """Return empty routes."""
+    v, k, d = len(problem.start), problem.breaks.shape[1] + 1, problem.demand.shape[1]
+    n = len(problem.early)
+    i64, i32 = np.int64, np.int32
+    return Routes(
+        np.zeros((v, max_length), i32), np.zeros(v, i32), np.zeros((v, k, max_length), i64),
+        np.zeros((v, k, max_length), i64), np.zeros((v, max_length, d), i64), np.zeros((v, max_length, d), i64),
+        np.zeros((v, d), i64), np.zeros(v, i64), np.zeros(v, i32), np.full(n, -1, i32), np.full(n, -1, i32),
+        np.zeros(4, i64), np.zeros(d, i64), np.zeros((6, max_length), i64),
+    )  # fmt: skip
+
+
+@njit(**COMPILED)
+def _serve(problem: Any, node: int, arrive: int) -> int:
+    """Return when a visit that began with an arrival at ``arrive`` ends."""
+    begin = max(arrive, problem.early[node])
+    if begin > problem.late[node]:
+        return NEVER
+    if node < problem.first_client and node >= problem.n_depots:
+        row = node - problem.n_depots
+        slots = problem.queue.shape[1]
+        at = min(begin // problem.slot, slots - 1)
+        wait = np.int64(problem.queue[row, at])
+        # Who comes later never leaves earlier: a queue that shrinks at the turn of a slot is waited out.
+        if at + 1 < slots:
+            turn = (at + 1) * problem.slot + problem.queue[row, at + 1] - begin
+            wait = min(wait, max(turn, np.int64(0)))
+        return begin + wait + problem.service[node]
+    return begin + problem.service[node]
+
+
+@njit(**COMPILED)
+def _arrive_by(problem: Any, node: int, leave_by: int) -> int:
+    """Return the last arrival whose visit ends by ``leave_by``; -NEVER when there is none."""
+    if leave_by < problem.early[node] + problem.service[node]:
+        return -NEVER
+    by = min(problem.late[node], leave_by - problem.service[node])
+    if node >= problem.first_client or node < problem.n_depots:
+        return by
+    if _serve(problem, node, by) <= leave_by:
+        return by
+    low, high = problem.early[node], by
+    if _serve(problem, node, low) > leave_by:
+        return -NEVER
+    while low + 1 < high:
+        middle = (low + high) // 2
+        if _serve(problem, node, middle) <= leave_by:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@njit(**COMPILED)
+def _take_breaks(problem: Any, v: int, clock: Any) -> None:
+    """Let every clock of a vehicle that stands still take its next break, where that is sooner."""
+    for k in range(problem.breaks.shape[1]):
+        if clock[k] <= problem.breaks[v, k, 1]:
+            done = max(clock[k], problem.breaks[v, k, 0]) + problem.breaks[v, k, 2]
+            clock[k + 1] = min(clock[k + 1], done)
+
+
+@njit(**COMPILED)
+def refresh(problem: Any, routes: Any, v: int) -> bool:
+    """Compute everything about one vehicle's route again; say whether it is legal."""
+    nodes, size = routes.nodes[v], routes.length[v]
+    states = problem.breaks.shape[1] + 1
+    dims = problem.demand.shape[1]
+    legal = True
+    for k in range(states):
+        routes.leave[v, k, 0] = problem.open[v] if k == problem.breaks_taken[v] else NEVER
+        routes.scratch[k] = routes.leave[v, k, 0]
+    _take_breaks(problem, v, routes.scratch)
+    for k in range(states):
+        routes.leave[v, k, 0] = routes.scratch[k]
+    for d in range(dims):
+        routes.prefix[v, 0, d] = problem.load[v, d]
+        routes.total[v, d] = problem.load[v, d]
+    stops, cost = 0, np.int64(0)
+    for p in range(1, size):
+        before, node = nodes[p - 1], nodes[p]
+        cost += problem.distance[before, node]
+        is_client = node >= problem.first_client
+        for d in range(dims):
+            if is_client:
+                routes.prefix[v, p, d] = routes.prefix[v, p - 1, d] + problem.demand[node, d]
+                routes.total[v, d] += problem.demand[node, d]
+            elif p < size - 1:
+                routes.prefix[v, p, d] = 0
+            else:
+                routes.prefix[v, p, d] = routes.prefix[v, p - 1, d]
+            if routes.prefix[v, p, d] > problem.capacity[v, d]:
+                legal = False
+        if is_client:
+            stops += 1
+            routes.vehicle_of[node] = v
+            routes.position_of[node] = p
+        drive = problem.duration[before, node]
+        for k in range(states):
+            arrive = routes.leave[v, k, p - 1] + drive
+            routes.scratch[k] = arrive if p == size - 1 else _serve(problem, node, arrive)
+        if p < size - 1:
+            _take_breaks(problem, v, routes.scratch)
+        for k in range(states):
+            routes.leave[v, k, p] = min(routes.scratch[k], NEVER)
+    for d in range(dims):
+        if size > 2 and routes.total[v, d] > problem.daily[v, d]:
+            legal = False
+        load = routes.prefix[v, size - 1, d]
+        for p in range(size - 1, -1, -1):
+            node = nodes[p]
+            routes.segment[v, p, d] = load
+            if p < size - 1 and p > 0 and node < problem.first_client:
+                load = routes.prefix[v, p - 1, d]
+                routes.segment[v, p, d] = load
+    routes.stops[v] = stops
+    if stops > problem.max_stops[v]:
+        legal = False
+    routes.cost[v] = cost + (problem.fixed_cost[v] if stops > 0 else 0)
+    for k in range(states):
+        last = problem.close[v]
+        if k < states - 1:
+            last = min(last, problem.breaks[v, k, 1])
+        routes.latest[v, k, size - 1] = last
+    for p in range(size - 2, -1, -1):
+        node = nodes[p]
+        drive = problem.duration[node, nodes[p + 1]]
+        for k in range(states - 1, -1, -1):
+            by = routes.latest[v, k, p + 1] - drive
+            if k < states - 1:
+                rest = min(routes.scratch[k + 1] - problem.breaks[v, k, 2], problem.breaks[v, k, 1])
+                if rest >= problem.breaks[v, k, 0]:
+                    by = max(by, rest)
+            routes.scratch[k] = by
+            routes.latest[v, k, p] = _arrive_by(problem, node, by) if p > 0 else by
+    if size > 2:
+        some = False
+        for k in range(states):
+            some = some or routes.leave[v, k, size - 1] <= routes.latest[v, k, size - 1]
+        legal = legal and some
+    return legal
+
+
+@njit(**COMPILED)
+def chain_fits(problem: Any, routes: Any, v: int, p: int, first: int, second: int) -> bool:
+    """Whether ``first`` (and ``second`` unless -1) can be visited right after position ``p`` in time."""
+    states = problem.breaks.shape[1] + 1
+    clock = routes.scratch
+    here = routes.nodes[v, p]
+    for k in range(states):
+        clock[k] = _serve(problem, first, routes.leave[v, k, p] + problem.duration[here, first])
+    _take_breaks(problem, v, clock)
+    here = first
+    if second >= 0:
+        for k in range(states):
+            clock[k] = _serve(problem, second, clock[k] + problem.duration[first, second])
+        _take_breaks(problem, v, clock)
+        here = second
+    drive = problem.duration[here, routes.nodes[v, p + 1]]
+    for k in range(states):
+        if clock[k] + drive <= routes.latest[v, k, p + 1]:
+            return True
+    return False
+
+
+@njit(**COMPILED)
+def _best_reload(problem: Any, v: int, before: int, after: int) -> tuple[int, int]:
+    """Return the reload site of least detour between two nodes and that detour."""
+    best, detour = -1, NEVER
+    for site in range(problem.n_depots, problem.first_client):
+        if problem.allowed[v, site]:
+            extra = problem.distance[before, site] + problem.distance[site, after] - problem.distance[before, after]
+            if extra < detour:
+                best, detour = site, np.int64(extra)
+    return best, detour
+
+
+@njit(**COMPILED)
+def place_reloads(problem: Any, routes: Any, v: int) -> bool:
+    """Put the reload sites of a route where they cost least for its order of clients; say whether it is legal.
+
+    A shortest path over "reloaded after client j": the window of clients that fit one load slides along the route,
+    and a monotone queue keeps its cheapest begin, so the work grows with the length of the route alone.
+    """
+    nodes, size = routes.nodes[v], routes.length[v]
+    dims = problem.demand.shape[1]
+    clients, cost, back = routes.work[0], routes.work[1], routes.work[2]
+    site, queue, keep = routes.work[3], routes.work[4], routes.work[5]
+    m = 0
+    for p in range(size):
+        keep[p] = nodes[p]
+        if p > 0 and p < size - 1 and nodes[p] >= problem.first_client:
+            clients[m] = nodes[p]
+            m += 1
+    must_empty = m > 0
+    for d in range(dims):
+        must_empty = must_empty or problem.load[v, d] > 0
+    if problem.n_depots == problem.first_client or not must_empty:
+        nodes[0], nodes[m + 1] = problem.start[v], problem.end[v]
+        for j in range(m):
+            nodes[j + 1] = clients[j]
+        routes.length[v] = m + 2
+        return refresh(problem, routes, v)
+    cost[0], back[0], queue[0] = 0, -1, 0
+    head, tail, low = 0, 1, 0
+    load = routes.filled
+    for d in range(dims):
+        load[d] = problem.load[v, d]
+    possible = True
+    if m == 0:
+        site[0], _ = _best_reload(problem, v, problem.start[v], problem.end[v])
+        nodes[0], nodes[1], nodes[2] = problem.start[v], site[0], problem.end[v]
+        routes.length[v] = 3
+        return site[0] >= 0 and refresh(problem, routes, v)
+    for j in range(1, m + 1):
+        over = False
+        for d in range(dims):
+            load[d] += problem.demand[clients[j - 1], d]
+            over = over or load[d] > problem.capacity[v, d]
+        while over and low < j:
+            over = False
+            for d in range(dims):
+                gone = problem.load[v, d] if low == 0 else np.int64(0)
+                load[d] -= gone + problem.demand[clients[low], d]
+                over = over or load[d] > problem.capacity[v, d]
+            low += 1
+        while head < tail and queue[head] < low:
+            head += 1
+        if head == tail:
+            possible = False
+            break
+        after = problem.end[v] if j == m else clients[j]
+        site[j], detour = _best_reload(problem, v, clients[j - 1], after)
+        back[j] = queue[head]
+        cost[j] = cost[queue[head]] + detour
+        while tail > head and cost[queue[tail - 1]] >= cost[j]:
+            tail -= 1
+        queue[tail] = j
+        tail += 1
+    if possible and site[m] >= 0:
+        count, j = 0, m
+        while j > 0:
+            count += 1
+            j = back[j]
+        if m + count + 2 <= routes.nodes.shape[1]:
+            p = m + count + 1
+            routes.length[v] = p + 1
+            nodes[p] = problem.end[v]
+            p -= 1
+            j = m
+            while j > 0:
+                nodes[p] = site[j]
+                p -= 1
+                for i in range(j - 1, back[j] - 1, -1):
+                    nodes[p] = clients[i]
+                    p -= 1
+                j = back[j]
+            nodes[0] = problem.start[v]
+            if refresh(problem, routes, v):
+                return True
+    # The cheapest places are not in time (or the order cannot be cut at all): keep what stood, without idle reloads.
+    q = 0
+    loaded = False
+    for d in range(dims):
+        loaded = loaded or problem.load[v, d] > 0
+    for p in range(size):
+        node = np.int32(keep[p])
+        is_site = p > 0 and p < size - 1 and node < problem.first_client
+        if is_site and not loaded:
+            continue
+        nodes[q] = node
+        q += 1
+        loaded = (loaded or node >= problem.first_client) and not is_site
+    routes.length[v] = q
+    return refresh(problem, routes, v)

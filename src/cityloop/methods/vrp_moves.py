@@ -1,0 +1,386 @@
+"""Compiled ruin and recreate: strings of clients leave neighbouring routes and are put back one by one.
+
+This is slack induction by string removals [1]_ with three additions: reload sites are placed exactly after every
+change (``vrp_kernel.place_reloads``), clients are put back only beside their nearest neighbours, reload sites and route
+ends, and clients may stay out at the cost of their prize.
+
+References
+----------
+.. [1] Christiaens, J. and Vanden Berghe, G. (2020). Slack induction by string removals for vehicle routing
+   problems. Transportation Science, 54(2), 417-433. doi:10.1287/trsc.2019.0914
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from cityloop.kernel.columns import F64, I8, I32, I64
+from cityloop.methods.vrp_kernel import COMPILED, chain_fits, place_reloads, refresh
+
+__all__ = ["Store", "anneal", "insert_client", "total_cost"]
+
+MEAN_REMOVED = 10.0
+LONGEST_STRING = 10
+SPLIT_SHARE = 0.5
+SPLIT_KEEP = 0.01
+BLINK = 0.01
+
+
+class Store(NamedTuple):
+    """What one search remembers besides its routes."""
+
+    saved_nodes: I32
+    saved_length: I32
+    touched: I8
+    """Vehicles changed in this iteration."""
+    out: I32
+    """Clients left out: a list and its length in the last entry."""
+    saved_out: I32
+    best_nodes: I32
+    best_length: I32
+    best_out: I32
+    pool: I32
+    order: F64
+    dice: npt.NDArray[np.uint64]
+    fixed: I8
+    """Clients that may not be removed."""
+    home: I32
+    """Vehicle that a client belongs to, or -1."""
+    move_cost: I64
+    """Cost of serving a client with another vehicle than ``home``, one entry."""
+    pick: I64
+    figures: I64
+    """Cost now, best cost, iterations done."""
+
+
+@njit(**COMPILED)
+def _draw(dice: Any) -> float:
+    """Return a uniform number in [0, 1) (xorshift64*)."""
+    x = dice[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    dice[0] = x
+    return np.float64((x * np.uint64(2685821657736338717)) >> np.uint64(11)) / 9007199254740992.0
+
+
+@njit(**COMPILED)
+def _touch(routes: Any, store: Any, v: int) -> None:
+    """Keep a route as it was before this iteration changes it."""
+    if not store.touched[v]:
+        store.touched[v] = 1
+        size = routes.length[v]
+        store.saved_length[v] = size
+        for p in range(size):
+            store.saved_nodes[v, p] = routes.nodes[v, p]
+
+
+@njit(**COMPILED)
+def total_cost(problem: Any, routes: Any, store: Any) -> int:
+    """Return distance, fixed costs, prizes left behind and what changing vehicles costs."""
+    cost = np.int64(0)
+    for v in range(len(problem.start)):
+        cost += routes.cost[v]
+        if store.move_cost[0] > 0:
+            for p in range(1, routes.length[v] - 1):
+                node = routes.nodes[v, p]
+                if store.home[node] >= 0 and store.home[node] != v:
+                    cost += store.move_cost[0]
+    for i in range(store.out[-1]):
+        cost += problem.prize[store.out[i]]
+    return cost
+
+
+@njit(**COMPILED)
+def _ruin(problem: Any, routes: Any, store: Any) -> int:
+    """Take strings of clients out of routes near a random client into the pool; return how many."""
+    first, n = problem.first_client, len(problem.early)
+    in_use, clients = 0, 0
+    for v in range(len(problem.start)):
+        if routes.stops[v] > 0:
+            in_use += 1
+            clients += routes.stops[v]
+    seed = first + int(_draw(store.dice) * (n - first))
+    count = 0
+    if in_use == 0:
+        return 0
+    longest = min(LONGEST_STRING, max(1.0, clients / in_use))
+    strings_most = 4.0 * MEAN_REMOVED / (1.0 + longest) - 1.0
+    strings = int(1.0 + _draw(store.dice) * strings_most)
+    done = 0
+    for i in range(-1, problem.near.shape[1]):
+        if done >= strings:
+            break
+        client = seed if i < 0 else problem.near[seed, i]
+        if client < 0 or routes.vehicle_of[client] < 0:
+            continue
+        v = routes.vehicle_of[client]
+        if store.touched[v]:
+            continue
+        _touch(routes, store, v)
+        done += 1
+        m = routes.stops[v]
+        # The string lies in the order of clients, reload sites apart.
+        rank, at = 0, 0
+        for p in range(1, routes.length[v] - 1):
+            node = routes.nodes[v, p]
+            if node == client:
+                at = rank
+            if node >= first:
+                rank += 1
+        size = int(1.0 + _draw(store.dice) * min(float(m), longest))
+        size = min(size, m)
+        kept = 0
+        if size > 1 and size < m and _draw(store.dice) < SPLIT_SHARE:
+            kept = 1
+            while size + kept < m and _draw(store.dice) > SPLIT_KEEP:
+                kept += 1
+                if kept >= 10:
+                    break
+        span = size + kept
+        low = max(0, at - span + 1)
+        high = min(at, m - span)
+        begin = low + int(_draw(store.dice) * (high - low + 1))
+        hole = begin + 1 + int(_draw(store.dice) * (size - 1)) if kept > 0 else begin + span
+        rank, q = 0, 1
+        for p in range(1, routes.length[v] - 1):
+            node = routes.nodes[v, p]
+            goes = False
+            if node >= first:
+                inside = rank >= begin and rank < begin + span
+                stays = kept > 0 and rank >= hole and rank < hole + kept
+                goes = inside and not stays and not store.fixed[node]
+                rank += 1
+            if goes:
+                store.pool[count] = node
+                count += 1
+                routes.vehicle_of[node] = -1
+            else:
+                routes.nodes[v, q] = node
+                q += 1
+        routes.nodes[v, q] = problem.end[v]
+        routes.length[v] = q + 1
+        place_reloads(problem, routes, v)
+    return count
+
+
+@njit(**COMPILED)
+def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int) -> None:
+    """Price putting ``u`` after position ``p`` of vehicle ``v``, with a reload beside it where it is needed."""
+    pick = store.pick
+    if not problem.allowed[v, u] or routes.stops[v] >= problem.max_stops[v]:
+        return
+    if routes.length[v] + 2 > routes.nodes.shape[1]:
+        return
+    a, b = routes.nodes[v, p], routes.nodes[v, p + 1]
+    last_leg = p + 1 == routes.length[v] - 1
+    gain = np.int64(problem.distance[a, u]) - problem.distance[a, b]
+    if routes.stops[v] == 0:
+        gain += problem.fixed_cost[v]
+    if store.home[u] >= 0 and store.home[u] != v:
+        gain += store.move_cost[0]
+    if gain + problem.distance[u, b] >= pick[0]:
+        return
+    dims = problem.demand.shape[1]
+    fits = True
+    for d in range(dims):
+        if routes.total[v, d] + problem.demand[u, d] > problem.daily[v, d]:
+            return
+        if routes.segment[v, p + 1, d] + problem.demand[u, d] > problem.capacity[v, d]:
+            fits = False
+    has_sites = problem.first_client > problem.n_depots
+    if fits and not (last_leg and has_sites):
+        if chain_fits(problem, routes, v, p, u, -1):
+            pick[0], pick[1], pick[2], pick[3], pick[4] = gain + problem.distance[u, b], v, p, -1, 0
+        return
+    if not has_sites:
+        return
+    after, before = True, a >= problem.first_client or (p == 0 and not last_leg)
+    for d in range(dims):
+        q = problem.demand[u, d]
+        after = after and routes.prefix[v, p, d] + q <= problem.capacity[v, d]
+        before = before and routes.segment[v, p + 1, d] - routes.prefix[v, p, d] + q <= problem.capacity[v, d]
+    if last_leg:
+        before = False
+    for site in range(problem.n_depots, problem.first_client):
+        if not problem.allowed[v, site]:
+            continue
+        if after:
+            cost = gain + problem.distance[u, site] + problem.distance[site, b]
+            if cost < pick[0] and chain_fits(problem, routes, v, p, u, site):
+                pick[0], pick[1], pick[2], pick[3], pick[4] = cost, v, p, site, 1
+        if before:
+            cost = gain - problem.distance[a, u] + problem.distance[a, site] + problem.distance[site, u]
+            cost += problem.distance[u, b]
+            if cost < pick[0] and chain_fits(problem, routes, v, p, site, u):
+                pick[0], pick[1], pick[2], pick[3], pick[4] = cost, v, p, site, 2
+
+
+@njit(**COMPILED)
+def _put(problem: Any, routes: Any, store: Any, u: int) -> None:
+    """Carry out the picked insertion."""
+    v, p, site, kind = store.pick[1], store.pick[2], store.pick[3], store.pick[4]
+    _touch(routes, store, v)
+    grow = 1 if site < 0 else 2
+    for i in range(routes.length[v] - 1, p, -1):
+        routes.nodes[v, i + grow] = routes.nodes[v, i]
+    if site < 0:
+        routes.nodes[v, p + 1] = u
+    elif kind == 1:
+        routes.nodes[v, p + 1], routes.nodes[v, p + 2] = u, site
+    else:
+        routes.nodes[v, p + 1], routes.nodes[v, p + 2] = site, u
+    routes.length[v] += grow
+    refresh(problem, routes, v)
+
+
+@njit(**COMPILED)
+def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> bool:
+    """Put one client where it costs least; say whether there was such a place cheaper than leaving it out."""
+    store.pick[0], store.pick[1] = problem.prize[u], -1
+    vehicles = len(problem.start)
+    empty_kinds = 0
+    for v in range(vehicles):
+        size = routes.length[v]
+        if routes.stops[v] == 0:
+            # Of several empty vehicles alike, one is enough to look at.
+            alike = False
+            if v > 0 and routes.stops[v - 1] == 0 and problem.start[v] == problem.start[v - 1]:
+                alike = problem.open[v] == problem.open[v - 1] and problem.close[v] == problem.close[v - 1]
+                alike = alike and problem.fixed_cost[v] == problem.fixed_cost[v - 1] and empty_kinds > 0
+                alike = alike and problem.allowed[v, u] == problem.allowed[v - 1, u] and not everywhere
+                for d in range(problem.demand.shape[1]):
+                    alike = alike and problem.capacity[v, d] == problem.capacity[v - 1, d]
+                    alike = alike and problem.load[v, d] == problem.load[v - 1, d]
+            if not alike:
+                for p in range(size - 1):
+                    _try_place(problem, routes, store, u, v, p)
+            empty_kinds += 1
+            continue
+        for p in range(size - 1):
+            node = routes.nodes[v, p]
+            beside = p == 0 or p >= size - 3 or node < problem.first_client
+            beside = beside or routes.nodes[v, p + 1] < problem.first_client
+            if (everywhere or beside) and _draw(store.dice) >= blink:
+                _try_place(problem, routes, store, u, v, p)
+    if not everywhere:
+        for i in range(problem.near.shape[1]):
+            w = problem.near[u, i]
+            if w >= 0 and routes.vehicle_of[w] >= 0:
+                v, p = routes.vehicle_of[w], routes.position_of[w]
+                if _draw(store.dice) >= blink:
+                    _try_place(problem, routes, store, u, v, p)
+                if _draw(store.dice) >= blink:
+                    _try_place(problem, routes, store, u, v, p - 1)
+    if store.pick[1] < 0:
+        return False
+    _put(problem, routes, store, u)
+    return True
+
+
+@njit(**COMPILED)
+def _recreate(problem: Any, routes: Any, store: Any, count: int) -> None:
+    """Put the pool and the clients left out back, in one of five orders."""
+    for i in range(store.out[-1]):
+        store.pool[count] = store.out[i]
+        count += 1
+    way = _draw(store.dice) * 11.0
+    order = store.order
+    depot = problem.start[0]
+    for i in range(count):
+        u = store.pool[i]
+        if way < 4.0:
+            order[i] = _draw(store.dice)
+        elif way < 8.0:
+            order[i] = -float(problem.demand[u, 0])
+        elif way < 10.0:
+            order[i] = -float(problem.distance[depot, u])
+        elif way < 10.5:
+            order[i] = float(problem.distance[depot, u])
+        else:
+            order[i] = float(problem.late[u] - problem.early[u])
+    for i in range(1, count):
+        key, u = order[i], store.pool[i]
+        j = i - 1
+        while j >= 0 and order[j] > key:
+            order[j + 1], store.pool[j + 1] = order[j], store.pool[j]
+            j -= 1
+        order[j + 1], store.pool[j + 1] = key, u
+    left = 0
+    for i in range(count):
+        u = store.pool[i]
+        if not insert_client(problem, routes, store, u, False, BLINK):
+            store.out[left] = u
+            left += 1
+    store.out[-1] = left
+
+
+@njit(**COMPILED)
+def _undo(problem: Any, routes: Any, store: Any) -> None:
+    for v in range(len(problem.start)):
+        if store.touched[v]:
+            size = store.saved_length[v]
+            routes.length[v] = size
+            for p in range(size):
+                routes.nodes[v, p] = store.saved_nodes[v, p]
+            refresh(problem, routes, v)
+    count = store.saved_out[-1]
+    store.out[-1] = count
+    for i in range(count):
+        store.out[i] = store.saved_out[i]
+        routes.vehicle_of[store.out[i]] = -1
+
+
+@njit(**COMPILED)
+def _keep_best(routes: Any, store: Any) -> None:
+    for v in range(len(routes.length)):
+        size = routes.length[v]
+        store.best_length[v] = size
+        for p in range(size):
+            store.best_nodes[v, p] = routes.nodes[v, p]
+    store.best_out[-1] = store.out[-1]
+    for i in range(store.out[-1]):
+        store.best_out[i] = store.out[i]
+
+
+@njit(**COMPILED)
+def anneal(problem: Any, routes: Any, store: Any, iterations: int, hot: float, cold: float) -> None:
+    """Ruin, recreate and accept by simulated annealing; the best stays in the store.
+
+    Parameters
+    ----------
+    hot, cold
+        Temperature of the first and after the last of these iterations, in units of distance.
+    """
+    cost = total_cost(problem, routes, store)
+    store.figures[0] = cost
+    if store.figures[2] == 0 or cost < store.figures[1]:
+        store.figures[1] = cost
+        _keep_best(routes, store)
+    for i in range(iterations):
+        heat = hot * (cold / hot) ** (i / iterations)
+        for v in range(len(problem.start)):
+            store.touched[v] = 0
+        store.saved_out[-1] = store.out[-1]
+        for j in range(store.out[-1]):
+            store.saved_out[j] = store.out[j]
+        count = _ruin(problem, routes, store)
+        _recreate(problem, routes, store, count)
+        legal = True
+        for v in range(len(problem.start)):
+            if store.touched[v]:
+                legal = place_reloads(problem, routes, v) and legal
+        fresh = total_cost(problem, routes, store)
+        if legal and fresh < cost - heat * np.log(max(_draw(store.dice), 1e-300)):
+            cost = fresh
+            if cost < store.figures[1]:
+                store.figures[1] = cost
+                _keep_best(routes, store)
+        else:
+            _undo(problem, routes, store)
+        store.figures[2] += 1
+    store.figures[0] = cost

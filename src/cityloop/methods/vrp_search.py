@@ -1,0 +1,163 @@
+"""Improve a routing plan by ruin and recreate under a given budget.
+
+The compiled part is in ``vrp_moves``. Chance comes from the generator handed in and the budget from
+``progress(iteration)``, a share of the work done: the caller counts iterations or reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cityloop.kernel.columns import I32
+from cityloop.methods.vrp import Plan, Problem, arrays_of
+from cityloop.methods.vrp_kernel import Routes, new_routes, place_reloads
+from cityloop.methods.vrp_moves import Store, anneal, insert_client, total_cost
+
+__all__ = ["SearchParams", "improve"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchParams:
+    """How the search cools and how far it looks."""
+
+    hot_frac: float = 0.3
+    """First temperature as a share of the mean leg of the plan."""
+    cold_frac: float = 0.003
+    """Last temperature as a share of the mean leg of the plan."""
+    n_near: int = 50
+    """Neighbours beside which a client is put back."""
+    block: int = 500
+    """Iterations between two looks at the budget."""
+
+    def __post_init__(self) -> None:
+        """Refuse temperatures that do not fall."""
+        if not 0 < self.cold_frac <= self.hot_frac or self.n_near < 1 or self.block < 1:
+            raise ValueError("0 < cold_frac <= hot_frac, n_near >= 1 and block >= 1 must hold")
+
+
+def improve(
+    problem: Problem,
+    start: Sequence[Sequence[int]],
+    progress: Callable[[int], float],
+    rng: np.random.Generator,
+    params: SearchParams | None = None,
+    *,
+    frozen: Sequence[int] = (),
+    home: I32 | None = None,
+    move_cost: int = 0,
+    on_better: Callable[[Plan], None] | None = None,
+) -> Plan:
+    """Return the best plan found from a start.
+
+    Parameters
+    ----------
+    start
+        One route a vehicle, without its start and end; clients in none are put in first where they fit.
+    progress
+        Given the iterations done, the share of the budget spent; the search ends at 1.
+    frozen
+        Clients that stay in the route they stand in.
+    home
+        Vehicle of each node before a re-plan, or -1; serving it with another costs ``move_cost``.
+    on_better
+        Told the best plan so far between two blocks, whenever it has improved.
+    """
+    chosen = params or SearchParams()
+    arrays = arrays_of(problem, chosen.n_near)
+    first, n = problem.first_client, problem.n_nodes
+    most = int(min(n - first, int(problem.fleet.max_stops.max(initial=0))))
+    room = min(2 * most, most + max(40, max((len(route) for route in start), default=0) - most)) + 8
+    routes = new_routes(arrays, max(room, max((len(route) for route in start), default=0) + 8))
+    store = _new_store(problem, routes, rng, frozen, home, move_cost)
+    _load(problem, arrays, routes, store, start)
+    legs = max(1, int(routes.length.sum()) - len(routes.length))
+    mean_leg = max(1.0, float(routes.cost.sum()) / legs)
+    iteration, told = 0, 1 << 62
+    share = progress(0)
+    while share < 1 and n > first:
+        heat = mean_leg * chosen.hot_frac * (chosen.cold_frac / chosen.hot_frac) ** share
+        anneal(arrays, routes, store, chosen.block, heat, heat)
+        iteration += chosen.block
+        share = max(share, progress(iteration))
+        if on_better is not None and store.figures[1] < told:
+            told = int(store.figures[1])
+            on_better(_best(problem, store, iteration))
+    if iteration == 0:
+        anneal(arrays, routes, store, 0, 1.0, 1.0)
+    return _best(problem, store, iteration)
+
+
+def _new_store(
+    problem: Problem,
+    routes: Routes,
+    rng: np.random.Generator,
+    frozen: Sequence[int],
+    home: I32 | None,
+    move_cost: int,
+) -> Store:
+    n = problem.n_nodes
+    fixed = np.zeros(n, np.int8)
+    fixed[list(frozen)] = 1
+    return Store(
+        saved_nodes=np.zeros_like(routes.nodes),
+        saved_length=np.zeros_like(routes.length),
+        touched=np.zeros(len(routes.length), np.int8),
+        out=np.zeros(n + 1, np.int32),
+        saved_out=np.zeros(n + 1, np.int32),
+        best_nodes=np.zeros_like(routes.nodes),
+        best_length=np.zeros_like(routes.length),
+        best_out=np.zeros(n + 1, np.int32),
+        pool=np.zeros(2 * n + 1, np.int32),
+        order=np.zeros(2 * n + 1),
+        dice=np.array([rng.integers(1, 1 << 63)], np.uint64),
+        fixed=fixed,
+        home=np.full(n, -1, np.int32) if home is None else np.ascontiguousarray(home, np.int32),
+        move_cost=np.array([move_cost], np.int64),
+        pick=np.zeros(5, np.int64),
+        figures=np.zeros(3, np.int64),
+    )
+
+
+def _load(problem: Problem, arrays: object, routes: Routes, store: Store, start: Sequence[Sequence[int]]) -> None:
+    """Fill the routes with a start; a route that is not legal is taken apart and its clients put back."""
+    fleet = problem.fleet
+    loose: list[int] = []
+    seen: set[int] = set()
+    for v in range(len(fleet)):
+        given = list(start[v]) if v < len(start) else []
+        middle = [node for node in given if node < problem.first_client or node not in seen]
+        seen.update(node for node in middle if node >= problem.first_client)
+        if not _set_route(problem, arrays, routes, v, middle):
+            loose += [node for node in middle if node >= problem.first_client]
+            routes.vehicle_of[middle] = -1
+            _set_route(problem, arrays, routes, v, [])
+    loose += [client for client in range(problem.first_client, problem.n_nodes) if client not in seen]
+    left: list[int] = []
+    for client in loose:
+        inserted = insert_client(arrays, routes, store, client, False, 0.0)
+        if not inserted and not insert_client(arrays, routes, store, client, True, 0.0):
+            left.append(client)
+    store.out[: len(left)] = left
+    store.out[-1] = len(left)
+    store.touched[:] = 0
+    store.figures[0] = total_cost(arrays, routes, store)
+
+
+def _set_route(problem: Problem, arrays: object, routes: Routes, v: int, middle: list[int]) -> bool:
+    nodes = [int(problem.fleet.start[v]), *middle, int(problem.fleet.end[v])]
+    routes.nodes[v, : len(nodes)] = nodes
+    routes.length[v] = len(nodes)
+    legal: bool = place_reloads(arrays, routes, v)
+    return legal
+
+
+def _best(problem: Problem, store: Store, iterations: int) -> Plan:
+    routes = tuple(
+        tuple(int(node) for node in store.best_nodes[v, 1 : store.best_length[v] - 1])
+        for v in range(len(problem.fleet))
+    )
+    left = tuple(sorted(int(client) for client in store.best_out[: store.best_out[-1]]))
+    return Plan(routes, left, int(store.figures[1]), iterations)
