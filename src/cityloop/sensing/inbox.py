@@ -1,0 +1,389 @@
+"""The only way in for readings, whatever they came by: limits, quality, live state, then the log, then the answer.
+
+``submit`` returns at once; ``done`` is told from another thread when the readings would survive a power cut. Memory is
+bounded by the rows that wait for that. Rows of control streams (``DataKind.CONTROL``) pass every limit of ours.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cityloop.kernel.batch import Batch, concat, empty_batch
+from cityloop.kernel.columns import BOOL, F64, I32, I64
+from cityloop.kernel.errors import ConfigError, InputError
+from cityloop.kernel.quarantine import QUARANTINED, DeadLetter, DeadLetters, Fault
+from cityloop.kernel.readings import Done, Overloaded, Readings, StreamTable
+from cityloop.sensing.known import Known
+from cityloop.sensing.letters import letters_of_messages, letters_of_names, letters_of_rows
+from cityloop.sensing.live import LiveState
+from cityloop.sensing.pending import Both, Pending
+from cityloop.sensing.quality import QualityParams, Watch, judge
+from cityloop.sensing.shares import FairShares
+from cityloop.wire.arrow import ArrowPack
+from cityloop.wire.named import NamedReadings
+
+__all__ = ["Inbox", "Limits", "Taken"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What is taken at most."""
+
+    readings_per_s: float | None = None
+    """Readings taken a second, shared fairly among devices; None: as many as can be judged and synced."""
+
+    burst_s: float = 1.0
+    """How long a device may save up its share. [s]"""
+
+    pending_rows: int = 2_000_000
+    """Readings that may wait for the disk before more are refused."""
+
+    message_bytes: int = 4 << 20
+    """Largest message or request body. [B]"""
+
+    unpacked_bytes: int = 64 << 20
+    """Largest body once unpacked. [B]"""
+
+    letters_per_s: int = 5000
+    """Readings set aside that are kept for reading; more are counted only."""
+
+    drain_rows: int = 2_000_000
+    """Readings kept for a live city's next look; the oldest give way."""
+
+    def __post_init__(self) -> None:
+        if self.readings_per_s is not None and not self.readings_per_s > 0:
+            raise ConfigError(f"readings_per_s is {self.readings_per_s:g}, must be above 0")
+        if min(self.pending_rows, self.message_bytes, self.drain_rows) < 1:
+            raise ConfigError("pending_rows, message_bytes and drain_rows must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of what was submitted."""
+
+    stored: int
+    """Rows on their way into history."""
+
+    suspect: int = 0
+    late: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    refused: BOOL | None = None
+    """Of a mixed batch the rows that were over their device's share; None when all were taken."""
+
+
+class Inbox:
+    """Owns the way from any edge to live state and log."""
+
+    def __init__(
+        self,
+        readings: Readings,
+        streams: StreamTable,
+        live: LiveState,
+        *,
+        now_ms: Callable[[], int],
+        limits: Limits | None = None,
+        quality: QualityParams | None = None,
+        dead_letters: DeadLetters | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.live = live
+        self.watch = Watch(quality)
+        self.known = Known(streams, self.watch)
+        self.readings = readings
+        self.dead_letters = dead_letters
+        self.now_ms = now_ms
+        self.refused_rows = 0
+        """Readings refused because more was offered than is taken."""
+        self.submitted_rows = 0
+        self.letters_not_kept = 0
+        self.pending = Pending()
+        self._shares = FairShares(self.limits.readings_per_s, self.limits.burst_s)
+        self._lock = threading.RLock()
+        self._letters_second = -1
+        self._letters_in_second = 0
+        self._kept: deque[Batch] = deque()
+        self._kept_rows = 0
+        self._wanted: BOOL | None = None
+        self.drain_dropped_rows = 0
+        live.grow(len(streams))
+
+    def submit(self, batch: Batch, *, device: str, done: Done) -> Taken:
+        """Take a batch of one device, whole or not at all.
+
+        Parameters
+        ----------
+        batch
+            ``received_at_ms`` and ``quality`` are set here; ``observed_at_ms`` may be ``NO_INSTANT``.
+        device
+            Who sends; only its own streams are taken. Empty: the server itself or an administrator.
+
+        Raises
+        ------
+        Overloaded
+            When the batch is over the device's share or too much waits for the disk; ``done`` is then not called.
+        """
+        self.known.refresh_if_grown()
+        now_ms = self.now_ms()
+        number = self.known.device(device)
+        with self._lock:
+            if number >= 0:
+                self._admit(batch, number, now_ms)
+            return self._take(batch, np.array([number], np.int32), now_ms, done, ())
+
+    def submit_mixed(self, batch: Batch, devices: I32, *, done: Done) -> Taken:
+        """Take a batch of rows of many devices, as ``Known.device`` counts them; some rows may be refused."""
+        self.known.refresh_if_grown()
+        now_ms = self.now_ms()
+        with self._lock:
+            refused: BOOL | None = None
+            if self.pending.rows + len(batch) > self.limits.pending_rows:
+                refused = ~self.watch.is_control(batch.stream)
+            elif self.limits.readings_per_s is not None:
+                refused = self._over_share(batch.stream, devices, now_ms)
+            if refused is not None and refused.any():
+                self.refused_rows += int(np.count_nonzero(refused))
+                rows = np.flatnonzero(~refused)
+                batch, devices = _rows(batch, rows), devices[rows]
+            else:
+                refused = None
+            taken = self._take(batch, devices, now_ms, done, ())
+        return Taken(
+            stored=taken.stored,
+            suspect=taken.suspect,
+            late=taken.late,
+            duplicate=taken.duplicate,
+            quarantined=taken.quarantined,
+            refused=refused,
+        )
+
+    def submit_named(self, named: NamedReadings, *, device: str, done: Done) -> Taken:
+        """Take readings of streams by name; unknown names and wrong units are set aside with the reason."""
+        rows = self.known.rows_of(named.names)
+        now_ms = self.now_ms()
+        value = named.value
+        wrong_unit: list[int] = []
+        if named.units is not None:
+            value, wrong_unit = self.known.convert(rows, named.value, named.units)
+        letters = letters_of_messages(named.refused, device, now_ms)
+        bad = rows < 0
+        bad[wrong_unit] = True
+        if bad.any():
+            letters += letters_of_names(named, np.flatnonzero(bad), set(wrong_unit), device, now_ms)
+            good = np.flatnonzero(~bad)
+            batch = _batch(rows[good], named.observed_at_ms[good], value[good])
+        else:
+            batch = _batch(rows, named.observed_at_ms, value)
+        number = self.known.device(device)
+        with self._lock:
+            if number >= 0:
+                self._admit(batch, number, now_ms, extra=len(letters))
+            return self._take(batch, np.array([number], np.int32), now_ms, done, letters)
+
+    def submit_pack(self, pack: ArrowPack, *, device: str, done: Done) -> Taken:
+        """Take an Arrow pack."""
+        rows = self.known.rows_of_pack(pack)
+        if pack.units is None and (pack.names is None or not (rows < 0).any()):
+            return self.submit(_batch(rows, pack.observed_at_ms, pack.value), device=device, done=done)
+        names = (
+            [self._name_of(row) for row in rows.tolist()]
+            if pack.names is None
+            else np.array(pack.names.to_pylist(), object)[slice(None) if pack.codes is None else pack.codes].tolist()
+        )
+        named = NamedReadings(names, pack.observed_at_ms, pack.value, pack.units)
+        return self.submit_named(named, device=device, done=done)
+
+    def set_aside(self, raw: bytes, why: str, *, device: str) -> None:
+        """Keep the begin of a message that could not be read, where nobody can be told."""
+        letter = DeadLetter(
+            fault=Fault.UNREADABLE, device=device, received_at_ms=self.now_ms(), raw=raw[:4096], why=why
+        )
+        self.watch.counts[Fault.UNREADABLE.bit_length() - 1] += 1
+        self._keep_letters([letter], letter.received_at_ms, None)
+
+    def admit_again(self, numbers: Sequence[int], done: Done) -> Taken:
+        """Submit dead letters anew, those that name a stream; they leave the store once they are synced elsewhere."""
+        if self.dead_letters is None:
+            raise InputError("no dead-letter store is set up")
+        wanted = set(numbers)
+        letters = [
+            found
+            for found in self.dead_letters.read(after=min(wanted, default=1) - 1, limit=max(wanted, default=0) + 1)
+            if found.number in wanted and found.stream
+        ]
+        store = self.dead_letters
+
+        def told(error: Exception | None) -> None:
+            if error is None:
+                store.remove([letter.number for letter in letters])
+            done(error)
+
+        named = NamedReadings(
+            [letter.stream for letter in letters],
+            np.array([letter.observed_at_ms for letter in letters], np.int64),
+            np.array([letter.value for letter in letters], np.float64),
+        )
+        return self.submit_named(named, device="", done=told)
+
+    def keep_for_drain(self, streams: I32 | None) -> None:
+        """Keep readings of some streams, or of all, for ``drain``."""
+        with self._lock:
+            self._wanted = np.ones(0, np.bool_)
+            if streams is not None:
+                self._wanted = np.zeros(int(streams.max(initial=0)) + 1, np.bool_)
+                self._wanted[streams] = True
+
+    def drain(self, until_ms: int) -> Batch:
+        """Return and forget what was kept and received up to an instant, in order of arrival."""
+        with self._lock:
+            ready = []
+            while self._kept and int(self._kept[0].received_at_ms[0]) <= until_ms:
+                ready.append(self._kept.popleft())
+            self._kept_rows -= sum(len(batch) for batch in ready)
+        return concat(ready)
+
+    def _admit(self, batch: Batch, device: int, now_ms: int, extra: int = 0) -> None:
+        """Refuse a pack that is over its device's share, unless it carries control traffic alone."""
+        rows = len(batch) + extra
+        full = self.pending.rows + rows > self.limits.pending_rows
+        if not full and self.limits.readings_per_s is None:
+            return
+        if len(batch) and self.watch.is_control(batch.stream).all():
+            return
+        wait_s = 1.0 if full else self._shares.admit_pack(device, rows, now_ms)
+        if wait_s > 0:
+            self.refused_rows += rows
+            what = "too much waits for the disk" if full else "more readings than your share"
+            raise Overloaded(f"{what}; nothing was kept, try again in {wait_s:.1f} s", wait_s)
+
+    def _over_share(self, streams: I32, devices: I32, now_ms: int) -> BOOL | None:
+        free = self.watch.is_control(streams) | (devices < 0)
+        asked = np.flatnonzero(~free)
+        admitted = self._shares.admit_rows(devices[asked], now_ms)
+        if admitted is None:
+            return None
+        refused = np.zeros(len(streams), np.bool_)
+        refused[asked] = ~admitted
+        return refused
+
+    def _take(self, batch: Batch, writer: I32, now_ms: int, done: Done, letters: Sequence[DeadLetter]) -> Taken:
+        judged = judge(batch, writer, self.watch, self.live, now_ms)
+        kept = judged.kept
+        self.submitted_rows += len(batch)
+        if judged.made_live:
+            self.live.tell(kept.stream)
+            if self._wanted is not None:
+                self._keep(kept)
+        for letter in letters:
+            self.watch.counts[letter.fault.bit_length() - 1] += 1
+        quarantined = len(letters) + judged.count(QUARANTINED)
+        if quarantined > len(letters):
+            letters = [*letters, *letters_of_rows(batch, judged, writer, self.known, now_ms)]
+        duplicate = judged.count(Fault.DUPLICATE)
+        self._store(kept, now_ms, done, letters, duplicates=duplicate > 0)
+        return Taken(
+            stored=len(kept),
+            suspect=int(np.count_nonzero(kept.quality)),
+            late=judged.count(Fault.LATE),
+            duplicate=duplicate,
+            quarantined=quarantined,
+        )
+
+    def _store(
+        self, kept: Batch, now_ms: int, done: Done, letters: Sequence[DeadLetter], *, duplicates: bool
+    ) -> None:
+        """Append to the log and to the dead letters, and tell when all is safe."""
+        letters = letters if self.dead_letters is not None else self._lose(letters)
+        parts = bool(len(kept)) + bool(letters) + duplicates
+        if not parts:
+            done(None)
+            return
+        told = done if parts == 1 else Both(done, parts).part
+        if duplicates:
+            # The first of the two may still be on its way to the disk: until it is there nothing may be acknowledged.
+            self.pending.after_earlier(told)
+        if len(kept):
+            number = self.pending.begin(len(kept))
+
+            def synced(error: Exception | None) -> None:
+                if error is not None:
+                    self._forget_marks(kept.stream)
+                self.pending.end(number, error)
+                told(error)
+
+            try:
+                self.readings.append(kept, synced)
+            except Exception as error:
+                self._forget_marks(kept.stream)
+                self.pending.end(number, error)
+                self.refused_rows += len(kept)
+                raise
+        if letters:
+            self._keep_letters(letters, now_ms, told)
+
+    def _forget_marks(self, streams: I32) -> None:
+        """Let what was not kept be sent again without its being taken for a duplicate."""
+        with self.live.lock:
+            self.watch.ring[streams] = 0
+
+    def _lose(self, letters: Sequence[DeadLetter]) -> Sequence[DeadLetter]:
+        self.letters_not_kept += len(letters)
+        return ()
+
+    def _keep_letters(self, letters: Sequence[DeadLetter], now_ms: int, done: Done | None) -> None:
+        if self.dead_letters is None:
+            self._lose(letters)
+            return
+        if now_ms // 1000 != self._letters_second:
+            self._letters_second, self._letters_in_second = now_ms // 1000, 0
+        room = max(0, self.limits.letters_per_s - self._letters_in_second)
+        self._letters_in_second += min(room, len(letters))
+        self.letters_not_kept += max(0, len(letters) - room)
+        if room:
+            self.dead_letters.append(letters[:room], done or _nobody)
+        elif done is not None:
+            done(None)
+
+    def _keep(self, kept: Batch) -> None:
+        assert self._wanted is not None
+        if len(self._wanted):
+            inside = kept.stream < len(self._wanted)
+            rows = np.flatnonzero(inside & self._wanted[np.where(inside, kept.stream, 0)])
+            kept = kept if len(rows) == len(kept) else _rows(kept, rows)
+        if not len(kept):
+            return
+        self._kept.append(kept)
+        self._kept_rows += len(kept)
+        while self._kept_rows > self.limits.drain_rows and len(self._kept) > 1:
+            dropped = len(self._kept.popleft())
+            self._kept_rows -= dropped
+            self.drain_dropped_rows += dropped
+
+    def _name_of(self, row: int) -> str:
+        return self.known.streams.name_of(row) if 0 <= row < self.watch.streams else f"row {row}"
+
+
+def _nobody(error: Exception | None) -> None:
+    """Nobody waits for this."""
+
+
+def _batch(stream: I32, observed_at_ms: I64, value: F64) -> Batch:
+    # Arrival and quality are set where the batch is judged.
+    none = empty_batch()
+    return Batch(stream, observed_at_ms, none.received_at_ms, value, none.quality)
+
+
+def _rows(batch: Batch, rows: I64) -> Batch:
+    received, quality = batch.received_at_ms, batch.quality
+    return Batch(
+        batch.stream[rows],
+        batch.observed_at_ms[rows],
+        received[rows] if len(received) else received,
+        batch.value[rows],
+        quality[rows] if len(quality) else quality,
+    )

@@ -1,0 +1,83 @@
+"""Dead letters of what was not let in, with one line of reason each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cityloop.kernel.batch import Batch
+from cityloop.kernel.columns import I32, I64
+from cityloop.kernel.quarantine import QUARANTINED, DeadLetter, Fault
+from cityloop.sensing.known import Known
+from cityloop.sensing.quality import Judged
+from cityloop.wire.named import NO_INSTANT, NamedReadings, RefusedReading
+
+__all__ = ["letters_of_messages", "letters_of_names", "letters_of_rows"]
+
+
+def letters_of_rows(batch: Batch, judged: Judged, writer: I32, known: Known, now_ms: int) -> list[DeadLetter]:
+    """Return a letter for each row that was judged out."""
+    columns = known.streams.columns()
+    letters = []
+    for row in np.flatnonzero(judged.fault & np.uint16(QUARANTINED)).tolist():
+        fault = Fault(int(judged.fault[row]))
+        stream = int(batch.stream[row])
+        value = float(batch.value[row])
+        found = not fault & Fault.UNKNOWN_STREAM
+        name = known.streams.name_of(stream) if found else ""
+        why = f"row {stream} is no stream"
+        if fault & Fault.OUT_OF_RANGE:
+            why = f"{value:g} is outside {columns.low[stream]:g} to {columns.high[stream]:g}"
+        elif fault & Fault.NOT_A_NUMBER:
+            why = f"{value} is no finite number"
+        elif fault & Fault.NOT_OWN_STREAM:
+            why = "the stream belongs to another device"
+        elif fault & Fault.FUTURE:
+            why = f"observed {(int(judged.observed_at_ms[row]) - now_ms) / 1000:.0f} s from now"
+        elif fault & Fault.ANCIENT:
+            why = f"observed at {int(judged.observed_at_ms[row])} ms: a clock that was never set"
+        letters.append(
+            DeadLetter(
+                fault=fault,
+                device=known.device_name(int(writer[0] if len(writer) == 1 else writer[row])),
+                received_at_ms=now_ms,
+                stream=name,
+                observed_at_ms=int(judged.observed_at_ms[row]),
+                value=value,
+                why=why if found else f"row {stream} is no stream",
+            )
+        )
+    return letters
+
+
+def letters_of_names(
+    named: NamedReadings, places: I64, wrong_unit: set[int], device: str, now_ms: int
+) -> list[DeadLetter]:
+    """Return a letter for each reading of an unknown stream or of a unit that cannot be converted."""
+    letters = []
+    for place in places.tolist():
+        name = named.names[place]
+        unit = named.units[place] if named.units is not None else ""
+        wrong = place in wrong_unit
+        observed = int(named.observed_at_ms[place])
+        letters.append(
+            DeadLetter(
+                fault=Fault.WRONG_UNIT if wrong else Fault.UNKNOWN_STREAM,
+                device=device,
+                received_at_ms=now_ms,
+                stream=name,
+                observed_at_ms=now_ms if observed == NO_INSTANT else observed,
+                value=float(named.value[place]),
+                why=f"unit {unit!r} is not that of the stream" if wrong else f"no stream is named {name!r:.120}",
+            )
+        )
+    return letters
+
+
+def letters_of_messages(refused: Sequence[RefusedReading], device: str, now_ms: int) -> list[DeadLetter]:
+    """Return a letter for each part of a message that was no reading."""
+    return [
+        DeadLetter(fault=Fault.UNREADABLE, device=device, received_at_ms=now_ms, stream=part.name, why=part.why)
+        for part in refused
+    ]
