@@ -1,0 +1,6 @@
+"""The durable store of readings: a synced log, sealed Parquet segments sorted by stream and time, and roll-ups."""
+
+from cityloop.storage.readings.params import StoreParams
+from cityloop.storage.readings.store import ReadingsStore
+
+__all__ = ["ReadingsStore", "StoreParams"]

@@ -1,0 +1,102 @@
+"""The reading observed last of every stream, kept up as readings are acknowledged."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+
+from cityloop.kernel.batch import Batch
+from cityloop.kernel.columns import I32
+
+__all__ = ["Latest"]
+
+_NEVER = np.iinfo(np.int64).min
+
+
+class Latest:
+    """One row a stream; of readings of one instant the one received last counts, then the one that came last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known = np.zeros(0, bool)
+        self._rows = _empty(0)
+
+    def fold(self, batch: Batch) -> None:
+        """Take readings in order of arrival."""
+        if not len(batch):
+            return
+        with self._lock:
+            self._grow(int(batch.stream.max()) + 1)
+            held = self._rows
+            newer = np.flatnonzero(_not_older(batch, held))
+            if not len(newer):
+                return
+            stream = batch.stream[newer]
+            # Where a stream has several readings the last row written stays; it must be the newest of them.
+            mark = np.arange(len(newer), dtype=np.int64)
+            first_of = np.empty(len(self._known), np.int64)
+            first_of[stream] = mark
+            if not (first_of[stream] == mark).all():
+                newer = newer[_newest_last(batch, newer)]
+                stream = batch.stream[newer]
+            self._known[stream] = True
+            held.observed_at_ms[stream] = batch.observed_at_ms[newer]
+            held.received_at_ms[stream] = batch.received_at_ms[newer]
+            held.value[stream] = batch.value[newer]
+            held.quality[stream] = batch.quality[newer]
+
+    def replace(self, streams: I32, batch: Batch) -> None:
+        """Forget streams and take these readings for them instead, at most one a stream."""
+        with self._lock:
+            inside = streams[(streams >= 0) & (streams < len(self._known))]
+            self._known[inside] = False
+            self._rows.observed_at_ms[inside] = _NEVER
+        self.fold(batch)
+
+    def batch(self) -> Batch:
+        """Return a copy, sorted by stream."""
+        with self._lock:
+            streams = np.flatnonzero(self._known)
+            held = self._rows
+            return Batch(
+                streams.astype(np.int32),
+                held.observed_at_ms[streams],
+                held.received_at_ms[streams],
+                held.value[streams],
+                held.quality[streams],
+            )
+
+    def _grow(self, rows: int) -> None:
+        have = len(self._known)
+        if rows <= have:
+            return
+        room = max(rows, have + have // 2)
+        grown, known = _empty(room), np.zeros(room, bool)
+        known[:have] = self._known
+        for name in ("observed_at_ms", "received_at_ms", "value", "quality"):
+            getattr(grown, name)[:have] = getattr(self._rows, name)
+        self._rows, self._known = grown, known
+
+
+def _not_older(batch: Batch, held: Batch) -> npt.NDArray[np.bool_]:
+    observed = held.observed_at_ms[batch.stream]
+    tied = (batch.observed_at_ms == observed) & (batch.received_at_ms >= held.received_at_ms[batch.stream])
+    return np.asarray((batch.observed_at_ms > observed) | tied)
+
+
+def _newest_last(batch: Batch, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return an order in which a stream's newest reading comes behind its others."""
+    return np.lexsort((batch.received_at_ms[rows], batch.observed_at_ms[rows], batch.stream[rows]))
+
+
+def _empty(rows: int) -> Batch:
+    return Batch(
+        np.arange(rows, dtype=np.int32),
+        np.full(rows, _NEVER, np.int64),
+        np.full(rows, _NEVER, np.int64),
+        np.zeros(rows, np.float64),
+        np.zeros(rows, np.uint8),
+    )
+
