@@ -10,15 +10,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cityloop.kernel.batch import Batch, concat, empty_batch
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.errors import ConfigError, InputError
 from cityloop.kernel.quarantine import QUARANTINED, DeadLetter, DeadLetters, Fault
 from cityloop.kernel.readings import Done, Overloaded, Readings, StreamTable
-from cityloop.sensing.known import Known
+from cityloop.sensing.known import ANY_DEVICE, Known
 from cityloop.sensing.letters import letters_of_messages, letters_of_names, letters_of_rows
 from cityloop.sensing.live import LiveState
 from cityloop.sensing.pending import Both, Pending
@@ -76,6 +78,12 @@ class Taken:
     refused: BOOL | None = None
     """Of a mixed batch the rows that were over their device's share; None when all were taken."""
 
+    received_at_ms: int = 0
+    """When the rows were heard, as they are stored."""
+
+    fault: npt.NDArray[np.uint16] | None = None
+    """``Fault`` bits of every row that was judged, in the order they came."""
+
 
 class Inbox:
     """Owns the way from any edge to live state and log."""
@@ -112,6 +120,8 @@ class Inbox:
         self._wanted: BOOL | None = None
         self.drain_dropped_rows = 0
         live.grow(len(streams))
+        # Compiled before anybody waits for it.
+        judge(empty_batch(), np.array([ANY_DEVICE], np.int32), self.watch, live, 0)
 
     def submit(self, batch: Batch, *, device: str, done: Done) -> Taken:
         """Take a batch of one device, whole or not at all.
@@ -185,17 +195,25 @@ class Inbox:
                 self._admit(batch, number, now_ms, extra=len(letters))
             return self._take(batch, np.array([number], np.int32), now_ms, done, letters)
 
-    def submit_pack(self, pack: ArrowPack, *, device: str, done: Done) -> Taken:
-        """Take an Arrow pack."""
-        rows = self.known.rows_of_pack(pack)
-        if pack.units is None and (pack.names is None or not (rows < 0).any()):
-            return self.submit(_batch(rows, pack.observed_at_ms, pack.value), device=device, done=done)
-        names = (
-            [self._name_of(row) for row in rows.tolist()]
-            if pack.names is None
-            else np.array(pack.names.to_pylist(), object)[slice(None) if pack.codes is None else pack.codes].tolist()
-        )
-        named = NamedReadings(names, pack.observed_at_ms, pack.value, pack.units)
+    def submit_packs(self, packs: Sequence[ArrowPack], *, device: str, done: Done) -> Taken:
+        """Take the Arrow packs of one message, together."""
+        rows = [self.known.rows_of_pack(pack) for pack in packs]
+        observed = [pack.observed_at_ms for pack in packs]
+        value = [pack.value for pack in packs]
+        plain = all(pack.units is None for pack in packs)
+        if plain and not any(pack.names is not None and (r < 0).any() for pack, r in zip(packs, rows, strict=True)):
+            batch = _batch(_join(rows, np.int32), _join(observed, np.int64), _join(value, np.float64))
+            return self.submit(batch, device=device, done=done)
+        names: list[str] = []
+        units: list[str] = []
+        for pack, of in zip(packs, rows, strict=True):
+            if pack.names is None:
+                names += [self._name_of(row) for row in of.tolist()]
+            else:
+                told = pack.names.to_pylist()
+                names += told if pack.codes is None else [told[code] for code in pack.codes.tolist()]
+            units += pack.units or [""] * len(of)
+        named = NamedReadings(names, _join(observed, np.int64), _join(value, np.float64), units)
         return self.submit_named(named, device=device, done=done)
 
     def set_aside(self, raw: bytes, why: str, *, device: str) -> None:
@@ -292,6 +310,8 @@ class Inbox:
             late=judged.count(Fault.LATE),
             duplicate=duplicate,
             quarantined=quarantined,
+            received_at_ms=now_ms,
+            fault=judged.fault,
         )
 
     def _store(
@@ -376,6 +396,12 @@ def _batch(stream: I32, observed_at_ms: I64, value: F64) -> Batch:
     # Arrival and quality are set where the batch is judged.
     none = empty_batch()
     return Batch(stream, observed_at_ms, none.received_at_ms, value, none.quality)
+
+
+def _join(columns: Sequence[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
+    if len(columns) == 1:
+        return columns[0]
+    return np.concatenate(columns) if columns else np.empty(0, dtype)
 
 
 def _rows(batch: Batch, rows: I64) -> Batch:
