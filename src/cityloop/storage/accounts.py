@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from cityloop.kernel.errors import InputError
+from cityloop.kernel.office import Person, Session
 from cityloop.storage.office import OfficeDatabase
 
-__all__ = ["IDLE_MS", "SESSION_MS", "Accounts", "Person", "Session"]
+__all__ = ["IDLE_MS", "SESSION_MS", "Accounts"]
 
 SESSION_MS = 12 * 3_600_000
 """A session ends after a shift whatever happens."""
@@ -22,26 +21,6 @@ IDLE_MS = 2 * 3_600_000
 """A session that was not used for so long has ended."""
 _LEAST_PASSWORD = 10
 _TOUCH_MS = 60_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Somebody who may sign in."""
-
-    name: str
-    roles: tuple[str, ...]
-    districts: tuple[str, ...]
-    """``*`` for all."""
-    disabled: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """A signed-in browser."""
-
-    name: str
-    csrf: str
-    expires_at_ms: int
 
 
 class Accounts:
@@ -145,10 +124,3 @@ def _check_password(password: str, name: str) -> None:
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def check_roles(roles: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse roles that there are not."""
-    wrong = [role for role in roles if role not in known]
-    if wrong or not roles:
-        raise InputError(f"roles: {wrong or roles} must be some of {', '.join(known)}")

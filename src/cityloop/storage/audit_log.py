@@ -12,46 +12,17 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cityloop.kernel.errors import StoreError
+from cityloop.kernel.office import AuditEntry, Verified
 
-__all__ = ["AUDIT_FILE", "AuditEntry", "AuditLog", "Verified", "verify_audit"]
+__all__ = ["AUDIT_FILE", "AuditLog", "verify_audit"]
 
 AUDIT_FILE = "audit.jsonl"
 _HEAD_FILE = "audit.head"
 _GENESIS = "0" * 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """One act."""
-
-    seq: int
-    at_ms: int
-    """Wall clock."""
-    who: str
-    roles: tuple[str, ...]
-    act: str
-    """Name of the policy table's row."""
-    target: str
-    outcome: str
-    """``done``, or why not."""
-    detail: Mapping[str, Any]
-    prev: str
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What a look at the whole chain found."""
-
-    ok: bool
-    entries: int
-    head: str
-    fault: str = ""
 
 
 class AuditLog:

@@ -60,10 +60,29 @@ _SIDE = {
     "resultQuality": ("{a}.result_quality",),
     "validTime": ("{a}.valid_begin_ms", "{a}.valid_end_ms"),
 }
+_SAME_TIME = "EXISTS (SELECT 1 FROM spans s WHERE s.stream = {a}.id AND s.same_time)"
+_OF_MULTI = "(SELECT {} FROM observations m WHERE m.multi = {{a}}.id)"
+
+
+def _either(choose: str, column: str, of_readings: str) -> str:
+    """Return the least or greatest of what the readings say and what single observations say."""
+    single = f"(SELECT {choose}(m.{column}) FROM observations m WHERE m.stream = {{a}}.id)"
+    readings = of_readings.replace("{same}", _SAME_TIME)
+    return f"coalesce({choose}({readings}, {single}), {readings}, {single})"
+
+
 _STREAM = {
     "observedArea": ("area_json({a}.west, {a}.south, {a}.east, {a}.north)",),
-    "phenomenonTime": ("span_begin('{e}', {a}.id)", "span_end('{e}', {a}.id)"),
-    "resultTime": ("result_begin('{e}', {a}.id)", "result_end('{e}', {a}.id)"),
+    "phenomenonTime": (_either("min", "begin_ms", "span_begin({a}.id)"), _either("max", "end_ms", "span_end({a}.id)")),
+    "resultTime": (
+        _either("min", "result_time_ms", "iif({same}, span_begin({a}.id), NULL)"),
+        _either("max", "result_time_ms", "iif({same}, span_end({a}.id), NULL)"),
+    ),
+}
+_MULTI = {
+    "observedArea": _STREAM["observedArea"],
+    "phenomenonTime": (_OF_MULTI.format("min(m.begin_ms)"), _OF_MULTI.format("max(m.end_ms)")),
+    "resultTime": (_OF_MULTI.format("min(m.result_time_ms)"), _OF_MULTI.format("max(m.result_time_ms)")),
 }
 _UNIT = ("name", "symbol", "definition")
 
@@ -79,13 +98,15 @@ def property_sql(source: Source, name: str) -> tuple[str, ...]:
         found: tuple[str, ...] = _READINGS[name]
     elif source.branch == "side" and name in _SIDE:
         found = _SIDE[name]
-    elif source.entity in ("Datastream", "MultiDatastream") and name in _STREAM:
+    elif source.entity == "Datastream" and name in _STREAM:
         found = _STREAM[name]
+    elif source.entity == "MultiDatastream" and name in _MULTI:
+        found = _MULTI[name]
     elif name == "unitOfMeasurement":
         found = tuple(f"{{a}}.unit_{part}" for part in _UNIT)
     else:
         found = ("{a}." + _PLAIN.get(name, name),)
-    return tuple(text.replace("{a}", source.alias).replace("{e}", source.entity) for text in found)
+    return tuple(text.replace("{a}", source.alias) for text in found)
 
 
 def foreign_key(source: Source, link: str) -> str:

@@ -5,67 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from cityloop.kernel.office import Change, HeldOrder, RungSet
 from cityloop.storage.office import OfficeDatabase
 
-__all__ = ["CHANGE_MS", "Change", "HeldOrder", "Holds", "RungSet"]
-
-CHANGE_MS = 24 * 3_600_000
-"""A change that nobody seconds lapses after a day."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOrder:
-    """An operator's act at one target, in force until it expires or is lifted."""
-
-    id: str
-    domain: str
-    kind: str
-    target: int
-    stages: tuple[tuple[int, float], ...]
-    by: str
-    why: str
-    placed_at_ms: int
-    expires_at_ms: int
-    lifted_at_ms: int | None = None
-    lifted_by: str | None = None
-    answer: Mapping[str, Any]
-    """What the controller said first."""
-
-    def active(self, now_ms: int) -> bool:
-        """Whether the order still holds."""
-        return self.lifted_at_ms is None and now_ms < self.expires_at_ms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RungSet:
-    """How far a domain is trusted in a district."""
-
-    domain: str
-    district: str
-    rung: int
-    since_ms: int
-    by: str
-    expires_at_ms: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """Something that takes two people."""
-
-    id: str
-    kind: str
-    body: Mapping[str, Any]
-    why: str
-    by: str
-    asked_at_ms: int
-    expires_at_ms: int
-    status: str
-    """``waiting``, ``approved``, ``rejected``."""
-    second: str | None = None
-    settled_at_ms: int | None = None
+__all__ = ["Holds"]
 
 
 class Holds:
@@ -136,7 +82,8 @@ class Holds:
         """Keep a change that waits for a second person."""
         kept = replace(change, id=secrets.token_hex(6), status="waiting")
         self._database.run(
-            "INSERT INTO changes (id, kind, body, why, by, asked_at_ms, expires_at_ms, status) VALUES (?,?,?,?,?,?,?,?)",
+            "INSERT INTO changes (id, kind, body, why, by, asked_at_ms, expires_at_ms, status) "
+            "VALUES (?,?,?,?,?,?,?,?)",
             (kept.id, kept.kind, json.dumps(dict(kept.body)), kept.why, kept.by, kept.asked_at_ms,
              kept.expires_at_ms, kept.status),
         )  # fmt: skip

@@ -204,7 +204,7 @@ class _Table:
 
 
 def _is_ours(order: list[tuple[int, bool]], *, one_stream: bool) -> bool:
-    columns = [column for column, _descending in order]
+    columns = list(dict.fromkeys(column for column, _descending in order))
     directions = {descending for _column, descending in order}
     if len(directions) != 1:
         return False

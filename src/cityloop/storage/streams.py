@@ -279,9 +279,7 @@ def _register(transaction: Transaction, what: Registration) -> int:
         "interval_s": None if math.isnan(what.interval_s) else what.interval_s,
         "kind": int(what.kind),
     }
-    known = transaction.execute(
-        "SELECT id, external_name FROM datastreams WHERE folded_name = ?", (folded,)
-    ).fetchone()
+    known = transaction.execute("SELECT id, external_name FROM datastreams WHERE folded_name = ?", (folded,)).fetchone()
     if known is not None:
         row, name = known
         if name != what.name:

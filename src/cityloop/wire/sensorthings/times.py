@@ -79,9 +79,7 @@ def parse_duration(text: str) -> int:
     """Return an ISO 8601 duration of weeks, days and clock parts in milliseconds."""
     match = _DURATION.match(text)
     if match is None or not any(match.groups()[1:]):
-        raise ODataError(
-            f"duration {_shown(text)} cannot be read; write PT1H30M or P1D; months have no length"
-        )
+        raise ODataError(f"duration {_shown(text)} cannot be read; write PT1H30M or P1D; months have no length")
     sign, weeks, days, hours, minutes, seconds = match.groups()
     whole_s = ((int(weeks or 0) * 7 + int(days or 0)) * 24 + int(hours or 0)) * 3600 + int(minutes or 0) * 60
     total_ms = whole_s * 1000 + round(float(seconds or 0) * 1000)
