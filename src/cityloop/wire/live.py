@@ -37,6 +37,10 @@ class Steering(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     rungs: Mapping[str, Mapping[int, int]] = {}
     """By domain and target."""
     unplugged_until_ms: int = 0
+    minimums: tuple[tuple[int, int, float], ...] = ()
+    """Junction, stage and a least green [s] longer than the network's own."""
+    conflicts: tuple[tuple[int, int, int], ...] = ()
+    """Junction and two of its links that must not be green together, beyond the network's own."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):

@@ -1,0 +1,1 @@
+"""The operations room over HTTP: API, live feed, dashboard."""

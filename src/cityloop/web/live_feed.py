@@ -1,0 +1,136 @@
+"""The live feed over a WebSocket: the newest frame, never a queue of old ones."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import numpy as np
+import orjson
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from cityloop.web.access import Principal
+from cityloop.web.board import ALL_SECTIONS
+from cityloop.web.ports import Desk
+from cityloop.wire.frame import FRAME_VERSION, Kind, Section, encode_frame
+
+__all__ = ["live_feed"]
+
+_MOST_WATCHERS = 300
+_SEND_LIMIT_S = 10.0
+"""A client that takes no byte for so long is let go."""
+_RECHECK_S = 60.0
+_NAMES = {
+    "vehicles": Kind.VEHICLES, "lamps": Kind.LAMPS, "junctions": Kind.JUNCTIONS, "queues": Kind.QUEUES,
+    "edges": Kind.EDGES, "units": Kind.UNITS, "trucks": Kind.TRUCKS, "containers": Kind.CONTAINERS,
+    "sensors": Kind.SENSORS,
+}  # fmt: skip
+
+
+class _Wish:
+    """What a client asked for; changes while it watches."""
+
+    def __init__(self) -> None:
+        self.kinds: frozenset[Kind] = ALL_SECTIONS
+        self.max_hz = 10.0
+        self.sensors = False
+
+    def take(self, text: str) -> None:
+        """Read a client's message; what cannot be read changes nothing."""
+        try:
+            asked = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return
+        if not isinstance(asked, dict):
+            return
+        want, rate = asked.get("want"), asked.get("max_hz")
+        if isinstance(want, list):
+            kinds = frozenset(_NAMES[name] for name in want if isinstance(name, str) and name in _NAMES)
+            self.sensors = Kind.SENSORS in kinds
+            self.kinds = kinds - {Kind.SENSORS}
+        if isinstance(rate, int | float) and rate == rate:
+            self.max_hz = min(max(float(rate), 0.1), 20.0)
+
+
+async def live_feed(desk: Desk, socket: WebSocket, principal: Principal) -> None:
+    """Serve one client until it leaves."""
+    board = desk.board
+    await socket.accept()
+    if board.watchers >= _MOST_WATCHERS:
+        await socket.close(4429, "too many watchers")
+        return
+    wish = _Wish()
+    board.watchers += 1
+    listener = asyncio.create_task(_listen(socket, wish))
+    try:
+        hello = {
+            "hello": 1,
+            "layout_version": desk.city.layout.version,
+            "bbox": desk.city.shapes.box,
+            "frame_version": FRAME_VERSION,
+        }
+        await socket.send_text(orjson.dumps(hello).decode())
+        await _send_frames(desk, socket, principal, wish, listener)
+    except (WebSocketDisconnect, RuntimeError, TimeoutError, OSError):
+        # The client is gone; there is nobody to tell.
+        pass
+    finally:
+        board.watchers -= 1
+        listener.cancel()
+
+
+async def _send_frames(
+    desk: Desk, socket: WebSocket, principal: Principal, wish: _Wish, listener: asyncio.Task[None]
+) -> None:
+    board, last, kinds = desk.board, -1, wish.kinds
+    states: bytes | None = None
+    checked_s = sent_s = time.monotonic()
+    while not listener.done():
+        await board.later_than(max(last, 0), 5.0)
+        now_s = time.monotonic()
+        if now_s - checked_s > _RECHECK_S:
+            checked_s = now_s
+            if principal.by_cookie and desk.gate.principal(socket) is None:
+                await socket.close(4401, "session gone")
+                return
+        if board.number <= last or board.number == 0:
+            continue
+        wait_s = sent_s + 1.0 / wish.max_hz - now_s
+        if wait_s > 0.005 and last > 0:
+            await asyncio.sleep(wait_s)
+        if wish.kinds != kinds:
+            kinds, last = wish.kinds, -1
+        frame = board.frame(last, kinds)
+        last = board.number
+        sent_s = time.monotonic()
+        await asyncio.wait_for(socket.send_bytes(frame), _SEND_LIMIT_S)
+        if wish.sensors:
+            states, section = _sensor_changes(desk, states)
+            if section is not None:
+                extra = encode_frame(last, desk.now_ms(), board.pace, [section])
+                await asyncio.wait_for(socket.send_bytes(extra), _SEND_LIMIT_S)
+
+
+def _sensor_changes(desk: Desk, before: bytes | None) -> tuple[bytes, Section | None]:
+    """Return the states as they are, and what changed since, at most 400 rows."""
+    now = desk.sensors.columns()[3]
+    if before is None or len(before) != len(now):
+        return now.tobytes(), None
+    old = np.frombuffer(before, np.uint8)
+    rows = np.flatnonzero(old != now)[:400]
+    if len(rows) == 0:
+        return before, None
+    told = old.copy()
+    told[rows] = now[rows]
+    payload = rows.astype("<u4").tobytes() + now[rows].tobytes()
+    return told.tobytes(), Section(Kind.SENSORS, 5, len(rows), payload)
+
+
+async def _listen(socket: WebSocket, wish: _Wish) -> None:
+    try:
+        while True:
+            text = await socket.receive_text()
+            if len(text) <= 2000:
+                wish.take(text)
+    except (WebSocketDisconnect, RuntimeError, KeyError):
+        return

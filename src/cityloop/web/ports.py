@@ -1,0 +1,202 @@
+"""What the server asks of the rooms beside it; the wiring gives the real things."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cityloop.kernel.columns import F64, U8
+from cityloop.kernel.layout import Layout
+from cityloop.kernel.office import AuditEntry, Change, HeldOrder, Person, RungSet, Session, Verified
+from cityloop.kernel.shapes import MapShapes
+from cityloop.wire.live import Steering, Tick
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from cityloop.web.access import Gatekeeper
+    from cityloop.web.board import Board
+    from cityloop.web.events import Events
+
+__all__ = [
+    "AccountsPort", "AlertsPort", "AuditPort", "CityFacts", "Desk", "District", "HoldsPort", "JobsPort", "SensorItem",
+    "SensorsPort", "TracePort",
+]  # fmt: skip
+
+
+class AccountsPort(Protocol):
+    """People and sessions."""
+
+    def people(self) -> list[Person]: ...
+    def person(self, name: str) -> Person | None: ...
+    def add(self, person: Person, password: str, now_ms: int) -> None: ...
+    def change(self, person: Person, password: str | None) -> None: ...
+    def remove(self, name: str) -> bool: ...
+    def check_password(self, name: str, password: str) -> Person | None: ...
+    def open_session(self, name: str, now_ms: int) -> tuple[str, Session]: ...
+    def session(self, secret: str, now_ms: int) -> Session | None: ...
+    def close_session(self, secret: str) -> None: ...
+
+
+class AuditPort(Protocol):
+    """The audit log."""
+
+    def append(
+        self,
+        at_ms: int,
+        who: str,
+        roles: tuple[str, ...],
+        act: str,
+        target: str,
+        outcome: str,
+        detail: Mapping[str, Any],
+    ) -> AuditEntry: ...
+    def newest(self, limit: int, before: int | None = None) -> list[AuditEntry]: ...
+    def verify(self) -> Verified: ...
+
+
+class HoldsPort(Protocol):
+    """Acts in force."""
+
+    def place(self, order: HeldOrder) -> HeldOrder: ...
+    def answered(self, order_id: str, answer: Mapping[str, Any]) -> None: ...
+    def lift(self, order_id: str, by: str, now_ms: int) -> bool: ...
+    def orders(self, *, now_ms: int | None = None, limit: int = 500) -> list[HeldOrder]: ...
+    def order(self, order_id: str) -> HeldOrder | None: ...
+    def set_rung(self, rung: RungSet) -> None: ...
+    def rungs(self) -> list[RungSet]: ...
+    def ask(self, change: Change) -> Change: ...
+    def changes(self, limit: int = 100) -> list[Change]: ...
+    def change(self, change_id: str) -> Change | None: ...
+    def settle(self, change_id: str, status: str, second: str, now_ms: int) -> bool: ...
+    def setting(self, key: str) -> str | None: ...
+    def keep_setting(self, key: str, value: str) -> None: ...
+
+
+class TracePort(Protocol):
+    """Recorded steps."""
+
+    def span(self) -> tuple[int, int] | None: ...
+    def between(self, begin_ms: int, end_ms: int, *, stride_ms: int = 0, limit: int = 0) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorItem:
+    """One sensor, in words."""
+
+    row: int
+    name: str
+    kind: int
+    x_m: float
+    y_m: float
+    state: int
+    reason: str
+    value: float | None
+    unit: str
+    observed_at_ms: int | None
+    received_at_ms: int | None
+    junction: int | None = None
+
+
+class SensorsPort(Protocol):
+    """Sensors as columns, and one by one."""
+
+    def columns(self) -> tuple[F64, F64, U8, U8]:
+        """Return x_m, y_m, kind and state of every sensor."""
+
+    def item(self, row: int) -> SensorItem: ...
+    def find(self, text: str, states: Sequence[int], begin: int, limit: int) -> list[int]: ...
+    def history(self, row: int, begin_ms: int, end_ms: int) -> list[tuple[int, float]]: ...
+
+
+class AlertsPort(Protocol):
+    """Alerts that became work."""
+
+    def listed(self, status: str | None, limit: int) -> list[dict[str, Any]]: ...
+    def get(self, alert_id: str) -> dict[str, Any] | None: ...
+    def change(self, alert_id: str, **fields: Any) -> dict[str, Any] | None: ...
+
+
+class JobsPort(Protocol):
+    """What-if runs."""
+
+    def start(self, spec: Mapping[str, Any], by: str) -> dict[str, Any]: ...
+    def listed(self) -> list[dict[str, Any]]: ...
+    def get(self, job_id: str) -> dict[str, Any] | None: ...
+    def cancel(self, job_id: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class District:
+    """A part of the city that rungs and operators are bound to."""
+
+    id: str
+    name: str
+    junctions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CityFacts:
+    """What does not change while the city runs."""
+
+    name: str
+    case: str
+    mode: str
+    label: str
+    zone: str
+    pace: float
+    layout: Layout
+    shapes: MapShapes
+    districts: tuple[District, ...]
+    domains: tuple[str, ...]
+    acting: tuple[str, ...]
+    """Domains that command something."""
+    horizon_s: float = 40.0
+    lease_s: float = 4.0
+
+    def district_of(self, junction: int) -> str:
+        """Return the district of a junction."""
+        return next((d.id for d in self.districts if junction in d.junctions), "")
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """Everything that the routes work with."""
+
+    city: CityFacts
+    gate: Gatekeeper
+    accounts: AccountsPort
+    audit: AuditPort
+    holds: HoldsPort
+    trace: TracePort
+    sensors: SensorsPort
+    alerts: AlertsPort
+    jobs: JobsPort
+    board: Board
+    events: Events
+    steer: Callable[[Steering], None]
+    """Hand the running city everything that people have set; returns at once."""
+    static: Path
+    store_ready: Callable[[], str]
+    """Empty when the store answers, or what is wrong."""
+    mounts: Mapping[str, ASGIApp] = field(default_factory=dict)
+    startup: Sequence[Callable[[], Awaitable[None]]] = ()
+    shutdown: Sequence[Callable[[], Awaitable[None]]] = ()
+    secure: bool = False
+    """Whether TLS is on: cookies are then marked Secure."""
+    token_counter: int = 0
+    waiting: dict[int, Any] = field(default_factory=dict)
+    """Futures by steering token."""
+    drill: dict[str, Any] = field(default_factory=dict)
+    views: dict[str, Any] = field(default_factory=dict)
+    """Published tables of domains, by name, as last heard."""
+
+    def now_ms(self) -> int:
+        """Return the city's clock."""
+        return self.board.now_ms()
+
+    def newest(self) -> Tick | None:
+        """Return the newest step."""
+        return self.board.tick

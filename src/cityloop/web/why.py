@@ -1,0 +1,279 @@
+"""Decisions with their reasons: what was seen, chosen, rejected and bound, and what was observed afterwards.
+
+Observed against forecast is not a proof of gain: the forecast is the policy's own weighted delay over its horizon, the
+observation is what detectors saw stand or crawl. Gains come from paired twin runs or field trials alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from cityloop.kernel.columns import F64
+from cityloop.kernel.ladder import OPERATOR_REASONS, Rung, gate_rule_of
+from cityloop.web.ports import CityFacts, TracePort
+from cityloop.web.words import RECEIPTS, reason_words, rule_words
+from cityloop.wire.live import Tick
+
+__all__ = ["Filter", "Told", "Window", "calibration", "decisions_between", "read_window"]
+
+_TICK = msgspec.msgpack.Decoder(Tick)
+_MOST_TICKS = 4 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which decisions are wanted."""
+
+    begin_ms: int
+    end_ms: int
+    target: int | None = None
+    domain: str | None = None
+    changes: bool = False
+    id: str | None = None
+
+
+@dataclass(slots=True)
+class Window:
+    """Recorded steps of a span and the horizon after it."""
+
+    ticks: list[Tick]
+    at_ms: F64 = field(init=False)
+    delay: F64 = field(init=False)
+    """Delay that grows at each junction, shape (steps, junctions). [veh]"""
+    receipts: dict[tuple[int, str, int], tuple[str, int, int, int, int, str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Lay out what outcomes are read from."""
+        steps = [tick for tick in self.ticks if "delay_f32" in tick.arrays and not tick.at_once]
+        self.at_ms = np.array([tick.at_ms for tick in steps], np.float64)
+        rows = [np.frombuffer(tick.arrays["delay_f32"], np.float32) for tick in steps]
+        self.delay = np.stack(rows).astype(np.float64) if rows else np.zeros((0, 0))
+        self.receipts = {}
+        for tick in self.ticks:
+            for receipt in tick.receipts:
+                self.receipts.setdefault((tick.epoch, receipt[0], receipt[2]), receipt)
+
+    def observed(self, target: int, at_ms: int, horizon_s: float) -> tuple[float, float]:
+        """Return the delay observed in the horizon after an instant [veh·s], and how much of it is covered [s]."""
+        if self.delay.shape[1:] and not 0 <= target < self.delay.shape[1]:
+            return math.nan, 0.0
+        lo = int(np.searchsorted(self.at_ms, at_ms, "right"))
+        hi = int(np.searchsorted(self.at_ms, at_ms + horizon_s * 1000.0, "right"))
+        if hi <= lo:
+            return math.nan, 0.0
+        times = np.concatenate([[float(at_ms)], self.at_ms[lo:hi]])
+        spans_s = np.minimum(np.diff(times) / 1000.0, 2.0)
+        return float((self.delay[lo:hi, target] * spans_s).sum()), float(spans_s.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A decision on its way out, with the step it was made in."""
+
+    raw: dict[str, Any]
+    tick: Tick
+
+    @property
+    def id(self) -> str:
+        """The decision's name."""
+        proposal = self.raw["proposal"]
+        by_hand = ".op" if self.raw["policy"] == "operator" else ""
+        return f"{self.raw['decided_at_ms']}.{self.raw['domain']}.{proposal['target']}{by_hand}"
+
+
+def read_window(trace: TracePort, begin_ms: int, end_ms: int, after_s: float) -> Window:
+    """Read recorded steps from begin to end, and so much after."""
+    payloads = trace.between(begin_ms, end_ms + round(after_s * 1000) + 1000, limit=_MOST_TICKS)
+    return Window([_TICK.decode(payload) for payload in payloads])
+
+
+def decisions_between(city: CityFacts, window: Window, wanted: Filter, limit: int) -> list[dict[str, Any]]:
+    """Return decisions, the newest first."""
+    told = [one for one in _wanted(window.ticks, wanted) if wanted.id is None or one.id == wanted.id]
+    return [_decision(city, window, one) for one in reversed(told[-limit:])]
+
+
+def calibration(city: CityFacts, window: Window, wanted: Filter) -> dict[str, Any]:
+    """Compare forecast and observed delay over all decisions of a span whose horizon is complete."""
+    forecast, observed = [], []
+    for one in _wanted(window.ticks, wanted):
+        proposal = one.raw["proposal"]
+        if proposal["reason"] in OPERATOR_REASONS or not math.isfinite(proposal["cost"]):
+            continue
+        value, covered_s = window.observed(proposal["target"], one.raw["decided_at_ms"], city.horizon_s)
+        if covered_s >= city.horizon_s - 1.5:
+            forecast.append(proposal["cost"])
+            observed.append(value)
+    f, o = np.array(forecast), np.array(observed)
+    if len(f) < 10:
+        return {"n": len(f), "bias": None, "mae": None, "rank_correlation": None, "bins": []}
+    edges = np.quantile(f, np.linspace(0, 1, 9))
+    which = np.clip(np.searchsorted(edges, f, "right") - 1, 0, 7)
+    bins = [
+        {"forecast": float(f[which == b].mean()), "observed": float(o[which == b].mean()), "n": int((which == b).sum())}
+        for b in range(8)
+        if (which == b).any()
+    ]
+    ranks = np.corrcoef(np.argsort(np.argsort(f)), np.argsort(np.argsort(o)))[0, 1]
+    return {
+        "n": len(f),
+        "bias": float((o - f).mean()),
+        "mae": float(np.abs(o - f).mean()),
+        "rank_correlation": None if math.isnan(ranks) else float(ranks),
+        "bins": bins,
+        "note": "forecast: the policy's weighted delay; observed: delay sensed in the zones; not a proof of gain",
+    }
+
+
+def _wanted(ticks: Sequence[Tick], wanted: Filter) -> Iterable[Told]:
+    last: dict[tuple[str, int], tuple[Any, ...]] = {}
+    for tick in ticks:
+        if not wanted.begin_ms <= tick.at_ms <= wanted.end_ms:
+            continue
+        for record in tick.decisions:
+            raw = msgspec.msgpack.decode(record)
+            proposal, domain = raw["proposal"], raw["domain"]
+            if wanted.target is not None and proposal["target"] != wanted.target:
+                continue
+            if wanted.domain is not None and domain != wanted.domain:
+                continue
+            if wanted.changes:
+                rule = raw["verdict"].get("rule")
+                mark = (proposal["action"], proposal["reason"], raw["verdict"]["type"], rule)
+                if last.get((domain, proposal["target"])) == mark:
+                    continue
+                last[domain, proposal["target"]] = mark
+            yield Told(raw, tick)
+
+
+def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
+    raw, tick = told.raw, told.tick
+    proposal, verdict, domain = raw["proposal"], raw["verdict"], raw["domain"]
+    target, at_ms = proposal["target"], raw["decided_at_ms"]
+    rule = verdict.get("rule")
+    gate, _ = gate_rule_of(rule) if rule is not None else (None, 0)
+    acted = raw["sequence"] >= 0
+    receipt = window.receipts.get((tick.epoch, domain, raw["sequence"])) if acted else None
+    by_hand = proposal["reason"] in OPERATOR_REASONS
+    value, covered_s = window.observed(target, at_ms, city.horizon_s)
+    whole = covered_s >= city.horizon_s - 1.5
+    last_ms = window.ticks[-1].at_ms if window.ticks else at_ms
+    pending = not whole and last_ms < at_ms + city.horizon_s * 1000
+    reason = reason_words(domain, proposal["reason"])
+    name = _target_name(city, domain, target)
+    signals = domain == "signals"
+    shown = _cell(tick, "stage", target) if signals else None
+    asked = _action(proposal["action"])
+    decision = {
+        "id": told.id,
+        "decided_at_ms": at_ms,
+        "domain": domain,
+        "policy": raw["policy"],
+        "target": target,
+        "junction": name,
+        "action": asked,
+        "reason": reason,
+        "cost": _finite(proposal["cost"]),
+        "gain": _finite(proposal["gain"]),
+        "unit": "veh·s (weighted)" if signals else "",
+        "alternatives": [{"stage": a[0], "cost": _finite(a[1])} for a in proposal["alternatives"]],
+        "verdict": {
+            "kind": "held back" if gate else verdict["type"].lower(),
+            "rule": None if rule is None else rule_words(domain, rule),
+            "action": _action(verdict["action"]) if "action" in verdict else None,
+        },
+        "acted": acted,
+        "rung": gate.name.lower() if gate else "live" if acted and not by_hand else None,
+        "sequence": raw["sequence"],
+        "receipt": None
+        if receipt is None
+        else {"status": RECEIPTS[receipt[3]], "at_ms": receipt[4], "detail": receipt[5]},
+        "saw": _saw(city, tick, target) if signals else [],
+        "stage_shown": None if shown is None else (-1 if shown == 255 else shown),
+        "forecast": {
+            "what": f"weighted delay at the junction over the next {city.horizon_s:g} s",
+            "value": _finite(proposal["cost"]) if not by_hand else None,
+            "unit": "veh·s",
+            "horizon_s": city.horizon_s,
+        },
+        "observed": {
+            "what": "delay sensed on its approaches over the same time",
+            "status": "complete" if whole else "pending" if pending else "partly",
+            "value": _finite(value),
+            "covered_s": round(covered_s, 1),
+            "unit": "veh·s",
+        },
+        "agreement": None if not gate or shown in (None, 255) else shown == asked.get("stage"),
+    }
+    decision["plain"] = _plain(decision)
+    return decision
+
+
+def _plain(d: dict[str, Any]) -> str:
+    """Say a decision in one sentence."""
+    what = f"show stage {d['action']['stage']}" if "stage" in d["action"] else d["action"]["kind"]
+    why = str(d["reason"]["text"]).rstrip(".")
+    kind, rule = d["verdict"]["kind"], d["verdict"]["rule"]
+    end = {
+        "allowed": "The guard allowed it.",
+        "trimmed": f"The guard trimmed it: {rule['text'] if rule else ''}",
+        "refused": f"The guard refused it: {rule['text'] if rule else ''}",
+        "held back": rule["text"] if rule else "",
+    }[kind]
+    return f"{d['junction']}: {what}, because: {why}. {end}"
+
+
+def _saw(city: CityFacts, tick: Tick, junction: int) -> list[dict[str, Any]]:
+    """Return what each approach's detector had said when the decision was made, and how old it was."""
+    approaches = city.layout.approaches
+    names = city.layout.names.get("lanes", ())
+    saw = []
+    for row in np.flatnonzero(approaches.junction == junction):
+        seen, standing, age = (_cell(tick, name, int(row)) for name in ("seen", "standing", "age_ds"))
+        if seen is None:
+            continue
+        lane = int(approaches.lane[row])
+        saw.append(
+            {
+                "sensor": f"approach {row}",
+                "lane": names[lane] if lane < len(names) else str(lane),
+                "seen_veh": seen,
+                "standing_veh": standing,
+                "age_s": None if age is None else age / 10,
+            }
+        )
+    return saw
+
+
+def _action(raw: Any) -> dict[str, Any]:
+    """Return an action of any domain: its kind, and its fields."""
+    if isinstance(raw, list) and raw:
+        if raw[0] == "ShowStage":
+            return {"kind": "show stage", "stage": raw[1]}
+        return {"kind": str(raw[0]), "fields": raw[1:]}
+    if isinstance(raw, dict):
+        return {"kind": str(raw.get("type", "act")), **{key: value for key, value in raw.items() if key != "type"}}
+    return {"kind": "act"}
+
+
+def _cell(tick: Tick, name: str, row: int) -> int | None:
+    column = tick.arrays.get(name, b"")
+    return column[row] if 0 <= row < len(column) else None
+
+
+def _target_name(city: CityFacts, domain: str, target: int) -> str:
+    labels = city.shapes.junction_labels
+    return labels[target] if domain == "signals" and 0 <= target < len(labels) else f"{domain} {target}"
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 2) if math.isfinite(value) else None
+
+
+RUNG_NAMES = tuple(rung.name.lower() for rung in Rung)
