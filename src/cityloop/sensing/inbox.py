@@ -7,7 +7,6 @@ bounded by the rows that wait for that. Rows of control streams (``DataKind.CONT
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cityloop.kernel.batch import Batch, concat, empty_batch
+from cityloop.kernel.batch import Batch, empty_batch
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.errors import ConfigError, InputError
 from cityloop.kernel.quarantine import QUARANTINED, DeadLetter, DeadLetters, Fault
 from cityloop.kernel.readings import Done, Overloaded, Readings, StreamTable
+from cityloop.sensing.drain import Drain
 from cityloop.sensing.known import ANY_DEVICE, Known
 from cityloop.sensing.letters import letters_of_messages, letters_of_names, letters_of_rows
 from cityloop.sensing.live import LiveState
@@ -115,10 +115,7 @@ class Inbox:
         self._lock = threading.RLock()
         self._letters_second = -1
         self._letters_in_second = 0
-        self._kept: deque[Batch] = deque()
-        self._kept_rows = 0
-        self._wanted: BOOL | None = None
-        self.drain_dropped_rows = 0
+        self._drain = Drain(self.limits.drain_rows)
         live.grow(len(streams))
         # Compiled before anybody waits for it.
         judge(empty_batch(), np.array([ANY_DEVICE], np.int32), self.watch, live, 0)
@@ -251,19 +248,12 @@ class Inbox:
     def keep_for_drain(self, streams: I32 | None) -> None:
         """Keep readings of some streams, or of all, for ``drain``."""
         with self._lock:
-            self._wanted = np.ones(0, np.bool_)
-            if streams is not None:
-                self._wanted = np.zeros(int(streams.max(initial=0)) + 1, np.bool_)
-                self._wanted[streams] = True
+            self._drain.keep(streams)
 
     def drain(self, until_ms: int) -> Batch:
         """Return and forget what was kept and received up to an instant, in order of arrival."""
         with self._lock:
-            ready = []
-            while self._kept and int(self._kept[0].received_at_ms[0]) <= until_ms:
-                ready.append(self._kept.popleft())
-            self._kept_rows -= sum(len(batch) for batch in ready)
-        return concat(ready)
+            return self._drain.take(until_ms)
 
     def _admit(self, batch: Batch, device: int, now_ms: int, extra: int = 0) -> None:
         """Refuse a pack that is over its device's share, unless it carries control traffic alone."""
@@ -295,8 +285,7 @@ class Inbox:
         self.submitted_rows += len(batch)
         if judged.made_live:
             self.live.tell(kept.stream)
-            if self._wanted is not None:
-                self._keep(kept)
+            self._drain.add(kept)
         for letter in letters:
             self.watch.counts[letter.fault.bit_length() - 1] += 1
         quarantined = len(letters) + judged.count(QUARANTINED)
@@ -368,21 +357,6 @@ class Inbox:
             self.dead_letters.append(letters[:room], done or _nobody)
         elif done is not None:
             done(None)
-
-    def _keep(self, kept: Batch) -> None:
-        assert self._wanted is not None
-        if len(self._wanted):
-            inside = kept.stream < len(self._wanted)
-            rows = np.flatnonzero(inside & self._wanted[np.where(inside, kept.stream, 0)])
-            kept = kept if len(rows) == len(kept) else _rows(kept, rows)
-        if not len(kept):
-            return
-        self._kept.append(kept)
-        self._kept_rows += len(kept)
-        while self._kept_rows > self.limits.drain_rows and len(self._kept) > 1:
-            dropped = len(self._kept.popleft())
-            self._kept_rows -= dropped
-            self.drain_dropped_rows += dropped
 
     def _name_of(self, row: int) -> str:
         return self.known.streams.name_of(row) if 0 <= row < self.watch.streams else f"row {row}"

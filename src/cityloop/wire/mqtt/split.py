@@ -7,6 +7,7 @@ is handed on by its place, to be decoded with care. Order within a connection is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,24 +47,29 @@ class TopicTable:
         """Return the number of topics."""
         return self._count
 
-    def add(self, topic: bytes, row: int) -> None:
-        """Enter a topic, or give a known one another row."""
-        key = np.frombuffer(topic, np.uint8)
-        entry = _find(self.slots, self.hashes, self.begins, self.text, key, 0, len(key))
-        if entry >= 0:
-            self.rows[entry] = row
-            return
-        if self._count == len(self.rows):
+    def add(self, topics: Sequence[bytes], rows: I32) -> None:
+        """Enter topics, or give known ones other rows."""
+        lengths = np.array([len(topic) for topic in topics], np.int64)
+        needed = int(self.begins[self._count]) + int(lengths.sum())
+        if needed > len(self.text):
+            self.text = np.concatenate([self.text, np.empty(max(needed, len(self.text)), np.uint8)])
+        while self._count + len(topics) > len(self.rows):
             self._grow_entries()
-        begin = int(self.begins[self._count])
-        while begin + len(key) > len(self.text):
-            self.text = np.concatenate([self.text, np.empty_like(self.text)])
-        self.text[begin : begin + len(key)] = key
-        self.begins[self._count + 1] = begin + len(key)
-        self.hashes[self._count] = _hash(key, 0, len(key))
-        self.rows[self._count] = row
-        _enter(self.slots, self.hashes, self._count)
-        self._count += 1
+        ends = np.cumsum(lengths)
+        joined = np.frombuffer(b"".join(topics), np.uint8)
+        self._count = int(
+            _enter_all(
+                self.slots,
+                self.hashes,
+                self.begins,
+                self.text,
+                self.rows,
+                self._count,
+                joined,
+                ends,
+                np.array(rows, np.int32),
+            )
+        )
 
     def row_of(self, topic: bytes) -> int:
         """Return the row of a topic, -1 when it is not in the table."""
@@ -76,8 +82,7 @@ class TopicTable:
         self.rows = np.concatenate([self.rows, np.empty_like(self.rows)])
         self.begins = np.concatenate([self.begins, np.zeros(len(self.begins) - 1, np.int64)])
         self.slots = np.full(len(self.slots) * 2, _EMPTY, np.int32)
-        for entry in range(self._count):
-            _enter(self.slots, self.hashes, entry)
+        _enter_again(self.slots, self.hashes, self._count)
 
 
 @dataclass(slots=True)
@@ -116,7 +121,15 @@ class Rows:
 
 
 def split(
-    text: U8, begins: I64, ends: I64, versions: U8, aliases: I32, topics: TopicTable, rows: Rows, max_packet: int
+    text: U8,
+    begins: I64,
+    ends: I64,
+    session: I32,
+    versions: U8,
+    aliases: I32,
+    topics: TopicTable,
+    rows: Rows,
+    max_packet: int,
 ) -> tuple[int, int]:
     """Find the whole packets in each piece, and move ``begins`` past them.
 
@@ -126,10 +139,12 @@ def split(
         The bytes of all connections.
     begins, ends
         Where the bytes of each connection lie, shape (n_pieces,). ``begins`` is moved.
+    session
+        Row of each connection in the next two.
     versions
-        Protocol of each connection: 4 or 5 when its readings may be taken here, 0 when all its packets are handed on.
+        Protocol of a session: 4 or 5 when its readings may be taken here, 0 when all its packets are handed on.
     aliases
-        Row of the stream that each topic alias of a connection stands for, -1 for none; shape (n_pieces, ALIASES + 1).
+        Row of the stream that each topic alias of a session stands for, -1 for none; shape (n_sessions, ALIASES + 1).
         Aliases that a packet sets are entered.
 
     Returns
@@ -142,6 +157,7 @@ def split(
         text,
         begins,
         ends,
+        session,
         versions,
         aliases,
         topics.slots,
@@ -201,6 +217,34 @@ def _find(slots: I32, hashes: U64, begins: I64, known: U8, text: U8, begin: int,
 
 
 @njit(cache=True, nogil=True)
+def _enter_all(
+    slots: I32, hashes: U64, begins: I64, known: U8, rows: I32, count: int, text: U8, ends: I64, new_rows: I32
+) -> int:
+    begin = 0
+    for topic in range(len(ends)):
+        end = ends[topic]
+        entry = _find(slots, hashes, begins, known, text, begin, end)
+        if entry < 0:
+            entry = count
+            base = begins[count]
+            for place in range(end - begin):
+                known[base + place] = text[begin + place]
+            begins[count + 1] = base + end - begin
+            hashes[count] = _hash(text, begin, end)
+            _enter(slots, hashes, count)
+            count += 1
+        rows[entry] = new_rows[topic]
+        begin = end
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _enter_again(slots: I32, hashes: U64, count: int) -> None:
+    for entry in range(count):
+        _enter(slots, hashes, entry)
+
+
+@njit(cache=True, nogil=True)
 def _length(text: U8, at: int, end: int) -> tuple[int, int]:
     """Read a length of up to four bytes; return (length, byte after): -1 when bytes are missing, -2 when malformed."""
     value = 0
@@ -244,6 +288,7 @@ def _split(
     text: U8,
     begins: I64,
     ends: I64,
+    session: I32,
     versions: U8,
     aliases: I32,
     slots: I32,
@@ -266,6 +311,7 @@ def _split(
     rest = 0
     for piece in range(len(begins)):
         at, end = begins[piece], ends[piece]
+        speaker = session[piece]
         while end - at >= 2:
             if found == len(out_stream) or rest == len(rest_piece):
                 begins[piece] = at
@@ -286,7 +332,7 @@ def _split(
             qos = (head >> 1) & 3
             taken = False
             # A publish that is no retained one, of at most QoS 1, from a connection that was let in.
-            if head >> 4 == _PUBLISH and qos < 2 and head & 1 == 0 and versions[piece] != 0 and length >= 3:
+            if head >> 4 == _PUBLISH and qos < 2 and head & 1 == 0 and versions[speaker] != 0 and length >= 3:
                 name_end = body + 2 + int(text[body]) * 256 + int(text[body + 1])
                 packet_id = 0
                 start = name_end
@@ -295,7 +341,7 @@ def _split(
                     start += 2
                 alias = 0
                 if start <= after and (qos == 0 or packet_id > 0):
-                    if versions[piece] == 5:
+                    if versions[speaker] == 5:
                         alias, start = _alias(text, start, after)
                     row = -1
                     if start >= 0 and alias <= ALIASES:
@@ -303,12 +349,12 @@ def _split(
                             entry = _find(slots, hashes, topic_begins, topic_text, text, body + 2, name_end)
                             row = topic_rows[entry] if entry >= 0 else -1
                         elif alias > 0:
-                            row = aliases[piece, alias]
+                            row = aliases[speaker, alias]
                     if row >= 0:
                         sure, value, instant = scan_reading(text, start, after)
                         if sure == SURE:
                             if alias > 0:
-                                aliases[piece, alias] = row
+                                aliases[speaker, alias] = row
                             out_stream[found] = row
                             out_observed[found] = instant
                             out_value[found] = value

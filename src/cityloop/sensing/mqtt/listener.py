@@ -1,0 +1,336 @@
+"""The sockets of the MQTT listener, swept by the batch.
+
+A socket is not read when it has something, but when it is its turn: every few milliseconds one sweep asks the kernel
+which connections have sent anything, reads each once into one shared buffer, splits all of it in one compiled pass and
+submits all plain readings as one batch. A message then costs a fraction of a system call instead of several, at the
+price of half a sweep's delay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import ssl
+from dataclasses import dataclass
+
+import numpy as np
+
+from cityloop.kernel.errors import CityloopError, ConfigError
+from cityloop.kernel.readings import Overloaded
+from cityloop.sensing.mqtt.broker import Broker
+from cityloop.sensing.mqtt.rows import RowsIn
+from cityloop.sensing.mqtt.session import Session
+from cityloop.wire.mqtt.properties import PacketError, Reason
+from cityloop.wire.mqtt.split import MALFORMED, PACKET, Rows, split
+
+__all__ = ["ListenerParams", "MqttListener"]
+
+_ROWS, _RESTS = 65_536, 16_384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerParams:
+    """How the listener reads, and how long it waits for whom."""
+
+    sweep_s: float = 0.02
+    """Time between sweeps. [s]"""
+
+    read_bytes: int = 65_536
+    """Most that is read of one connection in a sweep. [B]"""
+
+    buffer_bytes: int = 8 << 20
+    """Room for what a sweep reads. [B]"""
+
+    receive_buffer_bytes: int = 65_536
+    """What the kernel may hold of one connection; the sender waits when it is full. [B]"""
+
+    max_sessions: int = 20_000
+    connect_s: float = 10.0
+    """Time to introduce oneself. [s]"""
+
+    packet_s: float = 30.0
+    """Time to send the rest of a packet, and to take what is sent. [s]"""
+
+    deferred_s: float = 60.0
+    """How long a client may be kept waiting for its share before it is told to leave. [s]"""
+
+    changes_s: float = 0.1
+    """Time between messages on one stream to its subscribers. [s]"""
+
+    def __post_init__(self) -> None:
+        if not 0.001 <= self.sweep_s <= 0.25:
+            raise ConfigError(f"sweep_s is {self.sweep_s:g}, must be from 0.001 to 0.25")
+        if self.buffer_bytes < 4 * self.read_bytes:
+            raise ConfigError("buffer_bytes must be at least four times read_bytes")
+
+
+class MqttListener:
+    """Owns the listening socket and all connections. Runs on one asyncio loop."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 1883,
+        tls: ssl.SSLContext | None = None,
+        params: ListenerParams | None = None,
+    ) -> None:
+        self.broker = broker
+        self.params = params or ListenerParams()
+        self.malformed = 0
+        """Connections closed for breaking the protocol."""
+        self.turned_away = 0
+        """Connections not taken because there are too many."""
+        self.sweeps = 0
+        self._address = (host, port)
+        self._tls = tls
+        self._epoll = select.epoll()
+        self._socket: socket.socket | None = None
+        self._serial = 0
+        room = self.params.buffer_bytes + broker.max_packet_bytes + self.params.read_bytes
+        self._buffer = np.zeros(room, np.uint8)
+        self._view = self._buffer.data
+        self._rows = Rows.with_room(_ROWS, _RESTS)
+        self._in = RowsIn(broker)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._again: list[Session] = []
+        self._looked_s = 0.0
+
+    async def start(self) -> int:
+        """Listen; return the port."""
+        self._loop = loop = asyncio.get_running_loop()
+        self._warm_up()
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        listening = socket.create_server(self._address, family=family, backlog=4096)
+        listening.setblocking(False)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.params.receive_buffer_bytes)
+        self._socket = listening
+        loop.add_reader(listening.fileno(), self._accept)
+        self.broker.call_soon = loop.call_soon_threadsafe
+        self._every("sweep", self.params.sweep_s, self._sweep)
+        self._every("changes", self.params.changes_s, self.broker.tell_changes)
+        self._every("patience", 1.0, self._look_after)
+        self._every("shares", 0.2, self._in.try_again)
+        return int(listening.getsockname()[1])
+
+    async def close(self) -> None:
+        """Say goodbye to all and stop. Safe to call twice."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if self._socket is not None and self._loop is not None:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+        for session in tuple(self.broker.sessions.by_fd.values()):
+            session.will = None
+            self.broker.leave(session, Reason.SHUTTING_DOWN)
+        self._epoll.close()
+
+    def _warm_up(self) -> None:
+        """Compile what is compiled before anybody waits for it."""
+        none = np.zeros(0, np.int64)
+        table, topics = self.broker.sessions, self.broker.topics
+        nobody = none.astype(np.int32)
+        split(self._buffer, none, none, nobody, table.version, table.alias_row, topics, self._rows, 1)
+
+    def _every(self, name: str, interval_s: float, call: object) -> None:
+        loop = self._loop
+        assert loop is not None
+        assert callable(call)
+
+        def tick() -> None:
+            # The next turn is set before this one, so that nothing that goes wrong in one can end them all.
+            self._timers[name] = loop.call_later(interval_s, tick)
+            self.broker.now_s = loop.time()
+            call()
+
+        self._timers[name] = loop.call_later(interval_s, tick)
+
+    def _accept(self) -> None:
+        assert self._socket is not None
+        for _ in range(256):
+            try:
+                sock, _address = self._socket.accept()
+            except (BlockingIOError, OSError):
+                return
+            sock.setblocking(False)
+            if len(self.broker.sessions) >= self.params.max_sessions:
+                self.turned_away += 1
+                sock.close()
+                continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            self._serial += 1
+            session = Session(sock, self._epoll, self.broker.sessions, self._serial)
+            self._epoll.register(session.fd, session.interest)
+            self.broker.sessions.seen_ms[session.slot] = self._now_ms()
+            self.broker.sessions.patience_ms[session.slot] = int(self.params.connect_s * 1000)
+
+    def _sweep(self) -> None:
+        """Read every connection that sent something, once, and take what came."""
+        self.sweeps += 1
+        sessions = self.broker.sessions
+        if not sessions:
+            return
+        again, self._again = self._again, []
+        pieces: list[tuple[Session, int, int]] = []
+        lost: list[Session] = []
+        at = 0
+        crowded = self._in.crowded()
+        view, most = self._view, self.params.read_bytes
+        for session in again:
+            if not session.closed and not session.deferred_since:
+                at = self._read(session, at, pieces, lost)
+        for fd, event in self._epoll.poll(0, 32_768):
+            found = sessions.by_fd.get(fd)
+            if found is None:
+                continue
+            if event & select.EPOLLOUT:
+                found.flush(self.broker.now_s)
+            if not event & ~select.EPOLLOUT or found.deferred_since or (crowded and not found.control):
+                # What is not read fills the client's own buffers: it has to wait.
+                if event & (select.EPOLLHUP | select.EPOLLERR):
+                    lost.append(found)
+                continue
+            if at > self.params.buffer_bytes - most:
+                self._take(pieces)
+                pieces, at = [], 0
+            if found.handshaking or self._tls is not None:
+                at = self._read(found, at, pieces, lost)
+                continue
+            begin = at
+            rest = found.rest
+            if rest:
+                at += len(rest)
+                view[begin:at] = rest
+            try:
+                count = found.sock.recv_into(view[at : at + most])
+            except BlockingIOError:
+                at = begin
+                continue
+            except OSError:
+                count = 0
+            if not count:
+                lost.append(found)
+                at = begin
+                continue
+            at += count
+            pieces.append((found, begin, at))
+        if pieces:
+            self._take(pieces)
+        for session in lost:
+            self.broker.leave(session)
+
+    def _read(self, session: Session, at: int, pieces: list[tuple[Session, int, int]], lost: list[Session]) -> int:
+        """Read one connection that is encrypted; return where the next one's bytes go."""
+        sock = session.sock
+        begin = at
+        try:
+            if session.handshaking and isinstance(sock, ssl.SSLSocket):
+                sock.do_handshake()
+                session.handshaking = False
+                session.flush(self.broker.now_s)
+            end = at + len(session.rest)
+            self._view[at:end] = session.rest
+            count = sock.recv_into(self._view[end : end + self.params.read_bytes])
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            return begin
+        except OSError:
+            count = end = 0
+        if not count:
+            lost.append(session)
+            return begin
+        if isinstance(sock, ssl.SSLSocket) and sock.pending():
+            self._again.append(session)
+        pieces.append((session, begin, end + count))
+        return end + count
+
+    def _take(self, pieces: list[tuple[Session, int, int]]) -> None:
+        """Split and take what was read."""
+        begins = np.array([piece[1] for piece in pieces], np.int64)
+        ends = np.array([piece[2] for piece in pieces], np.int64)
+        slots = np.array([piece[0].slot for piece in pieces], np.int32)
+        broker, table, rows = self.broker, self.broker.sessions, self._rows
+        broker.refresh_topics()
+        table.seen_ms[slots] = self._now_ms()
+        while True:
+            found, rest = split(
+                self._buffer,
+                begins,
+                ends,
+                slots,
+                table.version,
+                table.alias_row,
+                broker.topics,
+                rows,
+                broker.max_packet_bytes,
+            )
+            if found:
+                self._in.take(rows, found, slots)
+            for place in range(rest):
+                session = pieces[int(rows.rest_piece[place])][0]
+                if not session.closed:
+                    self._packet(session, int(rows.rest_begin[place]), int(rows.rest_end[place]), rows.rest_kind[place])
+            if found < _ROWS and rest < _RESTS:
+                break
+        left = ends - begins
+        for place, (session, _begin, _end) in enumerate(pieces):
+            if left[place]:
+                if not session.rest:
+                    session.rest_since = broker.now_s
+                session.rest = self._view[begins[place] : ends[place]].tobytes()
+            elif session.rest:
+                session.rest = b""
+
+    def _packet(self, session: Session, begin: int, end: int, kind: int) -> None:
+        """Take one packet that is no plain reading."""
+        broker = self.broker
+        try:
+            if kind != PACKET:
+                reason = Reason.MALFORMED if kind == MALFORMED else Reason.PACKET_TOO_LARGE
+                raise PacketError(f"a packet is malformed or above {broker.max_packet_bytes} bytes", reason)
+            body = begin + 2
+            while self._view[body - 1] & 128:
+                body += 1
+            broker.packet(session, int(self._view[begin]), self._view[body:end].tobytes())
+        except Overloaded as error:
+            self._in.defer_packet(session, self._view[begin:end].tobytes(), error)
+        except PacketError as error:
+            self.malformed += 1
+            broker.leave(session, error.reason, str(error))
+        except CityloopError as error:
+            broker.leave(session, Reason.UNSPECIFIED, str(error))
+
+    def _look_after(self) -> None:
+        """Close connections that are silent, stuck in a packet, or do not take what they are sent."""
+        broker, now_s = self.broker, self.broker.now_s
+        table = broker.sessions
+        was_s, self._looked_s = self._looked_s, now_s
+        if now_s - was_s > 2.0:
+            # The loop stood still: what came meanwhile has to be read before anybody is called silent.
+            return
+        silent = np.flatnonzero(self._now_ms() - table.seen_ms > table.patience_ms)
+        for slot in silent.tolist():
+            session = table.by_slot[slot]
+            if session is not None and not session.deferred_since:
+                broker.leave(session, Reason.KEEP_ALIVE_TIMEOUT, "nothing heard for one and a half keep-alives")
+        patience_s = self.params.packet_s
+        for session in tuple(table.by_fd.values()):
+            if session.out and now_s - session.out_since > patience_s:
+                session.out.clear()
+                broker.leave(session, Reason.UNSPECIFIED, "takes too long to take what it is sent")
+            elif session.deferred_since:
+                if now_s - session.deferred_since > self.params.deferred_s:
+                    broker.leave(session, Reason.QUOTA_EXCEEDED, "more readings than your share")
+            elif session.rest and now_s - session.rest_since > patience_s:
+                broker.leave(session, Reason.MALFORMED, "a packet took too long to arrive")
+
+    def _now_ms(self) -> int:
+        return int(self.broker.now_s * 1000)
+
+
