@@ -1,0 +1,300 @@
+/** Bodies of the server's API, as `/api/v1/openapi.json` tells them. */
+
+export interface Session {
+  user: string;
+  roles: string[];
+  districts: string[];
+  csrf: string;
+  expires_at_ms: number;
+  may: string[];
+}
+
+export interface City {
+  name: string;
+  case: string;
+  mode: "simulation" | "live" | "load-test";
+  label: string;
+  zone: string;
+  clock: { now_ms: number; sim_s: number; pace: number; lap: number; wall_ms: number };
+  bbox: [number, number, number, number];
+  layout_version: string;
+  domains: string[];
+  districts: { id: string; name: string; junctions: number[] }[];
+  counts: Record<string, number>;
+  horizon_s: number;
+  lease_s: number;
+  version: string;
+  notice: string;
+}
+
+export interface Layout {
+  version: string;
+  junctions: {
+    name: string;
+    label: string;
+    x_m: number;
+    y_m: number;
+    district: string;
+    links: [number, number];
+    stages: [number, number];
+    approaches: [number, number];
+  }[];
+  links: { junction: number; kind: number; approach: number; turn: number; from_edge: number; length_m: number }[];
+  stages: { junction: number; local: number; service: boolean; min_green_s: number; lamps: number[] }[];
+  approaches: { junction: number; lane: string; edge: number; speed_limit_mps: number; zone_m: number }[];
+  edges: { name: string; street: string; length_m: number; speed_limit_mps: number }[];
+  emergency: unknown;
+  refuse: unknown;
+}
+
+export interface Geometry {
+  unit_m: number;
+  bbox: [number, number, number, number];
+  edges: [row: number, kind: number, widthDm: number, coords: number[]][];
+  junctions: number[][];
+  links: [row: number, coords: number[]][];
+}
+
+export interface Hold {
+  id: string;
+  kind: "hold" | "release" | "plan" | "advice";
+  junction: number;
+  stage: number | null;
+  by: string;
+  why: string;
+  placed_at_ms: number;
+  expires_at_ms: number;
+  status: "active" | "expired" | "lifted";
+  receipt: { status: string; at_ms: number; after_ms: number } | null;
+  bound_by: string | null;
+}
+
+export interface SignalRow {
+  row: number;
+  name: string;
+  label: string;
+  district: string;
+  stage: number;
+  stage_s: number;
+  mode: "own plan" | "leased" | "handing back";
+  rung: Rung;
+  hold: Hold | null;
+  sensing: "ok" | "dead";
+  longest_red_s: number | null;
+  queue_veh: number | null;
+  seen_veh: number | null;
+  reason: string;
+  last_decision_id: string | null;
+}
+
+export interface SignalDetail extends SignalRow {
+  stages: { local: number; service: boolean; min_green_s: number; lamps: number[] }[];
+  approaches: {
+    row: number;
+    street: string;
+    queue_veh: number | null;
+    seen_veh: number | null;
+    age_s: number | null;
+    flow_vph: number | null;
+    headway_s: number | null;
+  }[];
+  crossings: { link: number; waiting: number | null; waits_s: number | null }[];
+  advice: Decision | null;
+  limits: Record<string, number>;
+}
+
+export interface SignalHistory {
+  begin_ms: number;
+  end_ms: number;
+  stages: [atMs: number, stage: number, mode: number][];
+  proposed: [atMs: number, stage: number][];
+  arrivals: [atMs: number, approach: number, n: number][];
+  queues: { at_ms: number[]; approach: Record<string, (number | null)[]> };
+  cycles: {
+    begin_ms: number;
+    stages: { stage: number; green_s: number; served: number | null; waiting_at_end: number | null; ended: string }[];
+  }[];
+}
+
+export interface Corridor {
+  junctions: { row: number; at_m: number }[];
+  stages: Record<string, [atMs: number, stage: number, greensAlong: boolean][]>;
+}
+
+export interface Decision {
+  id: string;
+  decided_at_ms: number;
+  domain: string;
+  policy: string;
+  target: number;
+  junction: string;
+  action: { kind: string; stage?: number | null };
+  reason: { code: string | number; text: string };
+  cost: number | null;
+  gain: number | null;
+  unit: string;
+  alternatives: { stage: number; cost: number | null }[];
+  verdict: { kind: "allowed" | "trimmed" | "refused"; rule: { code: string | number; text: string; source?: string } | null };
+  acted: boolean;
+  rung: Rung;
+  receipt: { status: string; at_ms: number; detail: string } | null;
+  saw?: { sensor: string; seen_veh: number | null; standing_veh: number | null; age_s: number | null }[];
+  stage_shown: number | null;
+  forecast: { what: string; value: number | null; unit: string; horizon_s: number } | null;
+  observed: { status: "complete" | "pending" | "partly"; value: number | null; covered_s: number } | null;
+  agreement: boolean | null;
+  plain: string;
+}
+
+export type Rung = "shadow" | "advise" | "live";
+
+export interface LadderRung {
+  domain: string;
+  district: string;
+  rung: Rung;
+  since_ms: number | null;
+  by: string;
+  expires_at_ms: number | null;
+  agreement: number | null;
+  expected_gain: number | null;
+}
+
+export interface Alert {
+  id: string;
+  kind: string;
+  severity: 1 | 2 | 3;
+  group: string;
+  count: number;
+  place: { junction: number | null; x_m: number | null; y_m: number | null; district: string | null };
+  since_ms: number;
+  last_ms: number;
+  text: string;
+  owner: string | null;
+  status: "open" | "acknowledged" | "resolved";
+  acknowledged_by: string | null;
+  escalated: boolean;
+  work_order: Record<string, unknown> | null;
+}
+
+export interface SensorItem {
+  row: number;
+  name: string;
+  kind: string;
+  x_m: number;
+  y_m: number;
+  state: string;
+  reason: string;
+  value: number | null;
+  unit: string;
+  observed_at_ms: number | null;
+  received_at_ms: number | null;
+  junction: number | null;
+  history?: [ms: number, value: number | null][];
+}
+
+export interface SensorHealth {
+  total: number;
+  by_state: Record<string, number>;
+  exceptions: SensorItem[];
+}
+
+export interface Scorecard {
+  window: Record<string, unknown>;
+  figures: {
+    key: string;
+    label: string;
+    value: number | null;
+    low: number | null;
+    high: number | null;
+    unit: string;
+    better: "less" | "more";
+    source: string;
+  }[];
+  note: string;
+}
+
+export interface Paired {
+  mean: number;
+  low: number;
+  high: number;
+  verdict: "better" | "worse" | "no clear difference";
+}
+
+export interface Job {
+  id: string;
+  kind: string;
+  status: "queued" | "running" | "done" | "failed" | "cancelled";
+  progress: number;
+  text: string;
+  result: { arms: Record<string, Record<string, number | null>>; paired: Record<string, Paired> } | null;
+}
+
+export interface DecisionCalibration {
+  n: number;
+  bias: number | null;
+  mae: number | null;
+  rank_correlation: number | null;
+  bins: { forecast: number; observed: number; n: number }[];
+}
+
+export interface AuditEntry {
+  seq: number;
+  at_ms: number;
+  who: string;
+  role: string;
+  act: string;
+  target: string;
+  detail: string;
+  hash: string;
+}
+
+export interface CaseFile {
+  title: string;
+  place: string;
+  span: unknown;
+  lamps: unknown[];
+  decisions: Decision[];
+  units: unknown[];
+  sensor_faults: unknown[];
+  operators: unknown[];
+  plain: string[];
+  redacted: string[];
+  digest: string;
+}
+
+export interface Found {
+  kind: string;
+  label: string;
+  row: number | null;
+  x_m: number | null;
+  y_m: number | null;
+  url: string;
+}
+
+export interface Drill {
+  active: boolean;
+  until_ms: number | null;
+  own_plan: number;
+  junctions: number;
+  last: Record<string, unknown> | null;
+}
+
+export interface Change {
+  id: string;
+  kind: string;
+  why: string;
+  by: string;
+  status: string;
+  body?: unknown;
+}
+
+/** A domain's published view, whatever its columns. */
+export interface DomainView {
+  available: boolean;
+  tables: Record<string, { columns: Record<string, { unit: string }>; rows: unknown[][] }>;
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}

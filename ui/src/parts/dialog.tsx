@@ -1,0 +1,32 @@
+/** A modal dialog: the browser's own, which keeps the focus inside and gives it back. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { t } from "../words";
+import { Icon } from "./icon";
+
+interface Props {
+  title: string;
+  onClose(): void;
+  kind?: string;
+  children: ComponentChildren;
+}
+
+export function Dialog({ title, onClose, kind = "", children }: Props) {
+  const box = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const dialog = box.current;
+    if (dialog && !dialog.open) dialog.showModal();
+    return () => dialog?.close();
+  }, []);
+  return (
+    <dialog ref={box} class={kind} aria-label={title} onClose={onClose} onCancel={onClose}>
+      <header>
+        <h2>{title}</h2>
+        <button type="button" class="btn plain slim" onClick={onClose} aria-label={t("act.close")}>
+          <Icon name="close" />
+        </button>
+      </header>
+      <div class="body">{children}</div>
+    </dialog>
+  );
+}

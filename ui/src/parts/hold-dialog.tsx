@@ -1,0 +1,154 @@
+/** Hold a stage or release to plan: always with an expiry, answered by the controller's own receipt. */
+import { useState } from "preact/hooks";
+import { ApiError, may, send } from "../api/client";
+import type { Hold } from "../api/types";
+import { stageName } from "../charts/signal-charts";
+import { layout, live } from "../state/city";
+import { close } from "../state/dialogs";
+import { holds, reload, say } from "../state/operations";
+import { clock, number, t, term } from "../words";
+import { Dialog } from "./dialog";
+
+const EXPIRIES_S = [60, 120, 300, 900];
+
+export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "release" }) {
+  const junction = layout.value?.junctions[row];
+  const stages = (layout.value?.stages ?? []).slice(...(junction?.stages ?? [0, 0])).filter((stage) => stage.service);
+  const shown = live.junctions?.stage[row];
+  const [act, setAct] = useState(first);
+  const [stage, setStage] = useState(stages.find((s) => s.local === shown)?.local ?? stages[0]?.local ?? 0);
+  const [expiry, setExpiry] = useState(120);
+  const [why, setWhy] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const [other, setOther] = useState<string | null>(null);
+  const [done, setDone] = useState<{ hold: Hold; took: number } | null>(null);
+  if (!junction) return null;
+
+  const place = async (replace: string | null) => {
+    setBusy(true);
+    setError(null);
+    const began = performance.now();
+    try {
+      const hold = await send<Hold>("POST", "/holds", {
+        kind: act,
+        junction: row,
+        ...(act === "hold" ? { stage } : {}),
+        expires_in_s: expiry,
+        why,
+        ...(replace ? { replace } : {}),
+      });
+      setDone({ hold, took: (performance.now() - began) / 1000 });
+      holds.value = [hold, ...holds.value.filter((h) => h.id !== hold.id)];
+      void reload.holds();
+    } catch (problem) {
+      setError(problem instanceof Error ? problem.message : String(problem));
+      if (problem instanceof ApiError && problem.code === "held_by_other") setOther(otherId(problem.body));
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  return (
+    <Dialog title={t(act === "hold" ? "hold.title" : "release.title", { junction: junction.label || junction.name })} onClose={close}>
+      {done ? (
+        <div class="stack">
+          <p class="note good" role="status">
+            {t("hold.placed", { until: clock(done.hold.expires_at_ms) })}
+            <br />
+            {done.hold.receipt
+              ? t("hold.receipt", { status: term("receipt", done.hold.receipt.status), s: number(done.took, 2) })
+              : t("hold.no_receipt")}
+            {done.hold.bound_by && (
+              <>
+                <br />
+                {t("hold.bound")}
+              </>
+            )}
+          </p>
+          <button type="button" class="btn main" autofocus onClick={close}>
+            {t("act.close")}
+          </button>
+        </div>
+      ) : (
+        <form
+          class="stack"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void place(null);
+          }}
+        >
+          <fieldset class="choice">
+            <legend>{t("hold.act")}</legend>
+            {(["hold", "release"] as const).map((one) => (
+              <label key={one}>
+                <input type="radio" name="act" checked={act === one} onChange={() => setAct(one)} />
+                {t(one === "hold" ? "act.hold" : "act.release")}
+              </label>
+            ))}
+          </fieldset>
+          {act === "hold" && (
+            <fieldset class="choice">
+              <legend>{t("hold.stage")}</legend>
+              {stages.map((s) => (
+                <label key={s.local}>
+                  <input type="radio" name="stage" checked={stage === s.local} onChange={() => setStage(s.local)} />
+                  {stageName(s.local)}
+                  {s.local === shown && <span class="soft tiny">{t("hold.now")}</span>}
+                </label>
+              ))}
+            </fieldset>
+          )}
+          <fieldset class="choice">
+            <legend>{t("hold.expiry")}</legend>
+            {EXPIRIES_S.map((s) => (
+              <label key={s}>
+                <input type="radio" name="expiry" checked={expiry === s} onChange={() => setExpiry(s)} />
+                {t("unit.min", { n: s / 60 })}
+              </label>
+            ))}
+          </fieldset>
+          <label class="field">
+            <span>{t("hold.why")}</span>
+            <input type="text" value={why} maxLength={200} onInput={(event) => setWhy(event.currentTarget.value)} />
+          </label>
+          <p class="soft small">{t(act === "hold" ? "hold.note" : "release.note")}</p>
+          {!may("holds.place") && <p class="note warn">{t("may.not", { role: t("role.operator") })}</p>}
+          {error && (
+            <p class="note bad" role="alert">
+              {error}
+            </p>
+          )}
+          <div class="row">
+            <button type="submit" class="btn main" disabled={busy || !may("holds.place")}>
+              {t(busy ? "act.waiting" : act === "hold" ? "act.hold" : "act.release")}
+            </button>
+            {other && (
+              <button type="button" class="btn danger" disabled={busy} onClick={() => void place(other)}>
+                {t("hold.replace")}
+              </button>
+            )}
+            <button type="button" class="btn" onClick={close}>
+              {t("act.cancel")}
+            </button>
+          </div>
+        </form>
+      )}
+    </Dialog>
+  );
+}
+
+function otherId(body: unknown): string | null {
+  const found = body as { hold?: { id?: string }; other?: { id?: string } } | null;
+  return found?.hold?.id ?? found?.other?.id ?? null;
+}
+
+export async function lift(hold: Hold): Promise<void> {
+  try {
+    await send("DELETE", `/holds/${encodeURIComponent(hold.id)}`);
+    await reload.holds();
+    say(t("hold.lifted"), "good");
+  } catch (problem) {
+    say(problem instanceof Error ? problem.message : String(problem), "bad");
+  }
+}

@@ -1,0 +1,84 @@
+/** The scrubber: recorded frames in place of live ones, at any speed, from an instant that the address can name. */
+import { effect, signal } from "@preact/signals";
+import { get, getBytes } from "../api/client";
+import { readFrame, type Frame } from "../api/frame";
+import { apply, nowMs, replaying } from "./city";
+import { sayError } from "./operations";
+
+const CHUNK_S = 600;
+
+export const span = signal<{ begin_ms: number; end_ms: number } | null>(null);
+export const at = signal<number | null>(null);
+export const playing = signal(false);
+export const speed = signal(1);
+
+let frames: Frame[] = [];
+let loading = false;
+let timer = 0;
+
+export async function loadSpan(): Promise<void> {
+  try {
+    span.value = await get("/frames/span");
+  } catch {
+    span.value = null;
+  }
+}
+
+function split(bytes: ArrayBuffer): Frame[] {
+  const view = new DataView(bytes);
+  const found: Frame[] = [];
+  for (let k = 0; k + 4 <= bytes.byteLength; ) {
+    const long = view.getUint32(k, true);
+    found.push(readFrame(bytes.slice(k + 4, k + 4 + long)));
+    k += 4 + long;
+  }
+  return found;
+}
+
+/** Show the city as it was at an instant. */
+export async function seek(instantMs: number): Promise<void> {
+  replaying.value = true;
+  at.value = instantMs;
+  const inside = frames.length && instantMs >= frames[0].nowMs && instantMs <= frames[frames.length - 1].nowMs;
+  if (!inside && !loading) {
+    loading = true;
+    try {
+      const begin = Math.round(instantMs);
+      frames = split(await getBytes(`/frames?begin_ms=${begin}&end_ms=${begin + CHUNK_S * 1000}&step_s=1`));
+    } catch (error) {
+      sayError(error);
+    } finally {
+      loading = false;
+    }
+  }
+  show();
+}
+
+function show(): void {
+  if (at.value === null || !frames.length) return;
+  let best = frames[0];
+  for (const frame of frames) if (frame.nowMs <= at.value) best = frame;
+  apply({ ...best, full: true }, performance.now());
+}
+
+export function backToLive(): void {
+  playing.value = false;
+  at.value = null;
+  frames = [];
+  replaying.value = false;
+}
+
+effect(() => {
+  clearInterval(timer);
+  if (!playing.value) return;
+  const rate = speed.value;
+  timer = window.setInterval(() => {
+    const here = at.peek();
+    const last = span.peek()?.end_ms ?? nowMs.peek();
+    if (here === null || here >= last) {
+      playing.value = false;
+      return;
+    }
+    void seek(here + 200 * rate);
+  }, 200);
+});

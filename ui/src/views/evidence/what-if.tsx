@@ -1,0 +1,147 @@
+/** What-if: paired runs of the twin from a change, with progress, cancel, and a verdict in words. */
+import { useState } from "preact/hooks";
+import { may, send } from "../../api/client";
+import type { Job } from "../../api/types";
+import { layout } from "../../state/city";
+import { absent, jobs, reload, sayError } from "../../state/operations";
+import { route } from "../../state/route";
+import { figure, percent, t, term } from "../../words";
+import { measureName } from "./score";
+
+export function WhatIfTab() {
+  const [street, setStreet] = useState(route.value.query.close ?? "");
+  const [demand, setDemand] = useState("1");
+  const [minutes, setMinutes] = useState("10");
+  const [seeds, setSeeds] = useState("11,12,13");
+  const [error, setError] = useState<string | null>(null);
+  const edges = layout.value?.edges ?? [];
+
+  const start = async () => {
+    setError(null);
+    try {
+      await send("POST", "/jobs", {
+        kind: "what-if",
+        change: { close_edge: street || null, demand: Number(demand), control: "brain", baseline: "fixed-tuned" },
+        minutes: Number(minutes),
+        seeds: seeds.split(/[,\s]+/).filter(Boolean).map(Number),
+      });
+      await reload.jobs();
+    } catch (problem) {
+      setError(problem instanceof Error ? problem.message : String(problem));
+    }
+  };
+
+  return (
+    <div class="panels">
+      <form
+        class="panel"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void start();
+        }}
+      >
+        <header>
+          <h2>{t("tab.whatif")}</h2>
+        </header>
+        <div class="stack">
+          <p class="small soft">{t("whatif.note")}</p>
+          <label class="field">
+            <span>{t("whatif.close")}</span>
+            <input type="text" list="edge-names" value={street} onInput={(event) => setStreet(event.currentTarget.value)} />
+          </label>
+          <datalist id="edge-names">
+            {edges.slice(0, 4000).map((edge) => (
+              <option key={edge.name} value={edge.name}>
+                {edge.street}
+              </option>
+            ))}
+          </datalist>
+          <div class="row">
+            <label class="field">
+              <span>{t("whatif.demand")}</span>
+              <input type="number" min="0.1" max="3" step="0.05" value={demand} onInput={(event) => setDemand(event.currentTarget.value)} />
+            </label>
+            <label class="field">
+              <span>{t("whatif.minutes")}</span>
+              <input type="number" min="2" max="120" value={minutes} onInput={(event) => setMinutes(event.currentTarget.value)} />
+            </label>
+            <label class="field">
+              <span>{t("whatif.seeds")}</span>
+              <input type="text" value={seeds} pattern="[0-9, ]+" onInput={(event) => setSeeds(event.currentTarget.value)} />
+            </label>
+          </div>
+          {!may("jobs.start") && <p class="note warn">{t("may.not", { role: t("role.engineer") })}</p>}
+          {error && (
+            <p class="note bad" role="alert">
+              {error}
+            </p>
+          )}
+          <div class="row">
+            <button type="submit" class="btn main" disabled={!may("jobs.start")}>
+              {t("whatif.start")}
+            </button>
+          </div>
+        </div>
+      </form>
+      <section class="panel" aria-labelledby="runs-title">
+        <header>
+          <h2 id="runs-title">{t("whatif.runs")}</h2>
+        </header>
+        {absent.value.has("jobs") ? (
+          <p class="note">{t("whatif.absent")}</p>
+        ) : jobs.value.length === 0 ? (
+          <p class="soft small">{t("whatif.none")}</p>
+        ) : (
+          <ul class="stack">
+            {jobs.value.map((job) => (
+              <JobCard key={job.id} job={job} />
+            ))}
+          </ul>
+        )}
+      </section>
+    </div>
+  );
+}
+
+function JobCard({ job }: { job: Job }) {
+  const going = job.status === "running" || job.status === "queued";
+  const cancel = async () => {
+    try {
+      await send("DELETE", `/jobs/${encodeURIComponent(job.id)}`);
+      await reload.jobs();
+    } catch (problem) {
+      sayError(problem);
+    }
+  };
+  return (
+    <li class={`note ${job.status === "failed" ? "bad" : job.status === "done" ? "good" : ""}`}>
+      <div class="row">
+        <b class="grow">{job.text || job.id}</b>
+        <span class="tag">{term("job", job.status)}</span>
+        {going && (
+          <button type="button" class="btn slim" disabled={!may("jobs.cancel")} onClick={() => void cancel()}>
+            {t("act.cancel")}
+          </button>
+        )}
+      </div>
+      {going && (
+        <div class="row">
+          <progress class="grow" value={job.progress} max={1} aria-label={t("whatif.progress")} />
+          <span class="num">{percent(job.progress)}</span>
+        </div>
+      )}
+      {job.result && (
+        <ul>
+          {Object.entries(job.result.paired).map(([measure, paired]) => (
+            <li key={measure}>
+              {measureName(measure)}: <b>{term("paired", paired.verdict)}</b>{" "}
+              <span class="soft">
+                {t("score.line", { mean: figure(paired.mean), low: figure(paired.low), high: figure(paired.high) })}
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </li>
+  );
+}
