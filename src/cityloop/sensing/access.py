@@ -1,0 +1,163 @@
+"""Who may do what: device tokens, subjects of client certificates, and the principals they make."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cityloop.kernel.errors import InputError
+
+__all__ = ["Access", "DeviceTokens", "Principal", "TokenRow", "TokenRows", "credentials_of"]
+
+_TOKEN = re.compile(r"cld_([0-9a-f]{16})_([A-Za-z0-9_-]{43})\Z")
+_DEVICE = re.compile(r"[^\x00-\x1f\x7f]{1,200}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who asks."""
+
+    name: str
+    device: str = ""
+    """The device; empty for a person or the administrator's token."""
+
+    may_read: bool = True
+    may_write: bool = False
+    """Whether entities may be changed. A device may write observations of its own streams and nothing else."""
+
+    def owns(self, stream_device: str) -> bool:
+        """Tell whether a stream's readings may be written."""
+        return stream_device == self.device if self.device else self.may_write
+
+
+class TokenRow(Protocol):
+    """A device's token as it is kept: enough to know it again, not enough to use it."""
+
+    @property
+    def token_id(self) -> str:
+        """Its public part."""
+
+    @property
+    def device(self) -> str:
+        """Whose it is."""
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the token. A random token of 256 bits needs no slow hash."""
+
+    @property
+    def made_ms(self) -> int:
+        """When it was issued."""
+
+
+class TokenRows(Protocol):
+    """Where tokens are kept, durably."""
+
+    def add(self, token_id: str, device: str, digest: bytes, made_ms: int) -> None:
+        """Keep a token."""
+
+    def find(self, token_id: str) -> TokenRow | None:
+        """Return a token by its public part."""
+
+    def remove(self, device: str) -> int:
+        """Forget all tokens of a device; return how many there were."""
+
+    def tokens(self) -> Sequence[TokenRow]:
+        """Return all tokens."""
+
+    def set_subject(self, subject: str, device: str) -> None:
+        """Let a client certificate's subject stand for a device; an empty device takes it back."""
+
+    def device_of_subject(self, subject: str) -> str | None:
+        """Return the device that a subject stands for."""
+
+
+class DeviceTokens:
+    """Makes and checks tokens of devices."""
+
+    def __init__(self, rows: TokenRows, now_ms: Callable[[], int]) -> None:
+        self._rows = rows
+        self._now_ms = now_ms
+
+    def issue(self, device: str) -> str:
+        """Return a new token of a device. It is shown this once and kept as a digest."""
+        if not _DEVICE.match(device):
+            raise InputError(f"device {device[:40]!r}: give a name of 1 to 200 printable characters")
+        token_id = secrets.token_hex(8)
+        token = f"cld_{token_id}_{secrets.token_urlsafe(32)}"
+        digest = hashlib.sha256(token.encode()).digest()
+        self._rows.add(token_id, device, digest, self._now_ms())
+        return token
+
+    def device_of(self, token: str) -> str | None:
+        """Return the device that a token belongs to; None when it is nobody's."""
+        match = _TOKEN.match(token)
+        row = self._rows.find(match[1]) if match else None
+        digest = hashlib.sha256(token.encode()).digest()
+        # Compared in the same time whether or not there is such a token.
+        if hmac.compare_digest(digest, row.digest if row is not None else bytes(32)) and row is not None:
+            return row.device
+        return None
+
+    def revoke(self, device: str) -> int:
+        """Make all tokens of a device worthless."""
+        return self._rows.remove(device)
+
+    def listed(self) -> Sequence[TokenRow]:
+        """Return what is known of all tokens."""
+        return self._rows.tokens()
+
+    def trust_subject(self, subject: str, device: str) -> None:
+        """Let the subject of a verified client certificate stand for a device."""
+        self._rows.set_subject(subject, device)
+
+    def device_of_subject(self, subject: str) -> str | None:
+        """Return the device that a verified client certificate stands for."""
+        return self._rows.device_of_subject(subject)
+
+
+class Access:
+    """Turns credentials into a principal."""
+
+    def __init__(self, devices: DeviceTokens, admin_token: str = "") -> None:
+        self._devices = devices
+        self._admin = hashlib.sha256(admin_token.encode()).digest() if admin_token else b""
+
+    def principal(self, authorization: str | None, tls_subject: str | None = None) -> Principal | None:
+        """Return who an ``Authorization`` header, or else a verified client certificate, stands for; None if nobody."""
+        token = credentials_of(authorization)
+        if token is not None:
+            return self.of_token(token)
+        device = self._devices.device_of_subject(tls_subject) if tls_subject else None
+        return None if device is None else Principal(name=device, device=device)
+
+    def of_token(self, token: str) -> Principal | None:
+        """Return who a token stands for."""
+        digest = hashlib.sha256(token.encode()).digest()
+        if self._admin and hmac.compare_digest(digest, self._admin):
+            return Principal(name="administrator", may_write=True)
+        device = self._devices.device_of(token)
+        return None if device is None else Principal(name=device, device=device)
+
+
+def credentials_of(authorization: str | None) -> str | None:
+    """Return the token of ``Bearer TOKEN``, or of Basic credentials as password; None when there is none."""
+    if not authorization or len(authorization) > 8192:
+        return None
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip() or None
+    if scheme.lower() == "basic":
+        try:
+            decoded = base64.b64decode(rest.strip(), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return decoded.partition(":")[2] or None
+    return None
