@@ -226,9 +226,10 @@ class Inbox:
         if self.dead_letters is None:
             raise InputError("no dead-letter store is set up")
         wanted = set(numbers)
+        first = min(wanted, default=1)
         letters = [
             found
-            for found in self.dead_letters.read(after=min(wanted, default=1) - 1, limit=max(wanted, default=0) + 1)
+            for found in self.dead_letters.read(after=first - 1, limit=max(wanted, default=1) - first + 1)
             if found.number in wanted and found.stream
         ]
         store = self.dead_letters

@@ -13,7 +13,7 @@ from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
 from cityloop.kernel.quarantine import QUARANTINED, Fault
 from cityloop.kernel.readings import DataKind
 
-__all__ = ["RING", "judge_rows"]
+__all__ = ["GONE", "RING", "judge_rows"]
 
 U16 = npt.NDArray[np.uint16]
 U64 = npt.NDArray[np.uint64]
@@ -21,6 +21,9 @@ F32 = npt.NDArray[np.float32]
 
 RING = 8
 """Readings of a stream that a duplicate is looked for among."""
+
+GONE = -2
+"""Owner of a row that is no stream's, or no longer."""
 
 NO_INSTANT: int = -(2**63)
 _CONTROL = int(DataKind.CONTROL)
@@ -96,7 +99,7 @@ def judge_rows(
             observed[row] = now_ms
         at = observed[row]
         wrong = 0
-        if s < 0 or s >= streams:
+        if s < 0 or s >= streams or owner[s] == GONE:
             wrong |= _UNKNOWN
         else:
             who = writer[0] if one_writer else writer[row]

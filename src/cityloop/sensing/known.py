@@ -6,7 +6,9 @@ import threading
 from collections.abc import Sequence
 
 from cityloop.kernel.columns import F64, I32
+from cityloop.kernel.errors import InputError
 from cityloop.kernel.readings import StreamTable
+from cityloop.sensing.judging import GONE
 from cityloop.sensing.quality import Watch
 from cityloop.wire.arrow import ArrowPack, name_bytes
 from cityloop.wire.units import conversion
@@ -43,11 +45,19 @@ class Known:
                 columns.low[:count], columns.high[:count], columns.kind[:count], columns.interval_s[:count]
             )
             for row in (*changed, *range(self._owners_known, count)):
-                owner = self.streams.device_of(row)
-                self._watch.owner[row] = self.device(owner) if owner else ANY_DEVICE
+                self._watch.owner[row] = self._owner(row)
             if changed:
                 self._conversions.clear()
             self._owners_known = count
+
+    def _owner(self, row: int) -> int:
+        try:
+            self.streams.name_of(row)
+        except InputError:
+            # Given to no stream, or its stream was deleted: whoever writes it writes an unknown one.
+            return GONE
+        owner = self.streams.device_of(row)
+        return self.device(owner) if owner else ANY_DEVICE
 
     def refresh_if_grown(self) -> None:
         """Take over rows added since the last call."""

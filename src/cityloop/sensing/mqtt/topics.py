@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cityloop.kernel.errors import InputError
 from cityloop.kernel.readings import Done
 from cityloop.sensing.inbox import Inbox, Taken
 from cityloop.sensing.live import Latest
@@ -81,7 +82,12 @@ class ReadingTopics:
         """Yield each stream's own topic."""
         name_of = self._inbox.known.streams.name_of
         for row in rows:
-            yield (PREFIX + name_of(row)).encode(), row
+            try:
+                name = name_of(row)
+            except InputError:
+                # A row that is no stream's.
+                continue
+            yield (PREFIX + name).encode(), row
 
     def changed(self, latest: Latest) -> Iterable[tuple[str, bytes]]:
         """Yield the newest readings."""
@@ -99,10 +105,8 @@ class ReadingTopics:
             row = streams.row_of(topic_filter[len(PREFIX) :])
             rows = np.array([] if row is None else [row], np.int32)
         else:
-            rows = np.arange(len(streams), dtype=np.int32)
-            if topic_filter not in ("readings/#", "#"):
-                names = (PREFIX + streams.name_of(row) for row in rows.tolist())
-                rows = rows[np.fromiter((matches(topic_filter, name) for name in names), np.bool_, len(rows))]
+            topics = self.reading_topics(range(len(streams)))
+            rows = np.array([row for topic, row in topics if matches(topic_filter, topic.decode())], np.int32)
         live.grow(len(streams))
         latest = live.latest(rows)
         heard = np.isfinite(latest.value)
