@@ -15,10 +15,13 @@ import numpy.typing as npt
 
 from cityloop.kernel.columns import BOOL, I32, I64
 
-__all__ = ["FOREVER", "Arrays", "Fleet", "Plan", "Problem", "arrays_of"]
+__all__ = ["FOREVER", "MUST", "Arrays", "Fleet", "Plan", "Problem", "arrays_of"]
 
 FOREVER = 1 << 40
 """A tick after everything."""
+
+MUST = 20_000_000
+"""Prize from which on a client has to be served: leaving it out is never worth it."""
 
 MAX_BREAKS = 2
 
@@ -77,7 +80,7 @@ class Problem:
     demand: I64
     """Shape (n_nodes, n_dims)."""
     prize: I64
-    """Cost of leaving a client out, in units of distance."""
+    """Cost of leaving a client out, in units of distance; ``MUST`` where it may not be left out."""
     fleet: Fleet
     queue: I32
     """Wait before service at a reload site by arrival slot, shape (n_reloads, n_slots). [tick]"""

@@ -43,6 +43,8 @@ class Routes(NamedTuple):
     position_of: I32
     scratch: I64
     filled: I64
+    sites: I32
+    """Positions of the reload sites, shape (n_vehicles, max_length), their number in the last column."""
     work: I64
     """Tables of the placing of reload sites, shape (6, max_length)."""
 
@@ -56,7 +58,7 @@ def new_routes(problem: Arrays, max_length: int) -> Routes:
         np.zeros((v, max_length), i32), np.zeros(v, i32), np.zeros((v, k, max_length), i64),
         np.zeros((v, k, max_length), i64), np.zeros((v, max_length, d), i64), np.zeros((v, max_length, d), i64),
         np.zeros((v, d), i64), np.zeros(v, i64), np.zeros(v, i32), np.full(n, -1, i32), np.full(n, -1, i32),
-        np.zeros(4, i64), np.zeros(d, i64), np.zeros((6, max_length), i64),
+        np.zeros(4, i64), np.zeros(d, i64), np.zeros((v, max_length), i32), np.zeros((6, max_length), i64),
     )  # fmt: skip
 
 
@@ -127,6 +129,7 @@ def refresh(problem: Any, routes: Any, v: int) -> bool:
         routes.prefix[v, 0, d] = problem.load[v, d]
         routes.total[v, d] = problem.load[v, d]
     stops, cost = 0, np.int64(0)
+    routes.sites[v, -1] = 0
     for p in range(1, size):
         before, node = nodes[p - 1], nodes[p]
         cost += problem.distance[before, node]
@@ -145,6 +148,9 @@ def refresh(problem: Any, routes: Any, v: int) -> bool:
             stops += 1
             routes.vehicle_of[node] = v
             routes.position_of[node] = p
+        elif p < size - 1:
+            routes.sites[v, routes.sites[v, -1]] = p
+            routes.sites[v, -1] += 1
         drive = problem.duration[before, node]
         for k in range(states):
             arrive = routes.leave[v, k, p - 1] + drive

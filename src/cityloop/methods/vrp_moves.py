@@ -19,6 +19,7 @@ import numpy.typing as npt
 from numba import njit
 
 from cityloop.kernel.columns import F64, I8, I32, I64
+from cityloop.methods.vrp import MUST
 from cityloop.methods.vrp_kernel import COMPILED, chain_fits, place_reloads, refresh
 
 __all__ = ["Store", "anneal", "insert_client", "total_cost"]
@@ -28,6 +29,7 @@ LONGEST_STRING = 10
 SPLIT_SHARE = 0.5
 SPLIT_KEEP = 0.01
 BLINK = 0.01
+TRIED_AGAIN = 12
 
 
 class Store(NamedTuple):
@@ -53,6 +55,8 @@ class Store(NamedTuple):
     move_cost: I64
     """Cost of serving a client with another vehicle than ``home``, one entry."""
     pick: I64
+    missed: I64
+    """How often a client that must be served was left out."""
     figures: I64
     """Cost now, best cost, iterations done."""
 
@@ -261,12 +265,19 @@ def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: boo
                     _try_place(problem, routes, store, u, v, p)
             empty_kinds += 1
             continue
-        for p in range(size - 1):
-            node = routes.nodes[v, p]
-            beside = p == 0 or p >= size - 3 or node < problem.first_client
-            beside = beside or routes.nodes[v, p + 1] < problem.first_client
-            if (everywhere or beside) and _draw(store.dice) >= blink:
+        if everywhere:
+            for p in range(size - 1):
                 _try_place(problem, routes, store, u, v, p)
+            continue
+        _try_place(problem, routes, store, u, v, 0)
+        for i in range(routes.sites[v, -1]):
+            p = routes.sites[v, i]
+            if _draw(store.dice) >= blink:
+                _try_place(problem, routes, store, u, v, p - 1)
+            if _draw(store.dice) >= blink:
+                _try_place(problem, routes, store, u, v, p)
+        if routes.sites[v, -1] == 0:
+            _try_place(problem, routes, store, u, v, size - 2)
     if not everywhere:
         for i in range(problem.near.shape[1]):
             w = problem.near[u, i]
@@ -285,9 +296,15 @@ def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: boo
 @njit(**COMPILED)
 def _recreate(problem: Any, routes: Any, store: Any, count: int) -> None:
     """Put the pool and the clients left out back, in one of five orders."""
-    for i in range(store.out[-1]):
-        store.pool[count] = store.out[i]
+    out = store.out[-1]
+    tried = min(out, TRIED_AGAIN)
+    for i in range(tried):
+        j = i + int(_draw(store.dice) * (out - i))
+        store.pool[count], store.out[j] = store.out[j], store.out[i]
         count += 1
+    left = out - tried
+    for i in range(left):
+        store.out[i] = store.out[tried + i]
     way = _draw(store.dice) * 11.0
     order = store.order
     depot = problem.start[0]
@@ -310,13 +327,22 @@ def _recreate(problem: Any, routes: Any, store: Any, count: int) -> None:
             order[j + 1], store.pool[j + 1] = order[j], store.pool[j]
             j -= 1
         order[j + 1], store.pool[j + 1] = key, u
-    left = 0
     for i in range(count):
         u = store.pool[i]
         if not insert_client(problem, routes, store, u, False, BLINK):
             store.out[left] = u
             left += 1
     store.out[-1] = left
+
+
+@njit(**COMPILED)
+def _missed(problem: Any, store: Any, out: Any) -> int:
+    """Return how hard the clients left out have proved to place; those that may stay out do not count."""
+    missed = np.int64(0)
+    for i in range(out[-1]):
+        if problem.prize[out[i]] >= MUST:
+            missed += store.missed[out[i]]
+    return missed
 
 
 @njit(**COMPILED)
@@ -375,7 +401,13 @@ def anneal(problem: Any, routes: Any, store: Any, iterations: int, hot: float, c
             if store.touched[v]:
                 legal = place_reloads(problem, routes, v) and legal
         fresh = total_cost(problem, routes, store)
-        if legal and fresh < cost - heat * np.log(max(_draw(store.dice), 1e-300)):
+        better = fresh < cost - heat * np.log(max(_draw(store.dice), 1e-300))
+        if 0 < store.saved_out[-1] <= TRIED_AGAIN and not better:
+            # While some stay out, those that are easy to place make room for those that have long been hard to.
+            better = _missed(problem, store, store.out) < _missed(problem, store, store.saved_out)
+        for j in range(store.out[-1]):
+            store.missed[store.out[j]] += 1
+        if legal and better:
             cost = fresh
             if cost < store.figures[1]:
                 store.figures[1] = cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from cityloop.domains.refuse.schema import Breaks, Depots, Metric, RoundCase, Stops, Tips, Travel, Trucks
 from cityloop.kernel.errors import InputError
 
-__all__ = ["METRES_PER_MILE", "read_kim"]
+__all__ = ["METRES_PER_MILE", "PUBLISHED", "Published", "read_kim"]
 
 METRES_PER_FOOT = 0.3048
 METRES_PER_MILE = 1609.344
@@ -102,3 +103,24 @@ def _window(rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> tuple[np
 
 def _ids(rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> tuple[str, ...]:
     return tuple(str(int(number)) for number in rows[:, 0])
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The best published value of an instance."""
+
+    trucks: int
+    distance: float
+    source: str
+
+
+_BENJAMIN = "Benjamin and Beasley, Computers & Operations Research 37(12), 2010"
+_BUHRKAL = "Buhrkal, Larsen and Ropke, Procedia - Social and Behavioral Sciences 39, 2012"
+PUBLISHED: dict[str, Published] = {
+    f"{stops}_stop.txt": Published(trucks, miles, f"{_BENJAMIN}; {_BUHRKAL}")
+    for stops, trucks, miles in (
+        (102, 3, 174.5), (277, 3, 447.6), (335, 6, 182.1), (444, 11, 78.3), (1051, 17, 2250.5),
+        (1599, 13, 1170.2), (1932, 16, 1128.7),
+    )
+}  # fmt: skip
+"""By file name: trucks and miles, the better of the two papers."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from cityloop.domains.refuse.schema import Metric, RoundCase
 from cityloop.kernel.columns import BOOL, F64, I32, I64
-from cityloop.methods.vrp import FOREVER, Fleet, Problem
+from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem
 
 __all__ = ["TICKS_PER_S", "UNITS_PER_M", "metres_between", "problem_of"]
 
@@ -14,8 +14,6 @@ TICKS_PER_S = 1000
 UNITS_PER_M = 10
 _ML_PER_M3 = 1e6
 _G_PER_KG = 1e3
-_MUST = 20_000_000
-"""Prize of a stop that must be served: 2,000 km of driving."""
 
 
 def metres_between(case: RoundCase) -> F64:
@@ -55,7 +53,7 @@ def problem_of(case: RoundCase) -> Problem:
         ]
     )
     must = np.isnan(case.stops.prize_m)
-    prize = np.where(must, _MUST, np.rint(np.nan_to_num(case.stops.prize_m) * UNITS_PER_M))
+    prize = np.where(must, MUST, np.rint(np.nan_to_num(case.stops.prize_m) * UNITS_PER_M))
     queue_s = case.queue_s if case.queue_s.size else np.zeros((tips, 1))
     return Problem(
         n_depots=depots + extra,

@@ -1,0 +1,153 @@
+"""Measure routing on published instances: solve, check with the separate checker, write plan and figures."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cityloop.domains.refuse.checker import Report, check_plan
+from cityloop.domains.refuse.plan_file import METRES_PER_UNIT, plan_to_json
+from cityloop.domains.refuse.routes.problem import problem_of
+from cityloop.domains.refuse.routes.timing import plan_of
+from cityloop.domains.refuse.schema import RoundCase, RoundPlan
+from cityloop.kernel.errors import CityloopError
+from cityloop.methods.vrp import Plan, Problem
+from cityloop.methods.vrp_search import SearchParams, improve
+from cityloop.studies.refuse_instances import PUBLISHED, read_kim
+
+__all__ = ["Budget", "Solved", "bench_instance", "fewest_trucks", "solve_case", "write_result"]
+
+_ALONE_SHARE = 0.6
+"""Part of the time that the searches run apart, before both go on from the better plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long to search, and on how many cores."""
+
+    seconds: float
+    workers: int = 2
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A checked plan and what it took."""
+
+    plan: RoundPlan
+    report: Report
+    iterations: int
+    wall_s: float
+
+
+def solve_case(case: RoundCase, budget: Budget, told: Callable[[str], None] = lambda text: None) -> Solved:
+    """Plan a case within a time limit and have the plan checked.
+
+    Raises
+    ------
+    CityloopError
+        When the checker finds fault: such a plan is not handed out.
+    """
+    begun = time.monotonic()
+    problem = problem_of(case)
+    best = _search(problem, budget, begun, told)
+    plan = plan_of(case, problem, best)
+    report = check_plan(case, plan)
+    if report.faults:
+        raise CityloopError(f"{case.name}: the checker refuses the plan: {report.faults[0]}")
+    return Solved(plan, report, best.iterations, time.monotonic() - begun)
+
+
+def _search(problem: Problem, budget: Budget, begun: float, told: Callable[[str], None]) -> Plan:
+    if budget.workers == 1:
+        return _work((problem, (), budget.seed, 0.0, 1.0, begun, budget.seconds))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(budget.workers, mp_context=context) as pool:
+        starts: list[tuple[tuple[int, ...], ...]] = [()] * budget.workers
+        best: Plan | None = None
+        iterations = 0
+        for low, high in ((0.0, _ALONE_SHARE), (_ALONE_SHARE, 1.0)):
+            jobs = [
+                (problem, start, budget.seed + 1000 * row, low, high, begun, budget.seconds)
+                for row, start in enumerate(starts)
+            ]
+            plans = list(pool.map(_work, jobs))
+            iterations += sum(plan.iterations for plan in plans)
+            best = min([*plans, *([best] if best else [])], key=lambda plan: plan.cost)
+            told(f"{100 * high:.0f} % of the time: cost {best.cost}, {len(best.left_out)} stops left out")
+            starts = [best.routes] * budget.workers
+    assert best is not None
+    return Plan(best.routes, best.left_out, best.cost, iterations)
+
+
+def _work(job: tuple[Problem, tuple[tuple[int, ...], ...], int, float, float, float, float]) -> Plan:
+    problem, start, seed, low, high, begun, seconds = job
+
+    def progress(iteration: int) -> float:
+        # The search cools over the whole budget; this job ends at its own part of it.
+        share = (time.monotonic() - begun) / seconds
+        return 1.0 if share >= high else min(max(share, low), 0.999)
+
+    return improve(problem, start, progress, np.random.default_rng(seed), SearchParams())
+
+
+def write_result(case: RoundCase, solved: Solved, best_known: float | None, out: Path | None, plan: Path | None) -> dict[str, Any]:
+    """Write the figures and the plan, and return the figures."""
+    distance = solved.report.metres / METRES_PER_UNIT[case.unit]
+    figures: dict[str, Any] = {
+        "instance": case.name,
+        "distance": round(distance, 4),
+        "unit": case.unit,
+        "trucks": solved.report.trucks,
+        "stops": solved.report.stops,
+        "left_out": len(solved.plan.left_out),
+        "legal": solved.report.legal,
+        "best_known": best_known,
+        "gap_pct": None if best_known is None else round(100 * (distance / best_known - 1), 3),
+        "iterations": solved.iterations,
+        "wall_s": round(solved.wall_s, 1),
+    }
+    if out is not None:
+        out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if plan is not None:
+        plan.write_text(json.dumps(plan_to_json(case, solved.plan)) + "\n", encoding="utf-8")
+    return figures
+
+
+def bench_instance(
+    path: Path,
+    trucks: int | None,
+    budget: Budget,
+    out: Path | None,
+    plan: Path | None,
+    told: Callable[[str], None],
+) -> dict[str, Any]:
+    """Read a published instance, plan it, check it and write what was found."""
+    published = PUBLISHED.get(path.name)
+    fleet = trucks or (published.trucks if published else fewest_trucks(path, budget, told))
+    case = read_kim(path, fleet)
+    solved = solve_case(case, budget, told)
+    return write_result(case, solved, published.distance if published else None, out, plan)
+
+
+def fewest_trucks(path: Path, budget: Budget, told: Callable[[str], None]) -> int:
+    """Return the smallest fleet for which a short search serves every stop, from the volume's bound upwards."""
+    probe = read_kim(path, 1)
+    low = int(np.ceil(probe.stops.volume_m3.sum() / probe.trucks.daily_volume_m3[0] - 1e-9))
+    for fleet in range(max(low, 1), len(probe.stop_ids) + 1):
+        problem = problem_of(read_kim(path, fleet))
+        begun = time.monotonic()
+        seconds = max(1.0, 0.05 * budget.seconds)
+        plan = _work((problem, (), budget.seed, 0.0, 1.0, begun, seconds))
+        told(f"{fleet} trucks: {len(plan.left_out)} stops left out")
+        if not plan.left_out:
+            return fleet
+    return len(probe.stop_ids)
