@@ -17,6 +17,7 @@ __all__ = ["ALL_SECTIONS", "Board", "sections_of"]
 
 ALL_SECTIONS = frozenset(kind for kind in Kind if kind is not Kind.SENSORS)
 _KEPT_FRAMES = 64
+_FULL_BYTES = 18_000
 
 
 def sections_of(tick: Tick, pace_links: int) -> dict[tuple[Kind, int], Section]:
@@ -65,8 +66,8 @@ class Board:
         self.fault = ""
         """Why the city does not run at the moment."""
         self._sections: dict[tuple[Kind, int], Section] = {}
-        self._changed: frozenset[tuple[Kind, int]] = frozenset()
-        self._frames: OrderedDict[tuple[int, frozenset[Kind], bool], bytes] = OrderedDict()
+        self._since: dict[tuple[Kind, int], int] = {}
+        self._frames: OrderedDict[tuple[int, int, frozenset[Kind]], bytes] = OrderedDict()
         self._news = asyncio.Event()
         self._heard_s = 0.0
         self._truth: dict[str, bytes] = {}
@@ -86,9 +87,9 @@ class Board:
             # Between two steps nobody moved: what the map shows stays.
             tick = _with_shown(tick, self._truth)
         before, after = self._sections, sections_of(tick, self.links)
-        self._changed = frozenset(key for key, one in after.items() if before.get(key) != one)
-        self._sections, self.tick = after, tick
         self._number += 1
+        self._since.update({key: self._number for key, one in after.items() if before.get(key) != one})
+        self._sections, self.tick = after, tick
         self._heard_s = time.monotonic()
         self.fault = ""
         if not tick.at_once:
@@ -120,15 +121,19 @@ class Board:
         return True
 
     def frame(self, last: int, want: frozenset[Kind]) -> bytes:
-        """Return the newest frame for a client that has the one numbered ``last``."""
-        full = last != self._number - 1
-        key = (self._number, want, full)
+        """Return what changed for a client that has the frame numbered ``last``; everything where that is 0."""
+        last = max(last, 0)
+        key = (self._number, last, want)
         made = self._frames.get(key)
         if made is None and self.tick is not None:
-            keys = self._sections if full else self._changed
-            chosen = [self._sections[one] for one in sorted(keys) if one[0] in want]
+            keys = [one for one in sorted(self._sections) if one[0] in want and self._since[one] > last]
+            size = sum(len(self._sections[one].payload) for one in keys)
+            if last == 0 and size > _FULL_BYTES:
+                # A frame stays under its bound: vehicles move, and come with the next one anyway.
+                keys = [one for one in keys if one[0] is not Kind.VEHICLES]
+            chosen = [self._sections[one] for one in keys]
             made = encode_frame(
-                self._number, self.tick.at_ms, self.pace, chosen, full=full, unplugged=self.tick.unplugged
+                self._number, self.tick.at_ms, self.pace, chosen, full=last == 0, unplugged=self.tick.unplugged
             )
             self._frames[key] = made
             while len(self._frames) > _KEPT_FRAMES:

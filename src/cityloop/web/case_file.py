@@ -41,8 +41,7 @@ async def case_file(desk: Desk, request: Request, who: Principal) -> Response:
 def _place(desk: Desk, request: Request) -> int:
     places = desk.city.layout.junctions
     if request.query_params.get("junction"):
-        row = number(request, "junction", 0, 0, max(len(places.x_m) - 1, 0))
-        return row
+        return number(request, "junction", 0, 0, max(len(places.x_m) - 1, 0))
     try:
         x_m, y_m = float(request.query_params["x_m"]), float(request.query_params["y_m"])
     except (KeyError, ValueError):

@@ -61,7 +61,8 @@ def _page(desk: Desk) -> Response:
 
 async def asset(desk: Desk, request: Request, who: Principal | None) -> Response:
     """Hand out one file of the dashboard, compressed beforehand where that was done."""
-    return await asyncio.to_thread(_asset, desk, request.path_params["path"], request.headers.get("accept-encoding", ""))
+    accepted = request.headers.get("accept-encoding", "")
+    return await asyncio.to_thread(_asset, desk, request.path_params["path"], accepted)
 
 
 def _asset(desk: Desk, name: str, accepted: str) -> Response:

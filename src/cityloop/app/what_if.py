@@ -1,0 +1,224 @@
+"""What-if runs: the city as it is and as it would be, paired over seeds, in child processes that can be cancelled."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cityloop.kernel.errors import CityloopError, InputError
+from cityloop.methods.statistics import compare_paired
+
+__all__ = ["WhatIf", "WhatIfSpec"]
+
+_ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-pressure", "brain")
+_MOST_KEPT = 50
+
+
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What would be otherwise."""
+
+    close_edge: str | None = None
+    demand: float = 1.0
+    control: str = "brain"
+    baseline: str = "fixed"
+
+
+class WhatIfSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A what-if run."""
+
+    kind: str = "what-if"
+    change: Change = Change()
+    minutes: float = 10.0
+    seeds: tuple[int, ...] = (11, 12)
+
+
+class WhatIf:
+    """Runs one job after the other; owns their processes, which die with this one."""
+
+    def __init__(self, city: str, folder: Path, edges: tuple[str, ...], tell: Callable[[dict[str, Any]], None]) -> None:
+        self._city, self._folder, self._edges, self._tell = city, folder, frozenset(edges), tell
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self._jobs: dict[str, dict[str, Any]] = {}
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._closed = False
+
+    def start(self, spec: Mapping[str, Any], by: str) -> dict[str, Any]:
+        """Check a job and put it in the queue."""
+        try:
+            asked = msgspec.convert(dict(spec), WhatIfSpec)
+        except msgspec.ValidationError as error:
+            raise InputError(f"what-if: {error}") from error
+        self._check(asked)
+        job: dict[str, Any] = {
+            "id": secrets.token_hex(6), "kind": asked.kind, "by": by, "spec": msgspec.to_builtins(asked),
+            "status": "queued", "progress": 0.0, "text": "waiting for its turn", "result": None,
+        }  # fmt: skip
+        with self._lock:
+            waiting = sum(one["status"] in ("queued", "running") for one in self._jobs.values())
+            if waiting >= 5:
+                raise InputError("what-if: five runs are waiting already; cancel one, or wait")
+            self._jobs[job["id"]] = job
+            for old in list(self._jobs)[:-_MOST_KEPT]:
+                del self._jobs[old]
+        threading.Thread(target=self._work, args=(job, asked), name="what-if", daemon=True).start()
+        return dict(job)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return every job, the newest first."""
+        return [dict(job) for job in reversed(self._jobs.values())]
+
+    def get(self, job_id: str) -> dict[str, Any] | None:
+        """Return one job."""
+        job = self._jobs.get(job_id)
+        return None if job is None else dict(job)
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job; tell whether it still could be."""
+        job = self._jobs[job_id]
+        if job["status"] not in ("queued", "running"):
+            return False
+        running = job["status"] == "running"
+        job.update(status="cancelled", text="cancelled")
+        if running:
+            self._end_process()
+        self._tell(dict(job))
+        return True
+
+    def close(self) -> None:
+        """End whatever runs."""
+        self._closed = True
+        for job in self._jobs.values():
+            if job["status"] in ("queued", "running"):
+                job.update(status="cancelled", text="the server ended")
+        self._end_process()
+
+    def _end_process(self) -> None:
+        process = self._process
+        if process is not None and process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+
+    def _check(self, asked: WhatIfSpec) -> None:
+        change = asked.change
+        if asked.kind != "what-if":
+            raise InputError(f"kind: {asked.kind!r} is not what-if")
+        for name, arm in (("control", change.control), ("baseline", change.baseline)):
+            if arm not in _ARMS:
+                raise InputError(f"change.{name}: {arm!r} is not one of {', '.join(_ARMS)}")
+        if not 0.1 <= change.demand <= 3.0:
+            raise InputError(f"change.demand: {change.demand:g}; give 0.1 to 3")
+        if change.close_edge is not None and change.close_edge not in self._edges:
+            raise InputError(f"change.close_edge: the network has no edge {change.close_edge!r}")
+        if not 2 <= asked.minutes <= 60:
+            raise InputError(f"minutes: {asked.minutes:g}; give 2 to 60")
+        if not 2 <= len(asked.seeds) <= 10 or len(set(asked.seeds)) < len(asked.seeds) or min(asked.seeds) < 0:
+            raise InputError("seeds: give 2 to 10 different seeds of 0 or more; an interval needs two")
+
+    def _work(self, job: dict[str, Any], asked: WhatIfSpec) -> None:
+        with self._turn:
+            if job["status"] != "queued" or self._closed:
+                return
+            job.update(status="running", text="preparing")
+            self._tell(dict(job))
+            try:
+                result = self._run(job, asked)
+                if job["status"] == "running":
+                    job.update(status="done", progress=1.0, text="done", result=result)
+            except (CityloopError, OSError, ValueError, KeyError) as error:
+                if job["status"] == "running":
+                    job.update(status="failed", text=" ".join(str(error).split())[:500])
+            shutil.rmtree(self._folder / job["id"], ignore_errors=True)
+            self._tell(dict(job))
+
+    def _run(self, job: dict[str, Any], asked: WhatIfSpec) -> dict[str, Any]:
+        folder = self._folder / job["id"]
+        folder.mkdir()
+        city = self._city
+        if asked.change.close_edge is not None:
+            from cityloop.cities.sumo.closure import city_with_closure
+
+            city = str(city_with_closure(self._city, asked.change.close_edge, folder / "city"))
+        worlds = {
+            "as it is": (self._city, asked.change.baseline, 1.0),
+            "as it would be": (city, asked.change.control, asked.change.demand),
+        }
+        delays: dict[str, list[float]] = {name: [] for name in worlds}
+        done, total = 0, len(worlds) * len(asked.seeds)
+        for seed in asked.seeds:
+            for name, (where, arm, scale) in worlds.items():
+                job.update(progress=done / total, text=f"{name}: {arm}, seed {seed}")
+                self._tell(dict(job))
+                out = folder / f"{done}"
+                delays[name].append(self._one(where, arm, seed, scale, asked.minutes, out))
+                done += 1
+        found = compare_paired(delays["as it would be"], delays["as it is"])
+        interval = found.difference.interval
+        return {
+            "arms": {
+                name: {"control": arm, "demand": scale, "delay_s": delays[name]}
+                for name, (_, arm, scale) in worlds.items()
+            },
+            "paired": {
+                "delay_s": {
+                    "mean": found.difference.mean,
+                    "low": None if interval is None else interval.low,
+                    "high": None if interval is None else interval.high,
+                    "n": found.n,
+                    "verdict": found.verdict.value,
+                }
+            },
+            "note": "mean delay of a vehicle by the simulator's own trip output; both worlds begin empty at the "
+            "configuration's begin, not from the traffic of this moment",
+        }
+
+    def _one(self, city: str, arm: str, seed: int, scale: float, minutes: float, out: Path) -> float:
+        if self._closed:
+            raise CityloopError("the server ended")
+        arguments = [
+            sys.executable, "-P", "-m", "cityloop", "run", city, "--control", arm, "--seed", str(seed),
+            "--scale", f"{scale:g}", "--end", f"{self._begin_s(city) + minutes * 60:g}", "--out", str(out), "--json",
+        ]  # fmt: skip
+        self._process = subprocess.Popen(
+            ["nice", "-n", "10", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        said, complained = self._process.communicate()
+        if self._process.returncode != 0:
+            last = (complained.strip().splitlines() or ["no word"])[-1]
+            raise CityloopError(last.removeprefix("cityloop: error: "))
+        shutil.rmtree(out, ignore_errors=True)
+        return float(json.loads(said.strip().splitlines()[-1])["mean_delay_s"])
+
+    @staticmethod
+    def _begin_s(city: str) -> float:
+        from cityloop.cities.sumo.folder import resolve_city
+
+        return resolve_city(city).begin_s
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process with its parent, however that ends."""
+    import ctypes
+
+    with contextlib.suppress(OSError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
