@@ -96,6 +96,15 @@ class StreamRegister:
         """Return the device that alone may write a stream; empty when none is named."""
         return self._devices.get(row, "")
 
+    def unit_of(self, row: int) -> str:
+        """Return the unit that a stream's values are in."""
+        if not self.exists(row):
+            raise InputError(f"there is no stream {row}")
+        with self._lock:
+            code = int(self._unit_code[row])
+            # Codes are given in the order in which units were first met.
+            return next(unit for unit, of in self._units.items() if of == code)
+
     def exists(self, row: int) -> bool:
         """Tell whether a row is a stream's."""
         return 0 < row < self._length and bool(self._alive[row])
