@@ -45,7 +45,7 @@ class _Record(msgspec.Struct):
     v: float | None = None
     vs: str | None = None
     vb: bool | None = None
-    vd: str | bytes | None = None
+    vd: Any = None
     s: float | None = None
     t: float = 0.0
     ut: float | None = None

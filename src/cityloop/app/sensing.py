@@ -1,0 +1,101 @@
+"""Wiring of sensing: which store, which stream table, which tokens, one inbox for all edges."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cityloop.engine.compiled import keep_compiled_apart
+from cityloop.kernel.readings import Readings
+from cityloop.sensing.access import Access, DeviceTokens
+from cityloop.sensing.http import Identify
+from cityloop.sensing.inbox import Inbox, Limits
+from cityloop.sensing.live import LiveState
+from cityloop.sensing.mqtt.broker import Authenticate
+from cityloop.storage.dead_letters import SqliteDeadLetters
+from cityloop.storage.device_tokens import DeviceTokenRows
+from cityloop.storage.metadata import Metadata
+from cityloop.storage.readings import ReadingsStore, StoreParams
+from cityloop.storage.streams import StreamRegister
+
+__all__ = ["OpenSensing", "authenticate_with", "identify_with", "open_sensing", "wall_ms"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSensing:
+    """What sensing is made of, opened over one data folder."""
+
+    metadata: Metadata
+    streams: StreamRegister
+    readings: Readings
+    letters: SqliteDeadLetters
+    live: LiveState
+    inbox: Inbox
+    access: Access
+    tokens: DeviceTokens
+
+
+def wall_ms() -> int:
+    """Return the wall clock. [ms]"""
+    return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def open_sensing(
+    data: Path, *, limits: Limits | None = None, store: StoreParams | None = None, admin_token: str = ""
+) -> Iterator[OpenSensing]:
+    """Open the store, the stream table and the inbox; the live state begins with the newest stored readings."""
+    keep_compiled_apart()
+    data.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as closing:
+        metadata = Metadata(data / "metadata.sqlite")
+        closing.callback(metadata.close)
+        streams = StreamRegister(metadata)
+        readings = ReadingsStore(data / "readings", params=store, kinds=lambda: streams.columns().kind)
+        closing.callback(readings.close)
+        letters = SqliteDeadLetters(data / "dead_letters.sqlite")
+        closing.callback(letters.close)
+        live = LiveState(len(streams))
+        live.update(readings.latest())
+        inbox = Inbox(readings, streams, live, now_ms=wall_ms, limits=limits, dead_letters=letters)
+        tokens = DeviceTokens(DeviceTokenRows(metadata), wall_ms)
+        yield OpenSensing(
+            metadata=metadata,
+            streams=streams,
+            readings=readings,
+            letters=letters,
+            live=live,
+            inbox=inbox,
+            access=Access(tokens, admin_token),
+            tokens=tokens,
+        )
+
+
+def identify_with(access: Access) -> Identify:
+    """Know the sender of a request by its ``Authorization`` header."""
+
+    def identify(scope: object) -> str | None:
+        assert isinstance(scope, dict)
+        headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        given = next((value.decode("latin-1") for name, value in headers if name == b"authorization"), None)
+        principal = access.principal(given)
+        if principal is None or not (principal.device or principal.may_write):
+            return None
+        return principal.device
+
+    return identify
+
+
+def authenticate_with(access: Access) -> Authenticate:
+    """Know an MQTT client by the token that it gives as its password."""
+
+    def authenticate(_client: str, _user: str | None, password: bytes | None) -> str | None:
+        principal = access.of_token(password.decode("utf-8", "replace")) if password else None
+        if principal is None or not (principal.device or principal.may_write):
+            return None
+        return principal.device
+
+    return authenticate

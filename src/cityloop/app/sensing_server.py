@@ -1,0 +1,98 @@
+"""A server of sensing alone: ``python -m cityloop.app.sensing_server FOLDER``. For measuring, and for trying devices.
+
+It prints one line of JSON with its ports and process once it listens, and counts on request at ``/ingest/counts``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from cityloop.app.sensing import authenticate_with, identify_with, open_sensing
+from cityloop.sensing.app import SensingService, sensing_app
+from cityloop.sensing.inbox import Limits
+from cityloop.storage.streams import Registration
+
+__all__ = ["raise_file_limit"]
+
+
+def raise_file_limit() -> None:
+    """Let this process hold as many connections as it is allowed to."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("folder", type=Path)
+    options.add_argument("--port", type=int, default=0)
+    options.add_argument("--mqtt-port", type=int, default=0)
+    options.add_argument("--streams", type=int, default=0, help="register streams sensor-000000 and so on")
+    options.add_argument("--control-streams", type=int, default=0, help="register streams control-000000 and so on")
+    options.add_argument("--token", default="measuring")
+    options.add_argument("--limit", type=float, default=None, help="readings taken a second")
+    given = options.parse_args()
+    raise_file_limit()
+    limits = Limits(readings_per_s=given.limit)
+    with open_sensing(given.folder, limits=limits, admin_token=given.token) as opened:
+        if given.streams and opened.streams.row_of("sensor-000000") is None:
+            opened.streams.register_many(_registrations(given.streams, given.control_streams))
+            opened.inbox.known.refresh_if_grown()
+        asyncio.run(_serve(opened, given.port, given.mqtt_port, given.token))
+
+
+def _registrations(count: int, control: int) -> list[Registration]:
+    from cityloop.kernel.readings import DataKind
+
+    plain = [
+        Registration(name=f"sensor-{row:06d}", unit="Cel", low=-50.0, high=60.0, interval_s=1.0) for row in range(count)
+    ]
+    return plain + [
+        Registration(name=f"control-{row:06d}", unit="1", interval_s=1.0, kind=DataKind.CONTROL)
+        for row in range(control)
+    ]
+
+
+async def _serve(opened: object, port: int, mqtt_port: int, token: str) -> None:
+    from cityloop.app.sensing import OpenSensing
+
+    assert isinstance(opened, OpenSensing)
+    authenticate = authenticate_with(opened.access)
+
+    def known(client: str, user: str | None, password: bytes | None) -> str | None:
+        # A fleet under measurement speaks for many devices with one token: each user is then a device.
+        device = authenticate(client, user, password)
+        return user if device == "" and user else device
+
+    identify = identify_with(opened.access)
+
+    def sender(scope: object) -> str | None:
+        assert isinstance(scope, dict)
+        device = identify(scope)
+        named = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-device"), "")
+        return named if device == "" else device
+
+    service = SensingService.over(opened.inbox, identify=sender, authenticate=known, mqtt_port=mqtt_port)
+    mqtt = await service.listener.start()
+    listening = socket.create_server(("127.0.0.1", port), backlog=2048)
+    config = uvicorn.Config(
+        sensing_app(service.ingest), log_level="warning", access_log=False, lifespan="off", server_header=False
+    )
+    told = {"port": listening.getsockname()[1], "mqtt_port": mqtt, "pid": os.getpid(), "token": token}
+    print(json.dumps(told), flush=True)
+    try:
+        await uvicorn.Server(config).serve(sockets=[listening])
+    finally:
+        await service.listener.close()
+
+
+if __name__ == "__main__":
+    main()
