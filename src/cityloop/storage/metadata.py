@@ -65,6 +65,9 @@ class Metadata:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connected: list[Connected] = []
+        self._told_of: dict[apsw.Connection, int] = {}
+        """How many of them each reader has been through."""
+
         self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
         self._permits = threading.BoundedSemaphore(_READERS)
         self._opened: list[apsw.Connection] = []
@@ -97,8 +100,9 @@ class Metadata:
                 connection = self._idle.get_nowait()
             except queue.Empty:
                 connection = self._open()
-                for connected in self._connected:
-                    connected(connection)
+            for connected in self._connected[self._told_of.get(connection, 0) :]:
+                connected(connection)
+            self._told_of[connection] = len(self._connected)
             connection.execute("BEGIN")
             try:
                 yield connection

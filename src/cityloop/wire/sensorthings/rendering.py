@@ -13,7 +13,7 @@ from cityloop.wire.sensorthings.records import Page, Record
 
 __all__ = ["dumps", "options_text", "plain_json", "render_data_array", "render_page", "render_record", "self_link"]
 
-_ALWAYS = {"resultTime", "result", "unitOfMeasurement"}
+_ALWAYS = {("Observation", "resultTime"), ("Observation", "result"), ("Datastream", "unitOfMeasurement")}
 """Shown though they are null: the standard has them mandatory."""
 
 _ARRAY_COMPONENTS = ("id", "phenomenonTime", "result", "resultTime", "resultQuality", "validTime", "parameters")
@@ -47,7 +47,7 @@ def render_record(record: Record, base: str, query: Query) -> dict[str, Any]:
         shown["@iot.id"] = record.id
         shown["@iot.selfLink"] = link
     for name, value in record.values.items():
-        if value is not None or name in _ALWAYS or name in chosen:
+        if value is not None or name in chosen or (record.entity.name, name) in _ALWAYS:
             shown[name] = _part(value, name, query.select) if name in chosen else value
     for navigation in record.entity.navigation:
         name = navigation.name
@@ -99,7 +99,7 @@ def options_text(query: Query) -> str:
     """Return options as they stand in an address."""
     # Brackets and commas may stand as they are; everything else that has a meaning of its own is escaped.
     return "&".join(
-        f"{name}={quote(value, safe=chr(39) + '(),/:$@*')}"
+        f"{name}={quote(value, safe=chr(39) + '(),/:$@*=')}"
         for name, _, value in (part.partition("=") for part in _options(query))
     )
 
