@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from cityloop.app.dying import die_with_parent
 from cityloop.kernel.errors import CityloopError, InputError
 from cityloop.methods.statistics import compare_paired
 
@@ -200,7 +201,7 @@ class WhatIf:
             text=True,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         said, complained = self._process.communicate()
         if self._process.returncode != 0:
@@ -215,10 +216,3 @@ class WhatIf:
 
         return resolve_city(city).begin_s
 
-
-def _die_with_parent() -> None:
-    """Ask Linux to end this process with its parent, however that ends."""
-    import ctypes
-
-    with contextlib.suppress(OSError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

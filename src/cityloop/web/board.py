@@ -31,7 +31,7 @@ def sections_of(tick: Tick, pace_links: int) -> dict[tuple[Kind, int], Section]:
 
     if "vehicles" in shown:
         put(Kind.VEHICLES, 6, shown["vehicles"], 1)
-    lamps = shown.get("lamps")
+    lamps = arrays.get("lamps_packed")
     if lamps is None and "lamps" in arrays:
         lamps = pack_nibbles(np.frombuffer(arrays["lamps"], np.uint8))
     if lamps is not None:

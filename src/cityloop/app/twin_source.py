@@ -1,0 +1,171 @@
+"""The twin as what runs beside the server: started in a process of its own, and again when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+import cityloop
+from cityloop.app import LEASED_ARMS
+from cityloop.app.city_source import CitySource, Hear, NoJobs, districts_of
+from cityloop.app.sensors import TwinSensors
+from cityloop.app.twin_child import ChildSpec
+from cityloop.app.what_if import WhatIf
+from cityloop.engine.pipe import Pipe, PipeClosedError
+from cityloop.kernel.errors import ConfigError
+from cityloop.web.board import Board
+from cityloop.web.events import Events
+from cityloop.web.ports import CityFacts, JobsPort, SensorsPort, TracePort
+from cityloop.wire.live import Died, Steering, Stop, decode_up, encode
+
+__all__ = ["twin_source"]
+
+_LONGEST_PAUSE_S = 30.0
+_STOP_LIMIT_S = 8.0
+
+
+class _TwinSource:
+    """Owns the running city's process, and the thread that listens to it."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self._spec = spec
+        self._pipe: Pipe | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._supervise, name="running-city", daemon=True)
+        self._hear: Hear | None = None
+        self._jobs: WhatIf | None = None
+
+    def start(self, hear: Hear) -> None:
+        self._hear = hear
+        self._thread.start()
+
+    def steer(self, steering: Steering) -> None:
+        pipe = self._pipe
+        if pipe is not None:
+            # A city that is just being started again is told everything when it begins.
+            with contextlib.suppress(PipeClosedError):
+                pipe.send(encode(steering))
+
+    def sensors(self, facts: CityFacts, board: Board, trace: TracePort) -> SensorsPort:
+        return TwinSensors(facts, board, trace)
+
+    def jobs(self, facts: CityFacts, events: Events) -> JobsPort:
+        if self._spec.control not in LEASED_ARMS:
+            return NoJobs()
+        folder = Path(self._spec.data) / "what-if"
+        self._jobs = WhatIf(self._spec.city, folder, facts.layout.names["edges"], lambda job: None)
+        return self._jobs
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._jobs is not None:
+            self._jobs.close()
+        pipe, process = self._pipe, self._process
+        if pipe is not None:
+            with contextlib.suppress(PipeClosedError):
+                pipe.send(encode(Stop()))
+        if process is not None:
+            try:
+                process.wait(_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _supervise(self) -> None:
+        pause_s = 1.0
+        while not self._closing.is_set():
+            began_s = time.monotonic()
+            what = self._run_once()
+            if self._closing.is_set():
+                return
+            assert self._hear is not None
+            self._hear(Died(what=what, at_ms=time.time_ns() // 1_000_000))
+            pause_s = 1.0 if time.monotonic() - began_s > 60.0 else min(pause_s * 2, _LONGEST_PAUSE_S)
+            self._closing.wait(pause_s)
+
+    def _run_once(self) -> str:
+        """Start the process and pass on what it says until it is gone; return why it went."""
+        assert self._hear is not None
+        here, there = socket.socketpair()
+        with there:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "cityloop.app.twin_child", str(there.fileno())],
+                pass_fds=[there.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=_environment(),
+            )
+        pipe = Pipe(here)
+        what = ""
+        try:
+            pipe.send(msgspec.msgpack.encode(self._spec))
+            self._pipe = pipe
+            while True:
+                message = decode_up(pipe.receive())
+                if isinstance(message, Died):
+                    what = message.what
+                else:
+                    self._hear(message)
+        except PipeClosedError:
+            pass
+        self._pipe = None
+        pipe.close()
+        try:
+            code = self._process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        return what or f"the running city's process ended with code {code}"
+
+
+def _environment() -> dict[str, str]:
+    source = str(Path(cityloop.__file__).parents[1])
+    path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")]))
+    # The child is one loop: more threads would only take the server's processor from it.
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def twin_source(
+    city: str, *, data: Path, pace: float, control: str, sensing: str, seed: int, scale: float, keep_days: float
+) -> tuple[CityFacts, CitySource]:
+    """Return a twin's facts, read here, and the source that will run it."""
+    from cityloop.cities.sumo.folder import resolve_city
+    from cityloop.cities.sumo.network import read_network
+    from cityloop.cities.sumo.shapes import read_shapes
+
+    case = resolve_city(city)
+    if control not in LEASED_ARMS:
+        raise ConfigError(f"--control {control}: give one of {', '.join(LEASED_ARMS)}")
+    network = read_network(case.net_file, sensing=sensing, walking_speed_mps=case.walking_speed_mps)
+    facts = CityFacts(
+        name=case.name,
+        case=city,
+        mode="simulation",
+        label=f"SIMULATION · {case.calibration_label()}",
+        zone=case.zone,
+        pace=pace,
+        layout=network.layout,
+        shapes=read_shapes(case.net_file, network),
+        districts=districts_of(network.layout),
+        domains=("traffic", "signals"),
+        acting=("signals",),
+    )
+    spec = ChildSpec(
+        city=city,
+        data=str(data.resolve()),
+        pace=pace,
+        control=control,
+        sensing=sensing,
+        seed=seed,
+        scale=scale,
+        keep_days=keep_days,
+    )
+    return facts, _TwinSource(spec)
