@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cityloop.kernel.batch import Batch, Quality, empty_batch
 from cityloop.kernel.columns import F64, I32, I64
 from cityloop.kernel.readings import ROLLUP_MS, RollUps
-from cityloop.storage.readings.order import pick
+from cityloop.storage.readings.order import pick, stored_order
 
 __all__ = ["Bins", "bins_of", "concat_bins", "empty_bins", "join_bins", "pick_bins", "rollups_of"]
 
@@ -67,9 +67,9 @@ def join_bins(parts: Sequence[Bins]) -> Bins:
     parts = [part for part in parts if len(part)]
     if len(parts) < 2:
         return parts[0] if parts else empty_bins()
-    whole = concat_bins(parts)
-    order = np.lexsort((whole.last_at_ms, whole.begin_ms, whole.stream))
-    whole = pick_bins(whole, order)
+    # Parts that follow one another in time are then already in order within each stream.
+    whole = concat_bins(sorted(parts, key=lambda part: int(part.begin_ms[0])))
+    whole = pick_bins(whole, stored_order(whole.stream, whole.begin_ms, whole.last_at_ms))
     first = _first_of_each(whole.stream, whole.begin_ms)
     if len(first) == len(whole):
         return whole

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import I32
+from cityloop.storage.readings.order import stored_order
 
 __all__ = ["Latest"]
 
@@ -34,12 +35,12 @@ class Latest:
             if not len(newer):
                 return
             stream = batch.stream[newer]
-            # Where a stream has several readings the last row written stays; it must be the newest of them.
             mark = np.arange(len(newer), dtype=np.int64)
-            first_of = np.empty(len(self._known), np.int64)
-            first_of[stream] = mark
-            if not (first_of[stream] == mark).all():
-                newer = newer[_newest_last(batch, newer)]
+            place = np.empty(len(self._known), np.int64)
+            place[stream] = mark
+            if not (place[stream] == mark).all():
+                # A stream has several readings: only the newest of each is to be written.
+                newer = newer[_newest(batch, newer)]
                 stream = batch.stream[newer]
             self._known[stream] = True
             held.observed_at_ms[stream] = batch.observed_at_ms[newer]
@@ -86,9 +87,12 @@ def _not_older(batch: Batch, held: Batch) -> npt.NDArray[np.bool_]:
     return np.asarray((batch.observed_at_ms > observed) | tied)
 
 
-def _newest_last(batch: Batch, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return an order in which a stream's newest reading comes behind its others."""
-    return np.lexsort((batch.received_at_ms[rows], batch.observed_at_ms[rows], batch.stream[rows]))
+def _newest(batch: Batch, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return which of the rows are the newest of their stream."""
+    order = stored_order(batch.stream[rows], batch.observed_at_ms[rows], batch.received_at_ms[rows])
+    stream = batch.stream[rows[order]]
+    last: npt.NDArray[np.bool_] = np.append(stream[1:] != stream[:-1], True)
+    return np.asarray(order[last])
 
 
 def _empty(rows: int) -> Batch:
@@ -99,4 +103,3 @@ def _empty(rows: int) -> Batch:
         np.zeros(rows, np.float64),
         np.zeros(rows, np.uint8),
     )
-

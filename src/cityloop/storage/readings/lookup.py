@@ -128,4 +128,3 @@ def _backwards(found: Batch) -> Batch:
     counts = np.diff(np.append(starts, len(found)))
     at = np.arange(len(found))
     return pick(found, np.repeat(2 * starts + counts - 1, counts) - at)
-

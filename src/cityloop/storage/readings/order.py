@@ -8,12 +8,12 @@ import numpy.typing as npt
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import I32, I64
 
-__all__ = ["clip_instants", "is_sorted", "pick", "sorted_batch", "span_mask"]
+__all__ = ["clip_instants", "is_sorted", "pick", "sorted_batch", "span_mask", "stored_order"]
 
 
 def sorted_batch(batch: Batch) -> Batch:
     """Return the readings in stored order; those that are alike in all three stay in order of arrival."""
-    return pick(batch, _order(batch.stream, batch.observed_at_ms, batch.received_at_ms))
+    return pick(batch, stored_order(batch.stream, batch.observed_at_ms, batch.received_at_ms))
 
 
 def is_sorted(batch: Batch) -> bool:
@@ -46,7 +46,8 @@ def clip_instants(*instants_ms: int) -> tuple[int, ...]:
     return tuple(min(max(int(instant), int(bounds.min)), int(bounds.max)) for instant in instants_ms)
 
 
-def _order(stream: I32, observed: I64, received: I64) -> npt.NDArray[np.int64]:
+def stored_order(stream: I32, observed: I64, received: I64) -> npt.NDArray[np.int64]:
+    """Return the rows in stored order; those that are alike in all three stay as they came."""
     # NumPy sorts 16-bit integers by radix: two passes over the halves of the row number are four times faster than one
     # sort of the whole, and readings mostly arrive in time order already.
     low = np.argsort((stream & 0xFFFF).astype(np.uint16), kind="stable")

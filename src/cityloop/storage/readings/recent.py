@@ -18,7 +18,8 @@ class StreamSet:
     def __init__(self, streams: I32) -> None:
         self.rows: I32 = np.unique(np.asarray(streams, np.int32))
         self.rows = self.rows[self.rows >= 0]
-        self._wanted = np.zeros(int(self.rows[-1]) + 1 if len(self.rows) else 1, bool)
+        # One place more than there are rows, where all greater ones end up: never wanted.
+        self._wanted = np.zeros(int(self.rows[-1]) + 2 if len(self.rows) else 1, bool)
         self._wanted[self.rows] = True
 
     def __len__(self) -> int:
@@ -39,8 +40,7 @@ class StreamSet:
         """Return which of these rows are asked for."""
         if len(self.rows) == 1:
             return np.asarray(stream == self.rows[0])
-        inside = stream <= self.high
-        return np.asarray(inside & self._wanted[np.where(inside, stream, 0)])
+        return np.asarray(self._wanted.take(stream, mode="clip"))
 
     def touches(self, low: int, high: int) -> bool:
         """Tell whether a stream from ``low`` to ``high``, inclusive, is asked for."""
@@ -56,6 +56,7 @@ class Recent:
         """The log file that holds the same rows."""
         self._columns = _columns(capacity)
         self._rows = 0
+        self._span = (np.iinfo(np.int64).max, np.iinfo(np.int64).min)
 
     def __len__(self) -> int:
         """Return the number of readings."""
@@ -69,6 +70,9 @@ class Recent:
             _copy(pick(self._columns, slice(0, begin)), grown, 0)
             self._columns = grown
         _copy(batch, self._columns, begin)
+        if len(batch):
+            low, high = int(batch.observed_at_ms.min()), int(batch.observed_at_ms.max())
+            self._span = (min(self._span[0], low), max(self._span[1], high))
         # Readers look at the count first: a row counts only once it is whole.
         self._rows = end
 
@@ -80,7 +84,8 @@ class Recent:
     def select(self, streams: StreamSet, begin_ms: int, end_ms: int) -> Batch:
         """Return the readings of some streams and a span, in stored order."""
         held = self.batch()
-        if not len(held) or not len(streams):
+        low, high = self._span
+        if not len(held) or not len(streams) or high < begin_ms or low >= end_ms:
             return empty_batch()
         rows = np.flatnonzero(streams.among(held.stream))
         found = pick(held, rows)

@@ -163,7 +163,8 @@ class TileReader:
         if not len(wanted):
             return empty_bins()
         found = self._decode(wanted)
-        return pick_bins(found, streams.among(found.stream) & span_mask(found.begin_ms, begin_ms, end_ms))
+        mask = streams.among(found.stream) & span_mask(found.begin_ms, begin_ms, end_ms)
+        return found if mask.all() else pick_bins(found, mask)
 
     def read_all(self) -> Bins:
         """Return every bin."""
@@ -187,9 +188,7 @@ class TileReader:
         return whole if len(parts) == 1 else pick_bins(whole, np.argsort(whole.stream, kind="stable"))
 
 
-def _unpack(
-    packed: list[bytes], blocks: npt.NDArray[np.void], bins: int, rows: int, digits: int
-) -> Bins:
+def _unpack(packed: list[bytes], blocks: npt.NDArray[np.void], bins: int, rows: int, digits: int) -> Bins:
     """Return the bins of blocks that have equally many bins, kept alike."""
     kind = _ROWS[rows]
     data = np.frombuffer(b"".join(packed), np.uint8).reshape(len(packed), kind.itemsize * bins)
