@@ -8,10 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from cityloop.engine.compiled import keep_compiled_apart
 from cityloop.kernel.readings import Readings
 from cityloop.sensing.access import Access, DeviceTokens
-from cityloop.sensing.http import Identify
+from cityloop.sensing.http import Identify, Register, StreamFacts
 from cityloop.sensing.inbox import Inbox, Limits
 from cityloop.sensing.live import LiveState
 from cityloop.sensing.mqtt.broker import Authenticate
@@ -19,9 +21,9 @@ from cityloop.storage.dead_letters import SqliteDeadLetters
 from cityloop.storage.device_tokens import DeviceTokenRows
 from cityloop.storage.metadata import Metadata
 from cityloop.storage.readings import ReadingsStore, StoreParams
-from cityloop.storage.streams import StreamRegister
+from cityloop.storage.streams import Registration, StreamRegister
 
-__all__ = ["OpenSensing", "authenticate_with", "identify_with", "open_sensing", "wall_ms"]
+__all__ = ["OpenSensing", "authenticate_with", "identify_with", "open_sensing", "register_with", "wall_ms"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,16 @@ def open_sensing(
             access=Access(tokens, admin_token),
             tokens=tokens,
         )
+
+
+def register_with(streams: StreamRegister) -> Register:
+    """Register streams in the stream table, many in one transaction."""
+
+    def register(facts: Sequence[StreamFacts]) -> Sequence[int]:
+        rows = streams.register_many([Registration(**msgspec.structs.asdict(fact)) for fact in facts])
+        return [int(row) for row in rows]
+
+    return register
 
 
 def identify_with(access: Access) -> Identify:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uvicorn
 
-from cityloop.app.sensing import authenticate_with, identify_with, open_sensing
+from cityloop.app.sensing import authenticate_with, identify_with, open_sensing, register_with
 from cityloop.sensing.app import SensingService, sensing_app
 from cityloop.sensing.inbox import Limits
 from cityloop.storage.streams import Registration
@@ -80,7 +80,10 @@ async def _serve(opened: object, port: int, mqtt_port: int, token: str) -> None:
         named = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-device"), "")
         return named if device == "" else device
 
-    service = SensingService.over(opened.inbox, identify=sender, authenticate=known, mqtt_port=mqtt_port)
+    register = register_with(opened.streams)
+    service = SensingService.over(
+        opened.inbox, identify=sender, authenticate=known, mqtt_port=mqtt_port, register=register
+    )
     mqtt = await service.listener.start()
     listening = socket.create_server(("127.0.0.1", port), backlog=2048)
     config = uvicorn.Config(

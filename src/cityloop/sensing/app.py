@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cityloop.sensing.codecs import Codecs
 from cityloop.sensing.health import Neighbours
-from cityloop.sensing.http import Identify, IngestApp, Message, Receive, Scope, Send
+from cityloop.sensing.http import Identify, IngestApp, Message, Receive, Register, Scope, Send
 from cityloop.sensing.inbox import Inbox
 from cityloop.sensing.mqtt.broker import Authenticate, Broker
 from cityloop.sensing.mqtt.listener import ListenerParams, MqttListener
@@ -59,6 +59,7 @@ class SensingService:
         identify: Identify,
         authenticate: Authenticate,
         handlers: Sequence[TopicHandler] = (),
+        register: Register | None = None,
         host: str = "127.0.0.1",
         mqtt_port: int = 1883,
         tls: ssl.SSLContext | None = None,
@@ -82,7 +83,7 @@ class SensingService:
         )
         return cls(
             inbox=inbox,
-            ingest=IngestApp(inbox, codecs, identify=identify),
+            ingest=IngestApp(inbox, codecs, identify=identify, register=register),
             broker=broker,
             listener=MqttListener(broker, host=host, port=mqtt_port, tls=tls, params=listener),
         )

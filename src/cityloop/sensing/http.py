@@ -7,20 +7,21 @@ A plain ASGI application: what a request costs besides its readings decides how 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import math
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
 from cityloop.kernel.errors import InputError
-from cityloop.kernel.readings import Overloaded, StoreFull
+from cityloop.kernel.readings import DataKind, Overloaded, StoreFull
 from cityloop.sensing.codecs import Codecs
 from cityloop.sensing.inbox import Inbox, Taken
 from cityloop.sensing.inspect import Views
 from cityloop.wire.named import WireError
 
-__all__ = ["Identify", "IngestApp"]
+__all__ = ["Identify", "IngestApp", "Register", "StreamFacts"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -29,6 +30,23 @@ Send = Callable[[Message], Awaitable[None]]
 
 Identify = Callable[[Scope], "str | None"]
 """Given a request's ASGI scope: the device, empty for an administrator, None when nobody is known by it."""
+
+class StreamFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is declared of a stream that is registered by name."""
+
+    name: str
+    unit: str
+    low: float = -math.inf
+    high: float = math.inf
+    device: str = ""
+    kind: DataKind = DataKind.MEASUREMENT
+    lon_deg: float = math.nan
+    lat_deg: float = math.nan
+    interval_s: float = math.nan
+
+
+Register = Callable[[Sequence[StreamFacts]], Sequence[int]]
+"""Registers streams durably and returns their rows."""
 
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
@@ -45,10 +63,19 @@ class _Answer(Exception):  # noqa: N818 - an outcome, not a failure
 class IngestApp:
     """Answers ``/ingest`` and what lies below it."""
 
-    def __init__(self, inbox: Inbox, codecs: Codecs, *, identify: Identify, body_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        codecs: Codecs,
+        *,
+        identify: Identify,
+        register: Register | None = None,
+        body_s: float = 30.0,
+    ) -> None:
         self._inbox = inbox
         self._codecs = codecs
         self._identify = identify
+        self._register = register
         self._views = Views(inbox)
         self._body_s = body_s
         self.open_requests = 0
@@ -84,11 +111,11 @@ class IngestApp:
             await _reply(send, 400, {"error": str(error)})
 
     async def _post(self, scope: Scope, receive: Receive, path: str, device: str) -> object:
-        if path.startswith("letters"):
+        if path == "streams" or path.startswith("letters"):
             if device:
-                raise _Answer(403, "dead letters are an administrator's to admit")
+                raise _Answer(403, "streams and dead letters are an administrator's to change")
             body = await self._body(scope, receive)
-            return await self._letters(path, body)
+            return await (self._streams(body) if path == "streams" else self._letters(path, body))
         headers = dict(scope["headers"])
         media = headers.get(b"content-type", b"").split(b";")[0].strip().decode("latin-1").lower()
         decode = self._codecs.find(path, media)
@@ -137,6 +164,17 @@ class IngestApp:
         if len(body) > most:
             raise _Answer(413, f"{len(body)} bytes, at most {most} are taken at once")
         return body
+
+    async def _streams(self, body: bytes) -> object:
+        if self._register is None:
+            raise _Answer(404, "streams are not registered here")
+        try:
+            facts = msgspec.json.decode(body, type=list[StreamFacts])
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise WireError(f"give a JSON array of streams: {error}") from error
+        rows = await asyncio.to_thread(self._register, facts)
+        self._inbox.known.refresh(rows)
+        return {"rows": dict(zip([fact.name for fact in facts], rows, strict=True))}
 
     async def _letters(self, path: str, body: bytes) -> object:
         try:

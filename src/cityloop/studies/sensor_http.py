@@ -1,0 +1,158 @@
+"""Sends packs of a fleet's readings over HTTP, evenly over each round, and times every acknowledgement."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from urllib.parse import quote, urlsplit
+
+import msgspec
+import numpy as np
+
+from cityloop.kernel.columns import F64, I64
+from cityloop.kernel.errors import ConfigError, InputError
+from cityloop.studies.sensor_fleet import Fleet
+from cityloop.studies.sensor_load import LoadCount, LoadParams, LoadReport
+from cityloop.studies.sensor_packs import ArrowBody, csv_body, data_array_body, senml_body
+from cityloop.wire import arrow, reading_csv, senml
+
+__all__ = ["HttpSender", "send_over_http"]
+
+Body = Callable[[I64, F64], bytes]
+
+_ROWS_AT_ONCE = 400
+
+
+class HttpSender:
+    """One connection, one request at a time."""
+
+    def __init__(self, url: str, token: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ConfigError(f"url is {url!r}, must be http://HOST:PORT")
+        self._host, self._port = parts.hostname, parts.port or 80
+        self._token = token
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def request(self, method: str, path: str, media_type: str = "", body: bytes = b"") -> tuple[int, bytes]:
+        """Return status and body of the answer."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self._host, self._port, limit=1 << 24)
+        reader, writer = self._streams
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Length: {len(body)}\r\n"
+        head += f"Authorization: Bearer {self._token}\r\n" if self._token else ""
+        head += f"Content-Type: {media_type}\r\n" if media_type else ""
+        try:
+            writer.write(head.encode() + b"\r\n" + body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            fields = answer.lower()
+            at = fields.find(b"content-length:")
+            length = int(fields[at + 15 : fields.find(b"\r", at)]) if at >= 0 else 0
+            told = await reader.readexactly(length) if length else b""
+        except (OSError, asyncio.IncompleteReadError):
+            self.close()
+            raise
+        return int(answer[9:12]), told
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+
+async def send_over_http(fleet: Fleet, params: LoadParams) -> LoadReport:
+    """Send rounds until the duration is over."""
+    rows = await _rows(fleet, params) if params.protocol == "sta" else []
+    packs = [slice(begin, begin + params.pack) for begin in range(0, len(fleet.names), params.pack)]
+    bodies = [_body(params.protocol, fleet.names[pack], rows[pack]) for pack in packs]
+    path, media_type = _target(params.protocol)
+    count = LoadCount()
+    work: asyncio.Queue[tuple[int, I64, F64] | None] = asyncio.Queue(maxsize=4 * params.connections)
+
+    async def sender() -> None:
+        connection = HttpSender(params.url, params.token)
+        while (job := await work.get()) is not None:
+            place, observed, value = job
+            body = bodies[place](observed, value)
+            began_s = time.perf_counter()
+            count.sent += len(value)
+            try:
+                status, _ = await connection.request("POST", path, media_type, body)
+            except (OSError, asyncio.IncompleteReadError):
+                count.failed += len(value)
+                continue
+            if status in (200, 201):
+                count.acknowledged += len(value)
+                count.ack_s.append(time.perf_counter() - began_s)
+            elif status in (429, 507):
+                count.refused += len(value)
+            else:
+                count.failed += len(value)
+        connection.close()
+
+    senders = [asyncio.create_task(sender()) for _ in range(params.connections)]
+    step_s = 1 / params.rate_hz / len(packs)
+    due_s = count.began_s
+    while due_s - count.began_s < params.duration_s:
+        said = fleet.round(time.time_ns() // 1_000_000)
+        for place, pack in enumerate(packs):
+            late_s = time.perf_counter() - due_s
+            if late_s < 0:
+                await asyncio.sleep(-late_s)
+            count.behind_s = max(count.behind_s, late_s)
+            observed = said.observed_at_ms[pack]
+            await work.put((place, observed + _since(said.observed_at_ms), said.value[pack]))
+            due_s += step_s
+    for _ in senders:
+        await work.put(None)
+    await asyncio.gather(*senders)
+    return count.report()
+
+
+def _since(observed_at_ms: I64) -> int:
+    """Return how long ago the round was made: the later packs of a round are measured later. [ms]"""
+    return max(0, time.time_ns() // 1_000_000 - int(np.median(observed_at_ms)))
+
+
+def _target(protocol: str) -> tuple[str, str]:
+    targets = {
+        "arrow": ("/ingest", arrow.MEDIA_TYPE),
+        "senml": ("/ingest", senml.MEDIA_TYPE_JSON),
+        "csv": ("/ingest", reading_csv.MEDIA_TYPE),
+        "sta": ("/sta/v1.1/CreateObservations", "application/json"),
+    }
+    return targets[protocol]
+
+
+def _body(protocol: str, names: list[str], rows: Sequence[int]) -> Body:
+    if protocol == "arrow":
+        return ArrowBody(names).fill
+    if protocol == "senml":
+        return lambda observed, value: senml_body(names, observed, value)
+    if protocol == "csv":
+        return lambda observed, value: csv_body(names, observed, value)
+    return lambda observed, value: data_array_body(rows, observed, value)
+
+
+async def _rows(fleet: Fleet, params: LoadParams) -> list[int]:
+    """Ask the server for the ids of the datastreams by their names."""
+    connection = HttpSender(params.url, params.token)
+    found: list[int] = []
+    try:
+        for begin in range(0, len(fleet.names), _ROWS_AT_ONCE):
+            names = fleet.names[begin : begin + _ROWS_AT_ONCE]
+            status, answer = await connection.request("GET", f"/ingest/streams?streams={quote(','.join(names))}")
+            if status != 200:
+                raise InputError(
+                    f"{params.url}/ingest/streams answers {status}: {answer[:200].decode('utf-8', 'replace')}"
+                )
+            told = msgspec.json.decode(answer, type=dict[str, int])
+            found += [told[name] for name in names]
+    finally:
+        connection.close()
+    missing = sum(row < 0 for row in found)
+    if missing:
+        raise InputError(f"{missing} of {len(found)} streams are not registered; run once with --register")
+    return found
