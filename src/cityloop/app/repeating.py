@@ -63,6 +63,11 @@ class RepeatingCity:
         self._opening: threading.Thread | None = None
         self._closed = False
 
+    def set_clock(self, now_ms: int) -> None:
+        """Let the clock begin at another instant; only before time has passed."""
+        self._now_ms = now_ms
+        self._shift_ms = now_ms - self._current.begin_ms
+
     def layout(self) -> Layout:
         """Return the city's assets."""
         return self._layout

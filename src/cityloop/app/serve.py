@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -97,7 +98,8 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
         facts, source = _source(spec)
         closing.callback(source.close)
         desk = _desk(spec, facts, source, database, audit, trace, token)
-        mount_sensing(desk, spec.data, token, spec.mqtt_port, closing)
+        if spec.city is not None:
+            mount_sensing(desk, spec.data, token, spec.mqtt_port, spec.host, _tls(spec), closing)
         app = build_app(desk)
         listener = _listen(spec)
         closing.callback(listener.close)
@@ -254,6 +256,17 @@ def _only_one(data: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _tls(spec: ServeSpec) -> ssl.SSLContext | None:
+    if spec.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(spec.tls_cert, spec.tls_key)
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigError(f"--tls-cert {spec.tls_cert}: certificate and key cannot be used ({error})") from error
+    return context
 
 
 def _listen(spec: ServeSpec) -> socket.socket:

@@ -152,9 +152,9 @@ def main() -> int:
 def _run(spec: ChildSpec, pipe: Pipe) -> None:
     data = Path(spec.data)
     span = TraceReader(data / "trace").span()
-    wall_ms = time.time_ns() // 1_000_000
     # The city's clock never goes back, also where it had run ahead of the wall before a restart.
-    begin_ms = wall_ms if span is None else max(wall_ms, span[1] + 1000)
+    least_ms = 0 if span is None else span[1] + 1000
+    begin_ms = max(time.time_ns() // 1_000_000, least_ms)
     city = RepeatingCity(_laps(spec, data / "twin"), begin_ms)
     journal = TraceWriter(data / "trace", keep_ms=round(spec.keep_days * _DAY_MS))
     synced_s = 0.0
@@ -168,17 +168,19 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
 
     try:
         layout = city.layout()
-        picture = LivePicture(layout, begin_ms)
         steers = Steers(spec.control, layout)
+        # Compiled before the clock runs: the first tick must not be the one that compiles.
+        warm = steers(Steering(token=0), 0)
+        tick(warm.brain, start(warm.brain, layout, begin_ms), empty_batch(), (), begin_ms + 1000)
+        begin_ms = max(time.time_ns() // 1_000_000, least_ms)
+        city.set_clock(begin_ms)
+        picture = LivePicture(layout, begin_ms)
 
         def steered(steering: Steering, epoch: int) -> Steered:
             picture.steer(steering, begin_ms)
             return steers(steering, epoch)
 
-        # Compiled before the clock runs: the first tick must not be the one that compiles.
-        warm = steers(Steering(token=0), 0)
-        tick(warm.brain, start(warm.brain, layout, begin_ms), empty_batch(), (), begin_ms + 1000)
-        params = PaceParams(begin_ms=begin_ms, pace=spec.pace, epoch=wall_ms // 1000)
+        params = PaceParams(begin_ms=begin_ms, pace=spec.pace, epoch=begin_ms // 1000)
         engine = PacedEngine(city, steered, keep, picture, pipe, params, sim_s=city.sim_s)
         pipe.send(encode(Began(at_ms=begin_ms, lap=1)))
         first = decode_down(pipe.receive())

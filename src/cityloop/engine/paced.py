@@ -26,6 +26,9 @@ from cityloop.wire.live import Steering, Stop, Tick, decode_down, encode
 __all__ = ["PaceParams", "PacedEngine", "Picture", "Steered", "Stopped"]
 
 
+_MADE_UP_STEPS = 10
+
+
 class Stopped(Exception):  # noqa: N818  an outcome, no fault
     """The server asked the running city to end."""
 
@@ -116,8 +119,10 @@ class PacedEngine:
             self._listen(due_s)
             late_s = time.monotonic() - due_s
             self._step(late_s)
-            # A step that came late is not made up for by hurrying the city.
-            due_s = max(due_s + period_s, time.monotonic() - period_s)
+            # A few late steps are made up for, so that the clock stays true; after a long halt it goes on from now.
+            due_s += period_s
+            if time.monotonic() - due_s > _MADE_UP_STEPS * period_s:
+                due_s = time.monotonic()
 
     def _listen(self, until_s: float) -> None:
         """Heed the server until the next step is due."""

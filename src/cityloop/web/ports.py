@@ -181,7 +181,8 @@ class Desk:
     static: Path
     store_ready: Callable[[], str]
     """Empty when the store answers, or what is wrong."""
-    mounts: Mapping[str, ASGIApp] = field(default_factory=dict)
+    beside: Mapping[str, ASGIApp] = field(default_factory=dict)
+    """Applications of other rooms, by the head of their paths."""
     startup: Sequence[Callable[[], Awaitable[None]]] = ()
     shutdown: Sequence[Callable[[], Awaitable[None]]] = ()
     secure: bool = False

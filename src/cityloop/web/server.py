@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -70,10 +70,9 @@ def build_app(desk: Desk) -> Starlette:
     unruled = set(HANDLERS) - {rule.name for rule in POLICY}
     if unruled:
         raise CityloopError(f"no policy for {', '.join(sorted(unruled))}")
-    routes += [Mount(path, app=app) for path, app in desk.mounts.items()]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(_Headers), Middleware(_SmallGzip)],
+        middleware=[Middleware(_Beside, desk=desk), Middleware(_Headers), Middleware(_SmallGzip)],
         exception_handlers={ApiError: _on_problem, HTTPException: _on_http, Exception: _on_fault},
         lifespan=_lifespan(desk),
     )
@@ -161,6 +160,22 @@ async def _on_http(request: Request, error: Exception) -> Response:
 async def _on_fault(request: Request, error: Exception) -> Response:
     _LOG.error("internal error in %s %s", request.method, request.url.path, exc_info=error)
     return problem_response(ApiError(500, "internal", "an error of ours; the server's log has it"))
+
+
+class _Beside:
+    """Hands what belongs to other rooms to them, whole; they know their own callers."""
+
+    def __init__(self, app: ASGIApp, desk: Desk) -> None:
+        self._app, self._desk = app, desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "http":
+            for head, app in self._desk.beside.items():
+                if path == head or path.startswith(head + "/"):
+                    await app(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
 
 
 class _Headers:
