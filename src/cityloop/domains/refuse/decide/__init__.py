@@ -1,0 +1,1 @@
+"""One policy a file: which containers are emptied today."""
