@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 import numpy as np
 
+from cityloop.kernel.batch import Batch
 from cityloop.kernel.readings import Readings
 from cityloop.storage.entity_reads import EntityReads
 from cityloop.storage.entity_writes import Change, EntityWrites, Work
@@ -29,6 +30,8 @@ from cityloop.wire.sensorthings.records import Page, Parent
 __all__ = ["Entities", "EntityReader", "EntityWork"]
 
 T = TypeVar("T")
+_FEATURES_AT_ONCE: Final = 1000
+"""Streams given a feature in one piece of work, so that others get their turn."""
 
 
 class EntityReader:
@@ -124,6 +127,10 @@ class Entities:
         table = ReadingsTable(self.readings, self._withdrawn, self.streams.living)
         self._spans = ObservedSpans(table)
         self.readings.follow(self._spans.note)
+        self.readings.follow(self._give_features)
+        self._featured: set[int] = set()
+        """Streams that wait for their feature."""
+
         metadata.on_connect(table.register)
         metadata.on_connect(self._register_spans)
         self._reads = EntityReads(self._newest_ms)
@@ -171,6 +178,25 @@ class Entities:
                 logging.getLogger(__name__).exception("readings of deleted Datastreams could not be erased: %s", rows)
 
         threading.Thread(target=erase, name="cityloop-erase", daemon=True).start()
+
+    def _give_features(self, batch: Batch) -> None:
+        """See to it that readings that came by another way than SensorThings have their feature too."""
+        rows = np.unique(batch.stream).astype(np.int64)
+        rows = rows[self.streams.all_exist(rows)]
+        known, _feature, _same = self.streams.plain(rows)
+        new = [row for row in rows[~known].tolist() if row not in self._featured]
+        for begin in range(0, len(new), _FEATURES_AT_ONCE):
+            some = new[begin : begin + _FEATURES_AT_ONCE]
+            self._featured.update(some)
+            self._metadata.write(lambda transaction, some=some: self._ensure(transaction, some))  # type: ignore[misc]  # a default binds the loop's value
+
+    def _ensure(self, transaction: Transaction, streams: list[int]) -> None:
+        try:
+            spans = Spans(self.streams)
+            for stream in streams:
+                spans.ensure(transaction, stream, self._now_ms())
+        finally:
+            self._featured.difference_update(streams)
 
     def _newest_ms(self) -> int:
         latest = self.readings.latest()

@@ -70,6 +70,16 @@ class Spans:
         self._open(transaction, stream, now_ms + 1, wanted, same_time=same_time)
         return True
 
+    def ensure(self, transaction: Transaction, stream: int, now_ms: int) -> None:
+        """Give readings that came by another way than SensorThings their feature."""
+        current = transaction.execute(
+            "SELECT s.same_time FROM datastreams d LEFT JOIN spans s ON s.stream = d.id"
+            " WHERE d.id = ? ORDER BY s.since_ms DESC LIMIT 1",
+            (stream,),
+        ).fetchone()
+        if current is not None:
+            self.fits(transaction, stream, None, same_time=bool(current[0]), now_ms=now_ms)
+
     def default(self, transaction: Transaction, stream: int) -> int | None:
         """Return the feature that an observation gets when it names none."""
         return self._default(transaction, stream, None, stale=True)

@@ -185,8 +185,9 @@ class StreamRegister:
         """
 
         def work(transaction: Transaction) -> list[int]:
-            rows = [_register(transaction, registration) for registration in registrations]
-            transaction.after_commit.append(lambda: self._load(transaction.connection, rows))
+            made: dict[tuple[str, str], int] = {}
+            rows = [_register(transaction, registration, made) for registration in registrations]
+            transaction.after_commit.append(lambda: self._note_registered(rows, registrations))
             return rows
 
         return np.array(self._metadata.write(work).result(), np.int32)
@@ -214,6 +215,11 @@ class StreamRegister:
                 self.forget_spans([row])
             else:
                 self._note_span(*span)
+
+    def _note_registered(self, rows: Sequence[int], registrations: Sequence[Registration]) -> None:
+        for row, what in zip(rows, registrations, strict=True):
+            place = (what.lon_deg, what.lat_deg, what.interval_s)
+            self._note((row, what.name, what.device, what.low, what.high, *place, int(what.kind), what.unit))
 
     def _note(self, facts: tuple[Any, ...]) -> None:
         row, name, device, low, high, lon_deg, lat_deg, interval_s, kind, unit = facts
@@ -275,7 +281,7 @@ class StreamRegister:
         self._alive = grown("_alive", np.bool_, 0)
 
 
-def _register(transaction: Transaction, what: Registration) -> int:
+def _register(transaction: Transaction, what: Registration, made: dict[tuple[str, str], int]) -> int:
     folded = unicodedata.normalize("NFKC", what.name).casefold()
     facts = {
         "unit_name": what.unit,
@@ -307,21 +313,31 @@ def _register(transaction: Transaction, what: Registration) -> int:
             "unit_definition": "",
             "external_name": what.name,
             "folded_name": folded,
-            "thing": _made_for(transaction, "things", what.device or "registered streams", {}),
-            "sensor": _made_for(transaction, "sensors", _SENSOR, {"encoding_type": "text/plain", "metadata": '""'}),
-            "observed_property": _made_for(transaction, "observed_properties", what.unit or "1", {"definition": ""}),
+            "thing": _made_for(transaction, made, "things", what.device or "registered streams", {}),
+            "sensor": _made_for(
+                transaction, made, "sensors", _SENSOR, {"encoding_type": "text/plain", "metadata": '""'}
+            ),
+            "observed_property": _made_for(
+                transaction, made, "observed_properties", what.unit or "1", {"definition": ""}
+            ),
             **facts,
         },
     )
 
 
-def _made_for(transaction: Transaction, table: str, key: str, more: dict[str, Any]) -> int:
+def _made_for(
+    transaction: Transaction, known: dict[tuple[str, str], int], table: str, key: str, more: dict[str, Any]
+) -> int:
     """Return the entity made for a key; make it when there is none."""
+    if (table, key) in known:
+        return known[table, key]
     found = transaction.execute(
         f"SELECT m.id FROM made_for m JOIN {table} t ON t.id = m.id WHERE m.entity = ? AND m.key = ?", (table, key)
     ).fetchone()
     if found is not None:
+        known[table, key] = int(found[0])
         return int(found[0])
     made = transaction.insert(table, {"name": key, "description": f"Made for registered streams: {key}", **more})
     transaction.execute("INSERT OR REPLACE INTO made_for VALUES (?, ?, ?)", (table, key, made))
+    known[table, key] = made
     return made

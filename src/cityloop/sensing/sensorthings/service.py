@@ -84,6 +84,10 @@ class SensorThings:
         except Exception as error:
             return error_reply(error)
 
+    def submit(self, run: Callable[[], None]) -> None:
+        """Have blocking work done beside everything else."""
+        self._threads.submit(run)
+
     async def in_thread(self, run: Callable[..., Reply], *arguments: Any) -> Reply:
         """Run blocking work beside the loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, run, *arguments)
