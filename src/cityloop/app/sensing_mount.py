@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, cast
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
-from cityloop.app.sensing import authenticate_with, identify_with, wall_ms
+from cityloop.app.sensing import authenticate_with, identify_with, register_with, wall_ms
 from cityloop.engine.compiled import keep_compiled_apart
 from cityloop.kernel.columns import U8
 from cityloop.sensing.access import Access, DeviceTokens, Principal
 from cityloop.sensing.app import SensingService, sensing_app, watch_neighbours
 from cityloop.sensing.inbox import Inbox
 from cityloop.sensing.live import LiveState
-from cityloop.sensing.sensorthings.routes import sensorthings_routes
+from cityloop.sensing.sensorthings.routes import ROOT, sensorthings_routes
 from cityloop.sensing.sensorthings.service import SensorThings
+from cityloop.sensing.sensorthings.topics import SensorThingsTopics
 from cityloop.storage.dead_letters import SqliteDeadLetters
 from cityloop.storage.device_tokens import DeviceTokenRows
 from cityloop.storage.entities import Entities
@@ -74,14 +75,18 @@ def mount_sensing(
         allowed = person is not None and not _READERS.isdisjoint(person.roles)
         return Principal(name=person.name) if person is not None and allowed else None
 
+    topics = SensorThingsTopics(things, base=ROOT)
     service = SensingService.over(
         inbox,
+        handlers=(topics,),
+        register=register_with(entities.streams),
         identify=identify_with(access),
         authenticate=authenticate_with(access),
         host=host,
         mqtt_port=mqtt_port or 0,
         tls=tls,
     )
+    topics.attach(service.broker.publish, lambda run: service.broker.call_soon(run))
     routes = Starlette(routes=list(sensorthings_routes(things, authenticate)))
     beside = cast("ASGIApp", sensing_app(service.ingest, cast("AsgiApp", routes)))
     desk.beside = {"/sta": beside, "/ingest": beside}
