@@ -86,6 +86,11 @@ class Problem:
     """Wait before service at a reload site by arrival slot, shape (n_reloads, n_slots). [tick]"""
     slot: int
     """Length of a slot of ``queue``. [tick]"""
+    twin: I32 | None = None
+    """For clients that can be served in two ways, as a street in two directions: the node of the other way, or -1.
+    Nodes from ``n_primary`` on are such other ways only."""
+    n_primary: int = 0
+    """Nodes before the other ways; 0: there are none, every node is one of its own."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that do not belong together."""
@@ -106,6 +111,11 @@ class Problem:
     def n_nodes(self) -> int:
         """Nodes of all kinds."""
         return len(self.early)
+
+    @property
+    def end_primary(self) -> int:
+        """One past the last client; other ways of serving a client come after it."""
+        return self.n_primary or self.n_nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +162,8 @@ class Arrays(NamedTuple):
     breaks: I64
     breaks_taken: I64
     near: I32
+    twin: I32
+    end_primary: int
 
 
 def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
@@ -164,6 +176,8 @@ def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
         sites and at the ends of routes.
     """
     fleet = problem.fleet
+    alone = np.full(problem.n_nodes, -1, np.int32)
+    twin = alone if problem.twin is None else _whole(problem.twin, np.int32)
     return Arrays(
         problem.n_depots, problem.first_client,
         _whole(problem.distance, np.int32), _whole(problem.duration, np.int32),
@@ -173,7 +187,7 @@ def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
         _whole(fleet.close, np.int64), _whole(fleet.capacity, np.int64), _whole(fleet.daily, np.int64),
         _whole(fleet.max_stops, np.int64), _whole(fleet.fixed_cost, np.int64), _whole(fleet.load, np.int64),
         _whole(fleet.allowed, np.bool_), _whole(fleet.breaks, np.int64), _whole(fleet.breaks_taken, np.int64),
-        _nearest(problem, n_near),
+        _nearest(problem, n_near), twin, problem.end_primary,
     )  # fmt: skip
 
 
@@ -182,13 +196,26 @@ def _whole(values: npt.NDArray[np.generic], kind: type) -> npt.NDArray[np.generi
 
 
 def _nearest(problem: Problem, n_near: int) -> I32:
-    first, n = problem.first_client, problem.n_nodes
-    k = max(1, min(n_near, n - first - 1))
-    near = np.full((n, k), -1, dtype=np.int32)
-    for client in range(first, n):
-        cost = problem.distance[client, first:].astype(np.int64) + problem.distance[first:, client]
+    first, last = problem.first_client, problem.end_primary
+    k = max(1, min(n_near, last - first - 1))
+    near = np.full((last, k), -1, dtype=np.int32)
+    for client in range(first, last):
+        cost = _way(problem, client)
+        if problem.twin is not None and problem.twin[client] >= 0:
+            cost = np.minimum(cost, _way(problem, int(problem.twin[client])))
         cost[client - first] = np.iinfo(np.int64).max
         if len(cost) > 1:
             best = np.argpartition(cost, min(k, len(cost) - 1))[:k]
             near[client, : len(best)] = first + best[np.argsort(cost[best], kind="stable")]
     return near
+
+
+def _way(problem: Problem, node: int) -> I64:
+    """Return the shorter of the ways to and from every client, in its better direction."""
+    first, last = problem.first_client, problem.end_primary
+    there, back = problem.distance[node].astype(np.int64), problem.distance[:, node].astype(np.int64)
+    if problem.twin is None:
+        return there[first:last] + back[first:last]
+    way = np.minimum(there, back)
+    other = problem.twin[first:last]
+    return np.where(other >= 0, np.minimum(way[first:last], way[other]), way[first:last])

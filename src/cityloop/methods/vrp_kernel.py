@@ -16,11 +16,11 @@ from numba import njit
 from cityloop.kernel.columns import I32, I64
 from cityloop.methods.vrp import Arrays
 
-__all__ = ["NEVER", "Routes", "chain_fits", "new_routes", "place_reloads", "refresh"]
+__all__ = ["NEVER", "Routes", "chain_fits", "new_routes", "orient", "place_reloads", "refresh"]
 
 NEVER = 1 << 50
 
-COMPILED = {"cache": True, "_nrt": False}
+COMPILED = {"cache": True, "_nrt": False, "error_model": "numpy"}
 """Kernels allocate nothing, so they are compiled without reference counts, which would cost ten times the work."""
 
 
@@ -89,18 +89,15 @@ def _arrive_by(problem: Any, node: int, leave_by: int) -> int:
     by = min(problem.late[node], leave_by - problem.service[node])
     if node >= problem.first_client or node < problem.n_depots:
         return by
-    if _serve(problem, node, by) <= leave_by:
-        return by
-    low, high = problem.early[node], by
-    if _serve(problem, node, low) > leave_by:
-        return -NEVER
+    # The queue makes leaving a step function of arriving, monotone: halve until the last arrival is found.
+    low, high = problem.early[node] - 1, by + 1
     while low + 1 < high:
         middle = (low + high) // 2
         if _serve(problem, node, middle) <= leave_by:
             low = middle
         else:
             high = middle
-    return low
+    return low if low >= problem.early[node] else -NEVER
 
 
 @njit(**COMPILED)
@@ -119,42 +116,41 @@ def refresh(problem: Any, routes: Any, v: int) -> bool:
     states = problem.breaks.shape[1] + 1
     dims = problem.demand.shape[1]
     legal = True
-    for k in range(states):
-        routes.leave[v, k, 0] = problem.open[v] if k == problem.breaks_taken[v] else NEVER
-        routes.scratch[k] = routes.leave[v, k, 0]
-    _take_breaks(problem, v, routes.scratch)
-    for k in range(states):
-        routes.leave[v, k, 0] = routes.scratch[k]
     for d in range(dims):
         routes.prefix[v, 0, d] = problem.load[v, d]
         routes.total[v, d] = problem.load[v, d]
     stops, cost = 0, np.int64(0)
     routes.sites[v, -1] = 0
-    for p in range(1, size):
-        before, node = nodes[p - 1], nodes[p]
-        cost += problem.distance[before, node]
+    for p in range(size):
+        node = nodes[p]
+        before = nodes[max(p - 1, 0)]
+        cost += problem.distance[before, node] if p > 0 else 0
         is_client = node >= problem.first_client
         for d in range(dims):
             if is_client:
                 routes.prefix[v, p, d] = routes.prefix[v, p - 1, d] + problem.demand[node, d]
                 routes.total[v, d] += problem.demand[node, d]
-            elif p < size - 1:
-                routes.prefix[v, p, d] = 0
-            else:
+            elif p == size - 1:
                 routes.prefix[v, p, d] = routes.prefix[v, p - 1, d]
+            elif p > 0:
+                routes.prefix[v, p, d] = 0
             if routes.prefix[v, p, d] > problem.capacity[v, d]:
                 legal = False
         if is_client:
             stops += 1
-            routes.vehicle_of[node] = v
-            routes.position_of[node] = p
-        elif p < size - 1:
+            client = node if node < problem.end_primary else problem.twin[node]
+            routes.vehicle_of[client] = v
+            routes.position_of[client] = p
+        elif 0 < p < size - 1:
             routes.sites[v, routes.sites[v, -1]] = p
             routes.sites[v, -1] += 1
-        drive = problem.duration[before, node]
+        drive = problem.duration[before, node] if p > 0 else 0
         for k in range(states):
-            arrive = routes.leave[v, k, p - 1] + drive
-            routes.scratch[k] = arrive if p == size - 1 else _serve(problem, node, arrive)
+            if p == 0:
+                arrive = problem.open[v] if k == problem.breaks_taken[v] else np.int64(NEVER)
+            else:
+                arrive = routes.leave[v, k, p - 1] + drive
+            routes.scratch[k] = arrive if p == size - 1 or p == 0 else _serve(problem, node, arrive)
         if p < size - 1:
             _take_breaks(problem, v, routes.scratch)
         for k in range(states):
@@ -202,16 +198,15 @@ def chain_fits(problem: Any, routes: Any, v: int, p: int, first: int, second: in
     """Whether ``first`` (and ``second`` unless -1) can be visited right after position ``p`` in time."""
     states = problem.breaks.shape[1] + 1
     clock = routes.scratch
-    here = routes.nodes[v, p]
     for k in range(states):
-        clock[k] = _serve(problem, first, routes.leave[v, k, p] + problem.duration[here, first])
-    _take_breaks(problem, v, clock)
-    here = first
-    if second >= 0:
+        clock[k] = routes.leave[v, k, p]
+    here, node = routes.nodes[v, p], first
+    for _ in range(1 if second < 0 else 2):
+        drive = problem.duration[here, node]
         for k in range(states):
-            clock[k] = _serve(problem, second, clock[k] + problem.duration[first, second])
+            clock[k] = _serve(problem, node, clock[k] + drive)
         _take_breaks(problem, v, clock)
-        here = second
+        here, node = node, second
     drive = problem.duration[here, routes.nodes[v, p + 1]]
     for k in range(states):
         if clock[k] + drive <= routes.latest[v, k, p + 1]:
@@ -220,59 +215,57 @@ def chain_fits(problem: Any, routes: Any, v: int, p: int, first: int, second: in
 
 
 @njit(**COMPILED)
-def _best_reload(problem: Any, v: int, before: int, after: int) -> tuple[int, int]:
-    """Return the reload site of least detour between two nodes and that detour."""
-    best, detour = -1, NEVER
-    for site in range(problem.n_depots, problem.first_client):
-        if problem.allowed[v, site]:
-            extra = problem.distance[before, site] + problem.distance[site, after] - problem.distance[before, after]
-            if extra < detour:
-                best, detour = site, np.int64(extra)
-    return best, detour
+def orient(problem: Any, routes: Any, v: int) -> None:
+    """Choose the direction of every client of a route for the least distance in its order (a shortest path)."""
+    nodes, size = routes.nodes[v], routes.length[v]
+    here, there = routes.work[0], routes.work[1]
+    cost_here, cost_there = np.int64(0), np.int64(NEVER)
+    for p in range(1, size):
+        node, before = nodes[p], nodes[p - 1]
+        twin, twin_before = problem.twin[node], problem.twin[before]
+        straight = cost_here + problem.distance[before, node]
+        here[p] = 0
+        if twin_before >= 0 and cost_there + problem.distance[twin_before, node] < straight:
+            straight = cost_there + problem.distance[twin_before, node]
+            here[p] = 1
+        turned = np.int64(NEVER)
+        there[p] = 0
+        if twin >= 0:
+            turned = cost_here + problem.distance[before, twin]
+            if twin_before >= 0 and cost_there + problem.distance[twin_before, twin] < turned:
+                turned = cost_there + problem.distance[twin_before, twin]
+                there[p] = 1
+        cost_here, cost_there = straight, turned
+    way = 0
+    for p in range(size - 1, 0, -1):
+        back = here[p] if way == 0 else there[p]
+        if way == 1:
+            nodes[p] = problem.twin[nodes[p]]
+        way = back
 
 
 @njit(**COMPILED)
-def place_reloads(problem: Any, routes: Any, v: int) -> bool:
-    """Put the reload sites of a route where they cost least for its order of clients; say whether it is legal.
+def _cut(problem: Any, routes: Any, v: int, m: int) -> bool:
+    """Cut the ``m`` clients in ``routes.work[0]`` into loads and lay the route out; say whether that can be done.
 
     A shortest path over "reloaded after client j": the window of clients that fit one load slides along the route,
     and a monotone queue keeps its cheapest begin, so the work grows with the length of the route alone.
     """
-    nodes, size = routes.nodes[v], routes.length[v]
+    nodes = routes.nodes[v]
     dims = problem.demand.shape[1]
     clients, cost, back = routes.work[0], routes.work[1], routes.work[2]
-    site, queue, keep = routes.work[3], routes.work[4], routes.work[5]
-    m = 0
-    for p in range(size):
-        keep[p] = nodes[p]
-        if p > 0 and p < size - 1 and nodes[p] >= problem.first_client:
-            clients[m] = nodes[p]
-            m += 1
-    must_empty = m > 0
-    for d in range(dims):
-        must_empty = must_empty or problem.load[v, d] > 0
-    if problem.n_depots == problem.first_client or not must_empty:
-        nodes[0], nodes[m + 1] = problem.start[v], problem.end[v]
-        for j in range(m):
-            nodes[j + 1] = clients[j]
-        routes.length[v] = m + 2
-        return refresh(problem, routes, v)
+    site, queue, load = routes.work[3], routes.work[4], routes.filled
     cost[0], back[0], queue[0] = 0, -1, 0
     head, tail, low = 0, 1, 0
-    load = routes.filled
     for d in range(dims):
         load[d] = problem.load[v, d]
-    possible = True
-    if m == 0:
-        site[0], _ = _best_reload(problem, v, problem.start[v], problem.end[v])
-        nodes[0], nodes[1], nodes[2] = problem.start[v], site[0], problem.end[v]
-        routes.length[v] = 3
-        return site[0] >= 0 and refresh(problem, routes, v)
-    for j in range(1, m + 1):
+    # Without any client on the way there is one site left to find: j = 0.
+    for j in range(0 if m == 0 else 1, m + 1):
         over = False
-        for d in range(dims):
-            load[d] += problem.demand[clients[j - 1], d]
-            over = over or load[d] > problem.capacity[v, d]
+        if j > 0:
+            for d in range(dims):
+                load[d] += problem.demand[clients[j - 1], d]
+                over = over or load[d] > problem.capacity[v, d]
         while over and low < j:
             over = False
             for d in range(dims):
@@ -283,49 +276,82 @@ def place_reloads(problem: Any, routes: Any, v: int) -> bool:
         while head < tail and queue[head] < low:
             head += 1
         if head == tail:
-            possible = False
-            break
+            return False
+        before = problem.start[v] if j == 0 else clients[j - 1]
         after = problem.end[v] if j == m else clients[j]
-        site[j], detour = _best_reload(problem, v, clients[j - 1], after)
-        back[j] = queue[head]
-        cost[j] = cost[queue[head]] + detour
-        while tail > head and cost[queue[tail - 1]] >= cost[j]:
-            tail -= 1
-        queue[tail] = j
-        tail += 1
-    if possible and site[m] >= 0:
-        count, j = 0, m
-        while j > 0:
-            count += 1
-            j = back[j]
-        if m + count + 2 <= routes.nodes.shape[1]:
-            p = m + count + 1
-            routes.length[v] = p + 1
-            nodes[p] = problem.end[v]
+        detour = np.int64(NEVER)
+        site[j] = -1
+        for reload in range(problem.n_depots, problem.first_client):
+            extra = np.int64(problem.distance[before, reload]) + problem.distance[reload, after]
+            extra -= problem.distance[before, after]
+            if problem.allowed[v, reload] and extra < detour:
+                site[j], detour = reload, extra
+        if j > 0:
+            back[j] = queue[head]
+            cost[j] = cost[queue[head]] + detour
+            while tail > head and cost[queue[tail - 1]] >= cost[j]:
+                tail -= 1
+            queue[tail] = j
+            tail += 1
+    if site[m] < 0:
+        return False
+    count, j = 1 if m == 0 else 0, m
+    while j > 0:
+        count += 1
+        j = back[j]
+    if m + count + 2 > nodes.shape[0]:
+        return False
+    p = m + count + 1
+    routes.length[v] = p + 1
+    nodes[0], nodes[1], nodes[p] = problem.start[v], site[0], problem.end[v]
+    j = m
+    while j > 0:
+        p -= 1
+        nodes[p] = site[j]
+        for i in range(j - 1, back[j] - 1, -1):
             p -= 1
-            j = m
-            while j > 0:
-                nodes[p] = site[j]
-                p -= 1
-                for i in range(j - 1, back[j] - 1, -1):
-                    nodes[p] = clients[i]
-                    p -= 1
-                j = back[j]
-            nodes[0] = problem.start[v]
-            if refresh(problem, routes, v):
-                return True
-    # The cheapest places are not in time (or the order cannot be cut at all): keep what stood, without idle reloads.
-    q = 0
+            nodes[p] = clients[i]
+        j = back[j]
+    return True
+
+
+@njit(**COMPILED)
+def place_reloads(problem: Any, routes: Any, v: int) -> bool:
+    """Put the reload sites of a route where they cost least for its order of clients; say whether it is legal."""
+    nodes, size = routes.nodes[v], routes.length[v]
+    clients, keep = routes.work[0], routes.work[5]
+    m = 0
     loaded = False
-    for d in range(dims):
+    for d in range(problem.demand.shape[1]):
         loaded = loaded or problem.load[v, d] > 0
     for p in range(size):
-        node = np.int32(keep[p])
-        is_site = p > 0 and p < size - 1 and node < problem.first_client
-        if is_site and not loaded:
-            continue
-        nodes[q] = node
-        q += 1
-        loaded = (loaded or node >= problem.first_client) and not is_site
-    routes.length[v] = q
-    return refresh(problem, routes, v)
+        keep[p] = nodes[p]
+        if 0 < p < size - 1 and nodes[p] >= problem.first_client:
+            clients[m] = nodes[p]
+            m += 1
+    needs_sites = problem.n_depots < problem.first_client and (m > 0 or loaded)
+    legal = False
+    for attempt in range(2):
+        if legal or (attempt == 1 and not needs_sites):
+            break
+        if not needs_sites:
+            nodes[0], nodes[m + 1] = problem.start[v], problem.end[v]
+            for j in range(m):
+                nodes[j + 1] = clients[j]
+            routes.length[v] = m + 2
+        elif attempt == 0:
+            if not _cut(problem, routes, v, m):
+                continue
+        else:
+            # The cheapest places are not in time, or the order cannot be cut: keep what stood, without idle reloads.
+            q, full = 0, loaded
+            for p in range(size):
+                node = np.int32(keep[p])
+                is_site = 0 < p < size - 1 and node < problem.first_client
+                if not is_site or full:
+                    nodes[q] = node
+                    q += 1
+                full = (full or node >= problem.first_client) and not is_site
+            routes.length[v] = q
+        legal = refresh(problem, routes, v)
+    return legal

@@ -20,7 +20,7 @@ from numba import njit
 
 from cityloop.kernel.columns import F64, I8, I32, I64
 from cityloop.methods.vrp import MUST
-from cityloop.methods.vrp_kernel import COMPILED, chain_fits, place_reloads, refresh
+from cityloop.methods.vrp_kernel import COMPILED, chain_fits, orient, place_reloads, refresh
 
 __all__ = ["Store", "anneal", "insert_client", "total_cost"]
 
@@ -54,7 +54,10 @@ class Store(NamedTuple):
     """Vehicle that a client belongs to, or -1."""
     move_cost: I64
     """Cost of serving a client with another vehicle than ``home``, one entry."""
+    places: I32
+    """Places to try, shape (n, 2)."""
     pick: I64
+    """Cost, vehicle, position, reload site, where it goes and node of the best place so far."""
     missed: I64
     """How often a client that must be served was left out."""
     figures: I64
@@ -70,6 +73,12 @@ def _draw(dice: Any) -> float:
     x ^= x >> np.uint64(27)
     dice[0] = x
     return np.float64((x * np.uint64(2685821657736338717)) >> np.uint64(11)) / 9007199254740992.0
+
+
+@njit(**COMPILED)
+def _client(problem: Any, node: int) -> int:
+    """Return the client that a node serves, in whichever direction."""
+    return node if node < problem.end_primary else problem.twin[node]
 
 
 @njit(**COMPILED)
@@ -91,7 +100,7 @@ def total_cost(problem: Any, routes: Any, store: Any) -> int:
         cost += routes.cost[v]
         if store.move_cost[0] > 0:
             for p in range(1, routes.length[v] - 1):
-                node = routes.nodes[v, p]
+                node = _client(problem, routes.nodes[v, p])
                 if store.home[node] >= 0 and store.home[node] != v:
                     cost += store.move_cost[0]
     for i in range(store.out[-1]):
@@ -102,7 +111,7 @@ def total_cost(problem: Any, routes: Any, store: Any) -> int:
 @njit(**COMPILED)
 def _ruin(problem: Any, routes: Any, store: Any) -> int:
     """Take strings of clients out of routes near a random client into the pool; return how many."""
-    first, n = problem.first_client, len(problem.early)
+    first, n = problem.first_client, problem.end_primary
     in_use, clients = 0, 0
     for v in range(len(problem.start)):
         if routes.stops[v] > 0:
@@ -132,7 +141,7 @@ def _ruin(problem: Any, routes: Any, store: Any) -> int:
         rank, at = 0, 0
         for p in range(1, routes.length[v] - 1):
             node = routes.nodes[v, p]
-            if node == client:
+            if _client(problem, node) == client:
                 at = rank
             if node >= first:
                 rank += 1
@@ -157,12 +166,12 @@ def _ruin(problem: Any, routes: Any, store: Any) -> int:
             if node >= first:
                 inside = rank >= begin and rank < begin + span
                 stays = kept > 0 and rank >= hole and rank < hole + kept
-                goes = inside and not stays and not store.fixed[node]
+                goes = inside and not stays and not store.fixed[_client(problem, node)]
                 rank += 1
             if goes:
-                store.pool[count] = node
+                store.pool[count] = _client(problem, node)
                 count += 1
-                routes.vehicle_of[node] = -1
+                routes.vehicle_of[store.pool[count - 1]] = -1
             else:
                 routes.nodes[v, q] = node
                 q += 1
@@ -185,7 +194,8 @@ def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int) ->
     gain = np.int64(problem.distance[a, u]) - problem.distance[a, b]
     if routes.stops[v] == 0:
         gain += problem.fixed_cost[v]
-    if store.home[u] >= 0 and store.home[u] != v:
+    home = store.home[_client(problem, u)]
+    if home >= 0 and home != v:
         gain += store.move_cost[0]
     if gain + problem.distance[u, b] >= pick[0]:
         return
@@ -197,37 +207,36 @@ def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int) ->
         if routes.segment[v, p + 1, d] + problem.demand[u, d] > problem.capacity[v, d]:
             fits = False
     has_sites = problem.first_client > problem.n_depots
-    if fits and not (last_leg and has_sites):
-        if chain_fits(problem, routes, v, p, u, -1):
-            pick[0], pick[1], pick[2], pick[3], pick[4] = gain + problem.distance[u, b], v, p, -1, 0
-        return
-    if not has_sites:
-        return
-    after, before = True, a >= problem.first_client or (p == 0 and not last_leg)
+    plain = fits and not (last_leg and has_sites)
+    after, before = True, (a >= problem.first_client or p == 0) and not last_leg
     for d in range(dims):
         q = problem.demand[u, d]
         after = after and routes.prefix[v, p, d] + q <= problem.capacity[v, d]
         before = before and routes.segment[v, p + 1, d] - routes.prefix[v, p, d] + q <= problem.capacity[v, d]
-    if last_leg:
-        before = False
-    for site in range(problem.n_depots, problem.first_client):
-        if not problem.allowed[v, site]:
-            continue
-        if after:
-            cost = gain + problem.distance[u, site] + problem.distance[site, b]
-            if cost < pick[0] and chain_fits(problem, routes, v, p, u, site):
-                pick[0], pick[1], pick[2], pick[3], pick[4] = cost, v, p, site, 1
-        if before:
-            cost = gain - problem.distance[a, u] + problem.distance[a, site] + problem.distance[site, u]
-            cost += problem.distance[u, b]
-            if cost < pick[0] and chain_fits(problem, routes, v, p, site, u):
-                pick[0], pick[1], pick[2], pick[3], pick[4] = cost, v, p, site, 2
+    # Either the client alone, or each reload site after it and then each before it.
+    sites = problem.first_client - problem.n_depots
+    for way in range(1 if plain else 2 * sites):
+        site, first, second, kind = -1, u, -1, 0
+        cost = gain + problem.distance[u, b]
+        if not plain:
+            kind = 1 if way < sites else 2
+            site = problem.n_depots + way % sites
+            if not problem.allowed[v, site] or not (after if kind == 1 else before):
+                continue
+            if kind == 1:
+                second = site
+                cost = gain + problem.distance[u, site] + problem.distance[site, b]
+            else:
+                first, second = site, u
+                cost += problem.distance[a, site] + problem.distance[site, u] - problem.distance[a, u]
+        if cost < pick[0] and chain_fits(problem, routes, v, p, first, second):
+            pick[0], pick[1], pick[2], pick[3], pick[4], pick[5] = cost, v, p, site, kind, u
 
 
 @njit(**COMPILED)
-def _put(problem: Any, routes: Any, store: Any, u: int) -> None:
+def _put(problem: Any, routes: Any, store: Any) -> None:
     """Carry out the picked insertion."""
-    v, p, site, kind = store.pick[1], store.pick[2], store.pick[3], store.pick[4]
+    v, p, site, kind, u = store.pick[1], store.pick[2], store.pick[3], store.pick[4], store.pick[5]
     _touch(routes, store, v)
     grow = 1 if site < 0 else 2
     for i in range(routes.length[v] - 1, p, -1):
@@ -243,53 +252,61 @@ def _put(problem: Any, routes: Any, store: Any, u: int) -> None:
 
 
 @njit(**COMPILED)
-def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> bool:
-    """Put one client where it costs least; say whether there was such a place cheaper than leaving it out."""
-    store.pick[0], store.pick[1] = problem.prize[u], -1
-    vehicles = len(problem.start)
-    empty_kinds = 0
-    for v in range(vehicles):
-        size = routes.length[v]
-        if routes.stops[v] == 0:
-            # Of several empty vehicles alike, one is enough to look at.
-            alike = False
-            if v > 0 and routes.stops[v - 1] == 0 and problem.start[v] == problem.start[v - 1]:
-                alike = problem.open[v] == problem.open[v - 1] and problem.close[v] == problem.close[v - 1]
-                alike = alike and problem.fixed_cost[v] == problem.fixed_cost[v - 1] and empty_kinds > 0
-                alike = alike and problem.allowed[v, u] == problem.allowed[v - 1, u] and not everywhere
-                for d in range(problem.demand.shape[1]):
-                    alike = alike and problem.capacity[v, d] == problem.capacity[v - 1, d]
-                    alike = alike and problem.load[v, d] == problem.load[v - 1, d]
-            if not alike:
-                for p in range(size - 1):
-                    _try_place(problem, routes, store, u, v, p)
-            empty_kinds += 1
-            continue
-        if everywhere:
+def _places(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> int:
+    """List the places worth a look for a client as (vehicle, position); return their number."""
+    places, count = store.places, 0
+    idle = -1
+    for v in range(len(problem.start)):
+        size, sites = routes.length[v], routes.sites[v, -1]
+        if everywhere or (routes.stops[v] == 0 and (idle < 0 or not _alike(problem, v, idle, u))):
             for p in range(size - 1):
-                _try_place(problem, routes, store, u, v, p)
-            continue
-        _try_place(problem, routes, store, u, v, 0)
-        for i in range(routes.sites[v, -1]):
-            p = routes.sites[v, i]
-            if _draw(store.dice) >= blink:
-                _try_place(problem, routes, store, u, v, p - 1)
-            if _draw(store.dice) >= blink:
-                _try_place(problem, routes, store, u, v, p)
-        if routes.sites[v, -1] == 0:
-            _try_place(problem, routes, store, u, v, size - 2)
+                places[count, 0], places[count, 1] = v, p
+                count += 1
+        elif routes.stops[v] > 0:
+            places[count, 0], places[count, 1] = v, 0
+            count += 1
+            for i in range(2 * sites):
+                places[count, 0], places[count, 1] = v, routes.sites[v, i // 2] - i % 2
+                count += 1
+            if sites == 0:
+                places[count, 0], places[count, 1] = v, size - 2
+                count += 1
+        if routes.stops[v] == 0:
+            idle = v
     if not everywhere:
         for i in range(problem.near.shape[1]):
             w = problem.near[u, i]
             if w >= 0 and routes.vehicle_of[w] >= 0:
-                v, p = routes.vehicle_of[w], routes.position_of[w]
-                if _draw(store.dice) >= blink:
-                    _try_place(problem, routes, store, u, v, p)
-                if _draw(store.dice) >= blink:
-                    _try_place(problem, routes, store, u, v, p - 1)
+                for before in range(2):
+                    if _draw(store.dice) >= blink:
+                        places[count, 0], places[count, 1] = routes.vehicle_of[w], routes.position_of[w] - before
+                        count += 1
+    return count
+
+
+@njit(**COMPILED)
+def _alike(problem: Any, v: int, w: int, u: int) -> bool:
+    """Whether two idle vehicles make no difference to a client."""
+    same = problem.start[v] == problem.start[w] and problem.end[v] == problem.end[w]
+    same = same and problem.open[v] == problem.open[w] and problem.close[v] == problem.close[w]
+    same = same and problem.fixed_cost[v] == problem.fixed_cost[w] and problem.allowed[v, u] == problem.allowed[w, u]
+    for d in range(problem.demand.shape[1]):
+        same = same and problem.capacity[v, d] == problem.capacity[w, d] and problem.load[v, d] == problem.load[w, d]
+    return same
+
+
+@njit(**COMPILED)
+def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> bool:
+    """Put one client where it costs least; say whether there was such a place cheaper than leaving it out."""
+    store.pick[0], store.pick[1] = problem.prize[u], -1
+    count = _places(problem, routes, store, u, everywhere, blink)
+    ways = 1 if problem.twin[u] < 0 else 2
+    for i in range(count * ways):
+        node = u if i % ways == 0 else problem.twin[u]
+        _try_place(problem, routes, store, node, store.places[i // ways, 0], store.places[i // ways, 1])
     if store.pick[1] < 0:
         return False
-    _put(problem, routes, store, u)
+    _put(problem, routes, store)
     return True
 
 
@@ -399,6 +416,8 @@ def anneal(problem: Any, routes: Any, store: Any, iterations: int, hot: float, c
         legal = True
         for v in range(len(problem.start)):
             if store.touched[v]:
+                if problem.end_primary < len(problem.early):
+                    orient(problem, routes, v)
                 legal = place_reloads(problem, routes, v) and legal
         fresh = total_cost(problem, routes, store)
         better = fresh < cost - heat * np.log(max(_draw(store.dice), 1e-300))

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cityloop.kernel.columns import I32
-from cityloop.methods.vrp import Plan, Problem, arrays_of
+from cityloop.methods.vrp import MUST, Fleet, Plan, Problem, arrays_of
 from cityloop.methods.vrp_kernel import Routes, new_routes, place_reloads
 from cityloop.methods.vrp_moves import Store, anneal, insert_client, total_cost
 
-__all__ = ["SearchParams", "improve"]
+__all__ = ["SearchParams", "improve", "warm_up"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def improve(
     """
     chosen = params or SearchParams()
     arrays = arrays_of(problem, chosen.n_near)
-    first, n = problem.first_client, problem.n_nodes
+    first, n = problem.first_client, problem.end_primary
     most = int(min(n - first, int(problem.fleet.max_stops.max(initial=0))))
     room = min(2 * most, most + max(40, max((len(route) for route in start), default=0) - most)) + 8
     routes = new_routes(arrays, max(room, max((len(route) for route in start), default=0) + 8))
@@ -116,7 +116,8 @@ def _new_store(
         fixed=fixed,
         home=np.full(n, -1, np.int32) if home is None else np.ascontiguousarray(home, np.int32),
         move_cost=np.array([move_cost], np.int64),
-        pick=np.zeros(5, np.int64),
+        places=np.zeros((len(routes.length) * routes.nodes.shape[1] + 2 * n + 200, 2), np.int32),
+        pick=np.zeros(6, np.int64),
         missed=np.ones(n, np.int64),
         figures=np.zeros(3, np.int64),
     )
@@ -126,16 +127,22 @@ def _load(problem: Problem, arrays: object, routes: Routes, store: Store, start:
     """Fill the routes with a start; a route that is not legal is taken apart and its clients put back."""
     fleet = problem.fleet
     loose: list[int] = []
+    other = np.full(problem.n_nodes, -1) if problem.twin is None else problem.twin
+
+    def client_of(node: int) -> int:
+        return node if node < problem.end_primary else int(other[node])
+
     seen: set[int] = set()
     for v in range(len(fleet)):
         given = list(start[v]) if v < len(start) else []
-        middle = [node for node in given if node < problem.first_client or node not in seen]
-        seen.update(node for node in middle if node >= problem.first_client)
+        middle = [node for node in given if node < problem.first_client or client_of(node) not in seen]
+        clients = [client_of(node) for node in middle if node >= problem.first_client]
+        seen.update(clients)
         if not _set_route(problem, arrays, routes, v, middle):
-            loose += [node for node in middle if node >= problem.first_client]
-            routes.vehicle_of[middle] = -1
+            loose += clients
+            routes.vehicle_of[clients] = -1
             _set_route(problem, arrays, routes, v, [])
-    loose += [client for client in range(problem.first_client, problem.n_nodes) if client not in seen]
+    loose += [client for client in range(problem.first_client, problem.end_primary) if client not in seen]
     left: list[int] = []
     for client in loose:
         inserted = insert_client(arrays, routes, store, client, False, 0.0)
@@ -162,3 +169,20 @@ def _best(problem: Problem, store: Store, iterations: int) -> Plan:
     )
     left = tuple(sorted(int(client) for client in store.best_out[: store.best_out[-1]]))
     return Plan(routes, left, int(store.figures[1]), iterations)
+
+
+def warm_up() -> None:
+    """Compile the kernels on a problem of two clients, so that a budget of seconds is not spent on that."""
+    n, some = 4, np.ones((1, 1), np.int64)
+    fleet = Fleet(
+        start=np.zeros(1, np.int32), end=np.zeros(1, np.int32), open=np.zeros(1, np.int64), close=100 * some[0],
+        capacity=2 * some, daily=2 * some, max_stops=2 * some[0], fixed_cost=np.zeros(1, np.int64), load=0 * some,
+        allowed=np.ones((1, n), bool), breaks=np.zeros((1, 0, 3), np.int64), breaks_taken=np.zeros(1, np.int64),
+    )  # fmt: skip
+    ways = np.ones((n, n), np.int32)
+    problem = Problem(
+        n_depots=1, n_reloads=1, distance=ways, duration=ways, early=np.zeros(n, np.int64), late=np.full(n, 100),
+        service=np.zeros(n, np.int64), demand=np.array([[0], [0], [1], [1]]), prize=np.full(n, MUST), fleet=fleet,
+        queue=np.zeros((1, 1), np.int32), slot=100,
+    )  # fmt: skip
+    improve(problem, (), lambda iteration: iteration / 10, np.random.default_rng(1), SearchParams(block=10))
