@@ -19,7 +19,7 @@ class Calls:
     """Calls in order of arrival, with what will happen at them; a policy never sees what is still to come."""
 
     received_ms: I64
-    """From the simulation's begin. [ms]"""
+    """When the call was answered."""
     ready_ms: I64
     """Earliest dispatch."""
     priority: I32
@@ -37,7 +37,12 @@ class Calls:
 
 
 def draw_calls(
-    case: EmergencyCase, seed: int, days: float, demand: float = 1.0, priority_share: F64 | None = None
+    case: EmergencyCase,
+    seed: int,
+    days: float,
+    begin_ms: int = 0,
+    demand: float = 1.0,
+    priority_share: F64 | None = None,
 ) -> Calls:
     """Draw a seed's calls.
 
@@ -51,6 +56,8 @@ def draw_calls(
         Any whole number; the same seed gives the same calls to every arm.
     days
         How long calls arrive.
+    begin_ms
+        When the first day begins. [ms]
     demand
         Factor on the arrival rate.
     priority_share
@@ -63,7 +70,7 @@ def draw_calls(
     )
     rate = model.per_day * demand
     arrivals = np.cumsum(gaps.exponential(1.0 / rate, int(rate * days * 1.2 + 60 + 10 * (rate * days) ** 0.5)))
-    received_ms = np.rint(arrivals[arrivals < days] * DAY_MS).astype(np.int64)
+    received_ms = begin_ms + np.rint(arrivals[arrivals < days] * DAY_MS).astype(np.int64)
     count = len(received_ms)
     share = model.priority_share if priority_share is None else priority_share
     cell = np.searchsorted(np.cumsum(model.cell_weight / model.cell_weight.sum())[:-1], cells.random(count))

@@ -1,0 +1,162 @@
+"""The rolling assignment: calls that wait and calls whose unit is under way, against free and divertible units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from cityloop.domains.emergency.cover import loss_without
+from cityloop.domains.emergency.crew import protected
+from cityloop.domains.emergency.forecast import Coverage
+from cityloop.domains.emergency.relocate import Picture
+from cityloop.domains.emergency.schema import Reason, Send, UnitStatus
+from cityloop.domains.emergency.state import HIGH, EmergencyState, eta_ms, free_units
+from cityloop.kernel.columns import F64, I64
+from cityloop.kernel.messages import Alternative, Proposal
+
+__all__ = ["AssignParams", "Assignment", "assign"]
+
+NO_WAY = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class AssignParams:
+    """What a minute is worth."""
+
+    low_weight: float = 0.35
+    """Worth of a minute of a call of lower priority, of one of high priority."""
+    cover_min: float = 30.0
+    """How long what a unit leaves uncovered stays so, in the mean. [min]"""
+    switch_min: float = 1.0
+    """What a change of a unit under way must save. [min]"""
+    reassign: bool = True
+    prepared: bool = True
+    """Whether what a choice leaves uncovered counts."""
+    high_slack_min: float = 0.5
+    """A call of high priority never waits longer than this for the sake of coverage. [min]"""
+    low_wait_most_min: float = 12.0
+    """A call of lower priority that has waited so long is served by the closest. [min]"""
+    hold_min: float = 8.0
+    """What waiting for a unit to come free is taken to cost a call of lower priority. [min]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Units to send, and units that lose their call and need a place."""
+
+    proposals: list[Proposal]
+    released: I64
+
+
+def assign(state: EmergencyState, coverage: Coverage, view: Picture, now_ms: int, params: AssignParams) -> Assignment:
+    """Assign all calls without a unit on scene at once, at least total weighted cost.
+
+    Returns only what changes: a call that keeps its unit makes no proposal.
+    """
+    units, calls = state.units, state.calls
+    none = Assignment([], np.empty(0, np.int64))
+    if not len(calls.call):
+        return none
+    free = free_units(units)
+    under_way = (units.status == UnitStatus.EN_ROUTE) | (units.status == UnitStatus.TURNING_OUT)
+    if not (calls.unit < 0).any() and not (params.reassign and free.any()):
+        return none
+    rows = np.flatnonzero(free | under_way)
+    if not len(rows):
+        return none
+    minutes = np.stack([eta_ms(state, rows, c) for c in range(len(calls.call))]) / 60_000.0
+    loss = _losses(state, coverage, view, rows, params)
+    cost = _costs(state, rows, minutes, loss, now_ms, params)
+    n_calls, n_units = cost.shape
+    hold = np.full((n_calls, n_calls), NO_WAY)
+    for c in range(n_calls):
+        waited_min = (now_ms - int(calls.received_ms[c])) / 60_000.0
+        if calls.priority[c] <= HIGH:
+            hold[c, c] = 500.0
+        elif waited_min < params.low_wait_most_min and params.prepared:
+            hold[c, c] = params.low_weight * (params.hold_min + float(minutes[c].min(initial=5.0)))
+        else:
+            hold[c, c] = 200.0
+    at_call, at_unit = linear_sum_assignment(np.concatenate((cost, hold), axis=1))
+    return _changes(state, rows, minutes, at_call, at_unit, n_units)
+
+
+def _losses(state: EmergencyState, coverage: Coverage, view: Picture, rows: I64, params: AssignParams) -> F64:
+    """Return what taking each unit leaves uncovered over the time it stays so, in minutes of high-priority calls."""
+    loss = np.zeros(len(rows))
+    if not params.prepared:
+        return loss
+    at = {int(u): k for k, u in enumerate(view.row)}
+    mine = [(k, at[int(u)]) for k, u in enumerate(rows) if int(u) in at]
+    if mine:
+        found = loss_without(view.eta, view.there, coverage.weight, np.array([j for _, j in mine], np.int64))
+        loss[[k for k, _ in mine]] = found * coverage.high_per_min * params.cover_min
+    return loss
+
+
+def _costs(state: EmergencyState, rows: I64, minutes: F64, loss: F64, now_ms: int, params: AssignParams) -> F64:
+    units, calls = state.units, state.calls
+    guarded = protected(units, state.rules, now_ms)[rows]
+    serving = units.call[rows]
+    priority_of = dict(zip(calls.call.tolist(), calls.priority.tolist(), strict=True))
+    cost = np.full(minutes.shape, NO_WAY)
+    for c in range(len(calls.call)):
+        call, priority = int(calls.call[c]), int(calls.priority[c])
+        high = priority <= HIGH
+        weight = 1.0 if high else params.low_weight
+        waited_min = (now_ms - int(calls.received_ms[c])) / 60_000.0
+        fair = minutes[c] + loss / weight
+        if high:
+            # Coverage breaks near ties only: who is in danger gets the closest.
+            fair = np.where(minutes[c] <= minutes[c].min() + params.high_slack_min, minutes[c] + loss, minutes[c] + 2.0)
+        elif waited_min >= params.low_wait_most_min:
+            fair = minutes[c]
+        line = weight * fair
+        mine = serving == call
+        other = (serving >= 0) & ~mine
+        held = calls.unit[c] >= 0
+        line = np.where(mine, weight * minutes[c], line)
+        if held:
+            line = np.where(mine, line, line + weight * params.switch_min)
+        allowed = (units.capability[rows] & calls.needs[c]) == calls.needs[c]
+        lesser = np.array([priority_of.get(int(s), 0) > priority for s in serving])
+        allowed &= ~other | (lesser & ~units.diverted[rows] & high)
+        if not high:
+            allowed &= ~guarded | mine
+        if held and not params.reassign:
+            allowed &= mine
+        if held and units.diverted[calls.unit[c]]:
+            allowed &= mine
+        cost[c] = np.where(allowed, line, NO_WAY)
+    return cost
+
+
+def _changes(state: EmergencyState, rows: I64, minutes: F64, at_call: I64, at_unit: I64, n_units: int) -> Assignment:
+    units, calls = state.units, state.calls
+    proposals, taken, lost = [], set(), set()
+    for c, k in zip(at_call, at_unit, strict=True):
+        if k >= n_units:
+            continue
+        u, held = int(rows[k]), int(calls.unit[c])
+        if held == u:
+            continue
+        if held >= 0:
+            lost.add(held)
+        taken.add(u)
+        nearest = np.argsort(minutes[c], kind="stable")[:4]
+        reason = Reason.SHORTER if held >= 0 else Reason.UPGRADE if units.call[u] >= 0 else Reason.ROLLING
+        if reason is Reason.ROLLING:
+            reason = Reason.CLOSEST if nearest[0] == k else Reason.COVERAGE_KEPT
+        proposals.append(
+            Proposal(
+                target=u,
+                action=Send(int(calls.call[c])),
+                reason=reason,
+                cost=float(minutes[c, k]) * 60.0,
+                gain=0.0,
+                alternatives=tuple(Alternative(int(rows[j]), float(minutes[c, j]) * 60.0) for j in nearest if j != k),
+            )
+        )
+    return Assignment(proposals, np.array(sorted(lost - taken), np.int64))

@@ -1,0 +1,1 @@
+"""Policies of dispatch and coverage, one file each."""

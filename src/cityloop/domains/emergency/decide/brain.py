@@ -1,0 +1,51 @@
+"""Brain: rolling assignment, preparedness, and live relocation by marginal expected response.
+
+Three steps, each for all units together. Calls that wait and calls whose unit is still on its way are assigned anew to
+free and divertible units: weighted times, a penalty for every switch, and what the choice leaves uncovered. Then whoever has
+just come free is told where to stand, and standing or moving units are moved when the next call's expected response gains
+by it. A unit at a hospital counts by its chance to come free soon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cityloop.domains.emergency.assign import AssignParams, assign
+from cityloop.domains.emergency.forecast import Coverage
+from cityloop.domains.emergency.owed import owed
+from cityloop.domains.emergency.relocate import RelocateParams, picture, relocations
+from cityloop.domains.emergency.state import EmergencyState
+from cityloop.kernel.messages import Proposal, Request
+
+__all__ = ["BrainParams", "propose"]
+
+
+@dataclass(frozen=True, slots=True)
+class BrainParams:
+    """Weights of the brain, and its parts for ablation."""
+
+    assign: AssignParams = field(default_factory=AssignParams)
+    relocate: RelocateParams = field(default_factory=RelocateParams)
+
+
+DEFAULT = BrainParams()
+
+
+def propose(
+    state: EmergencyState,
+    coverage: Coverage,
+    requests: Sequence[Request],
+    now_ms: int,
+    params: BrainParams = DEFAULT,
+) -> list[Proposal]:
+    """Assign, keep what crews are owed, and place the rest."""
+    due = owed(state, now_ms)
+    view = picture(state, coverage, now_ms)
+    chosen = assign(state, coverage, view, now_ms, params.assign)
+    busy = np.zeros(len(state.units.status), np.bool_)
+    busy[[proposal.target for proposal in chosen.proposals]] = True
+    moves = relocations(state, coverage, view, due, busy, chosen.released, now_ms, params.relocate)
+    return [*chosen.proposals, *(p for p in due.proposals if not busy[p.target]), *moves]

@@ -1,0 +1,74 @@
+"""One run: one arm on one seed's calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cityloop.cities.events.calls import Calls
+from cityloop.cities.events.city import EventCity, Turnout
+from cityloop.domains.emergency.decide import as_is, brain, dmexclp, naive, status_plan
+from cityloop.domains.emergency.forecast import Coverage
+from cityloop.domains.emergency.state import EmergencyState
+from cityloop.kernel.arbitration import one_per_target
+from cityloop.kernel.columns import I32
+from cityloop.kernel.messages import Proposal, Request
+from cityloop.studies.emergency_world import BEGIN_MS, World, roster_of
+
+__all__ = ["ARMS", "Arm", "run_arm"]
+
+DAY_MS = 86_400_000
+NO_TURNOUT = Turnout()
+
+Propose = Callable[[EmergencyState, Coverage, Sequence[Request], int], list[Proposal]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A policy, and where its units are at home."""
+
+    name: str
+    propose: Propose
+    shipped_homes: bool = True
+
+
+ARMS: dict[str, Arm] = {
+    "naive": Arm("naive", naive.propose, shipped_homes=False),
+    "as-is": Arm("as-is", as_is.propose),
+    "status-plan": Arm("status-plan", status_plan.propose),
+    "dmexclp": Arm("dmexclp", dmexclp.propose),
+    "brain": Arm("brain", brain.propose),
+}
+
+
+def homes_of(world: World, arm: Arm) -> I32:
+    """Return the home site of every unit."""
+    if arm.shipped_homes:
+        return world.case.unit_station.copy()
+    return np.array(naive.round_robin_homes(len(world.case.unit_name), len(world.case.stations.node)), np.int32)
+
+
+def run_arm(
+    world: World, arm: Arm, calls: Calls, days: float, turnout: Turnout = NO_TURNOUT, record: bool = False
+) -> EventCity:
+    """Run one arm until its last call is attended."""
+    end_ms = BEGIN_MS + round(days * DAY_MS)
+    roster = roster_of(world.rules, len(world.case.unit_name), BEGIN_MS, end_ms + 10 * DAY_MS)
+    city = EventCity(
+        world.case, world.sites, world.times, calls, homes_of(world, arm), roster, turnout, (BEGIN_MS, end_ms), record
+    )
+    while city.advance():
+        state = EmergencyState(
+            city.units,
+            city.open_calls(),
+            world.sites,
+            world.times,
+            world.rules,
+            turnout.standing_ms,
+            turnout.driving_ms,
+        )
+        for proposal in one_per_target(arm.propose(state, world.coverage, (), city.now_ms)):
+            city.apply(proposal.target, proposal.action, proposal.reason)
+    return city
