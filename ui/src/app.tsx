@@ -107,7 +107,7 @@ function Head() {
         <Mark />
         <span class="wide-only">cityloop</span>
       </span>
-      <h1>{city.value?.name ?? ""}</h1>
+      <h1>{city.value?.name ?? t("head.no_city")}</h1>
       <time class="clock" aria-label={t("head.clock")}>
         {clock(nowMs.value || null)}
       </time>

@@ -95,10 +95,9 @@ export interface SignalDetail extends SignalRow {
     queue_veh: number | null;
     seen_veh: number | null;
     age_s: number | null;
-    flow_vph: number | null;
-    headway_s: number | null;
+    flow_vph?: number | null;
   }[];
-  crossings: { link: number; waiting: number | null; waits_s: number | null }[];
+  crossings: { link: number; waiting: number | boolean | null }[];
   advice: Decision | null;
   limits: Record<string, number>;
 }
@@ -146,17 +145,29 @@ export interface Decision {
   plain: string;
 }
 
+/** What the event stream tells of a change of action; the whole decision is fetched where it is shown. */
+export interface DecisionNote {
+  id: string;
+  decided_at_ms: number;
+  domain: string;
+  junction: string;
+  stage: number | null;
+  reason: { code: string | number; text: string };
+  verdict: string;
+  acted: boolean;
+}
+
 export type Rung = "shadow" | "advise" | "live";
 
 export interface LadderRung {
   domain: string;
   district: string;
+  name?: string;
   rung: Rung;
   since_ms: number | null;
-  by: string;
+  by: string | null;
   expires_at_ms: number | null;
   agreement: number | null;
-  expected_gain: number | null;
 }
 
 export interface Alert {
@@ -179,7 +190,7 @@ export interface Alert {
 export interface SensorItem {
   row: number;
   name: string;
-  kind: string;
+  kind: number;
   x_m: number;
   y_m: number;
   state: string;
@@ -207,7 +218,7 @@ export interface Scorecard {
     low: number | null;
     high: number | null;
     unit: string;
-    better: "less" | "more";
+    better: "less" | "more" | "";
     source: string;
   }[];
   note: string;
@@ -288,10 +299,17 @@ export interface Change {
   body?: unknown;
 }
 
+/** A table of a domain's published view: declared columns with their units. */
+export interface ViewTable {
+  columns: Record<string, { unit: string; values: unknown }>;
+  tables?: Record<string, ViewTable>;
+}
+
 /** A domain's published view, whatever its columns. */
 export interface DomainView {
-  available: boolean;
-  tables: Record<string, { columns: Record<string, { unit: string }>; rows: unknown[][] }>;
+  domain: string;
+  at_ms: number;
+  tables: ViewTable | Record<string, ViewTable>;
 }
 
 export interface Page<T> {

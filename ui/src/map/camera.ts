@@ -44,13 +44,16 @@ export class Camera {
     this.zoomedAt = at;
   }
 
-  fit(box: Box, at: number, pad = 24): void {
+  /** Show a whole box, clear of what lies over the left edge of the map. */
+  fit(box: Box, at: number, left = 0): void {
+    const pad = 20;
     const [minX, minY, maxX, maxY] = box;
     this.x = (minX + maxX) / 2;
     this.y = (minY + maxY) / 2;
-    const across = (this.width - 2 * pad) / Math.max(1, maxX - minX);
+    const across = (this.width - left - 2 * pad) / Math.max(1, maxX - minX);
     const down = (this.height - 2 * pad) / Math.max(1, maxY - minY);
     this.scale = Math.min(GREATEST_SCALE, Math.max(LEAST_SCALE, Math.min(across, down)));
+    this.x -= left / 2 / this.scale;
     this.zoomedAt = at;
   }
 }

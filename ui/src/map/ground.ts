@@ -3,7 +3,7 @@ import type { Camera } from "./camera";
 import { Glyphs } from "./glyphs";
 import { palette, pixelOf, type Palette } from "./palette";
 import type { Painter } from "./sheet";
-import { CONTROL, SHAPE, type Lines, type Scene } from "./scene";
+import { CONTROL, SHAPE, type Lines, type Scene, type Sensors } from "./scene";
 import type { Layers } from "./layers";
 
 const SLICE = 700;
@@ -45,12 +45,11 @@ export function groundPainter(scene: () => Scene, layers: () => Layers): Painter
     ctx.fillRect(0, 0, v.width, v.height);
     if (v.scale > 0.25) yield* paintOutlines(ctx, v, s, p, ext);
     yield* paintWays(ctx, v, s, p, ext);
+    const wrong = on.sensors && s.sensors ? paintSensors(ctx, v, s.sensors, p, ext) : [];
+    yield;
     yield* paintRoads(ctx, v, s, p, ext, on.roads);
     if (on.queues) paintQueues(ctx, v, s, p, ext);
-    if (on.sensors && s.sensors) {
-      yield;
-      paintSensors(ctx, v, s, p, ext);
-    }
+    if (s.sensors && wrong.length) paintWrongSensors(ctx, v, s.sensors, p, wrong);
     if (on.labels && v.scale > 0.16) {
       yield;
       paintStreets(ctx, v, s, p, ext);
@@ -185,10 +184,8 @@ function paintQueues(ctx: CanvasRenderingContext2D, v: Camera, s: Scene, p: Pale
 
 const SPRITE_LIMIT = 2500;
 
-/** Sensors: single pixels when many, shapes by state when few; what is wrong is always a shape. */
-function paintSensors(ctx: CanvasRenderingContext2D, v: Camera, s: Scene, p: Palette, e: Extent): void {
-  const sensors = s.sensors;
-  if (!sensors) return;
+/** Sensors below the roads: single pixels when many, squares when few. Returns those that are wrong. */
+function paintSensors(ctx: CanvasRenderingContext2D, v: Camera, sensors: Sensors, p: Palette, e: Extent): number[] {
   const { x, y, state } = sensors;
   const dpr = ctx.getTransform().a;
   const seen: number[] = [];
@@ -218,6 +215,17 @@ function paintSensors(ctx: CanvasRenderingContext2D, v: Camera, s: Scene, p: Pal
       else ctx.fillRect(v.sx(x[i]) - 2, v.sy(y[i]) - 2, 4, 4);
     }
   }
+  return marks;
+}
+
+/** What is wrong is a cross, and lies above the roads. */
+function paintWrongSensors(
+  ctx: CanvasRenderingContext2D,
+  v: Camera,
+  { x, y }: Sensors,
+  p: Palette,
+  marks: readonly number[],
+): void {
   ctx.strokeStyle = p.bad;
   ctx.lineWidth = 1.6;
   ctx.beginPath();
@@ -249,7 +257,9 @@ function paintJunctions(
     glyphsOf = p;
   }
   const many = s.junctionX.length > 150;
-  const r = v.scale > 0.3 ? 8 : many && v.scale < 0.12 ? 4.5 : 6;
+  const large = v.scale > 0.3 ? 8 : 6;
+  // Far out only what is out of the ordinary stands out.
+  const quiet = v.scale > 0.3 ? 8 : many && v.scale < 0.15 ? 3 : 5.5;
   const named = labels && v.scale > 0.2;
   ctx.font = `600 12px ${FONT}`;
   ctx.textBaseline = "middle";
@@ -258,7 +268,9 @@ function paintJunctions(
     const [x, y] = [s.junctionX[j], s.junctionY[j]];
     if (x < e.west || x > e.east || y < e.south || y > e.north) continue;
     const [px, py] = [v.sx(x), v.sy(y)];
-    glyphs.control(ctx, s.control[j] ?? CONTROL.plan, px, py, r);
+    const control = s.control[j] ?? CONTROL.plan;
+    const r = control <= CONTROL.leased ? quiet : large;
+    glyphs.control(ctx, control, px, py, r);
     if (!named) continue;
     ctx.lineWidth = 3;
     ctx.strokeStyle = p.halo;

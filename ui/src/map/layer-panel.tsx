@@ -101,7 +101,9 @@ export function LayerPanel({ offered }: { offered: readonly LayerName[] }) {
     sensors: counts.sensors,
     vehicles: counts.vehicles,
   };
-  const legend = offered.filter((name) => on[name]).flatMap((name) => LEGEND[name] ?? []);
+  const domains = city.value?.domains ?? [];
+  const missing = (name: LayerName) => (name === "units" && !domains.includes("emergency")) || (name === "refuse" && !domains.includes("refuse"));
+  const legend = offered.filter((name) => on[name] && !missing(name)).flatMap((name) => LEGEND[name] ?? []);
   const wide = typeof innerWidth === "number" && innerWidth > 760;
   return (
     <details class="over layers" open={wide}>
@@ -112,12 +114,14 @@ export function LayerPanel({ offered }: { offered: readonly LayerName[] }) {
             <label>
               <input
                 type="checkbox"
-                checked={on[name]}
+                checked={on[name] && !missing(name)}
+                disabled={missing(name)}
                 onChange={(event) => {
                   layers.value = { ...layers.peek(), [name]: event.currentTarget.checked };
                 }}
               />
               <span>{t(`layer.${name}`)}</span>
+              {missing(name) ? <span class="count">{t("layer.missing")}</span> : null}
               {total[name] ? <span class="count">{number(total[name])}</span> : null}
             </label>
           </li>

@@ -138,10 +138,16 @@ function SensorSheet({ onPick }: { onPick?(pick: Pick): void }) {
   return <SensorTable items={value?.exceptions ?? []} onPick={onPick} />;
 }
 
+const SENSOR_KINDS = ["other", "area detector", "loop", "controller", "crossing call", "air", "noise", "parking", "bin fill", "weather", "water"];
+
+export function sensorKind(kind: number): string {
+  return term("sensorkind", SENSOR_KINDS[kind] ?? "other");
+}
+
 export function SensorTable({ items, onPick }: { items: SensorItem[]; onPick?(pick: Pick): void }) {
   const columns: Column<SensorItem>[] = [
     { key: "name", label: t("col.sensor"), get: (s) => s.name },
-    { key: "kind", label: t("col.kind"), get: (s) => term("sensorkind", s.kind) },
+    { key: "kind", label: t("col.kind"), get: (s) => sensorKind(s.kind) },
     { key: "state", label: t("col.state"), get: (s) => term("sensorstate", s.state) },
     { key: "reason", label: t("col.reason"), get: (s) => s.reason },
     { key: "value", label: t("col.value"), numeric: true, get: (s) => s.value, show: (s) => `${number(s.value, 1)} ${s.unit ?? ""}` },

@@ -40,7 +40,7 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
       const name = city.peek()?.layout_version ?? "";
       renderer.resize(box.clientWidth, box.clientHeight);
       if (fitted !== name) {
-        renderer.camera.fit(scene.peek().box, performance.now());
+        renderer.camera.fit(scene.peek().box, performance.now(), panelWidth(box));
         fitted = name;
       }
       renderer.repaint("now");
@@ -84,7 +84,7 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
     const renderer = made.current;
     if (!renderer) return;
     const { camera } = renderer;
-    if (what === "fit") camera.fit(scene.peek().box, performance.now());
+    if (what === "fit") camera.fit(scene.peek().box, performance.now(), panelWidth(ground.current));
     else camera.zoom(what === "in" ? ZOOM : 1 / ZOOM, camera.width / 2, camera.height / 2, performance.now());
     setScale(camera.scale);
   };
@@ -172,6 +172,12 @@ function ScaleBar({ scale }: { scale: number }) {
       <span>{metres >= 1000 ? `${number(metres / 1000)} km` : `${metres} m`}</span>
     </div>
   );
+}
+
+/** Room that the open layer panel takes from the map; on a phone the map lies under it. */
+function panelWidth(ground: HTMLElement | null): number {
+  const panel = ground?.parentElement?.querySelector<HTMLDetailsElement>("details.layers");
+  return panel?.open && (ground?.clientWidth ?? 0) > 760 ? panel.offsetWidth + 12 : 0;
 }
 
 function bringIntoView(renderer: Renderer, at: { x: number; y: number }): void {

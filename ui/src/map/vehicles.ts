@@ -61,7 +61,7 @@ export class Vehicles {
     const bx = camera.sx(x0) + 32767 * ax;
     const by = camera.sy(y0) - 32767 * ay;
     const close = camera.scale > 0.9;
-    const size = camera.scale < 0.12 ? 3 : 4;
+    const size = camera.scale < 0.09 ? 2 : camera.scale < 0.3 ? 3 : 4;
     const [w, h] = [camera.width, camera.height];
     const special: number[] = [];
     ctx.fillStyle = p.vehicle;

@@ -20,12 +20,12 @@ export function Dialog({ title, onClose, kind = "", children }: Props) {
   }, []);
   return (
     <dialog ref={box} class={kind} aria-label={title} onClose={onClose} onCancel={onClose}>
-      <header>
+      <div class="dialoghead">
         <h2>{title}</h2>
         <button type="button" class="btn plain slim" onClick={onClose} aria-label={t("act.close")}>
           <Icon name="close" />
         </button>
-      </header>
+      </div>
       <div class="body">{children}</div>
     </dialog>
   );

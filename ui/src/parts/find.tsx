@@ -99,7 +99,8 @@ export function FindDialog() {
 
 function hitOf(found: Found): Hit[] {
   // Only addresses inside this page are followed, whatever the server was told to call a thing.
-  return found.url.startsWith("#/") ? [{ kind: found.kind, label: found.label, url: found.url }] : [];
+  const url = found.kind === "sensor" && found.row !== null ? href("city", "", { sensor: String(found.row) }) : found.url;
+  return url.startsWith("#/") ? [{ kind: found.kind, label: found.label, url }] : [];
 }
 
 function localHits(text: string): Hit[] {

@@ -92,7 +92,7 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
               <legend>{t("hold.stage")}</legend>
               {stages.map((s) => (
                 <label key={s.local}>
-                  <input type="radio" name="stage" checked={stage === s.local} onChange={() => setStage(s.local)} />
+                  <input type="radio" name="stage" autofocus={stage === s.local} checked={stage === s.local} onChange={() => setStage(s.local)} />
                   {stageName(s.local)}
                   {s.local === shown && <span class="soft tiny">{t("hold.now")}</span>}
                 </label>

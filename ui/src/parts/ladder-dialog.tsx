@@ -56,7 +56,7 @@ export function LadderDialog() {
     <Dialog title={t("ladder.title")} onClose={close}>
       <div class="stack">
         <p class="small soft">{t("ladder.note")}</p>
-        <div class="tablewrap" tabIndex={0} role="region" aria-label={t("ladder.title")}>
+        <div class="tablewrap" tabIndex={0} role="group" aria-label={t("ladder.title")}>
           <table>
             <caption class="unseen">{t("ladder.title")}</caption>
             <thead>
@@ -74,7 +74,7 @@ export function LadderDialog() {
               {ladder.value.map((one) => (
                 <tr key={`${one.domain}/${one.district}`}>
                   <td>{term("domain", one.domain)}</td>
-                  <td>{one.district === "*" ? t("ladder.all") : one.district}</td>
+                  <td>{one.district === "*" ? t("ladder.all") : (one.name ?? one.district)}</td>
                   <td>{term("rung", one.rung)}</td>
                   <td class="num">{percent(one.agreement)}</td>
                   <td>{one.expires_at_ms ? clock(one.expires_at_ms) : t("ladder.never")}</td>

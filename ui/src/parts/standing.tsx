@@ -9,7 +9,7 @@ export function Standing() {
   const about = city.value;
   const rungs = [...new Map(ladder.value.map((one) => [one.domain, one.domain])).keys()];
   return (
-    <p class="standing" role="note" aria-label={t("standing.title")}>
+    <section class="standing" aria-label={t("standing.title")}>
       {about && (
         <span>
           <b>{hasTerm("citymode", about.mode) ? term("citymode", about.mode) : about.mode}</b>
@@ -39,7 +39,7 @@ export function Standing() {
         {replaying.value ? t("standing.replay", { at: dayAndClock(at.value) }) : t(`feed.${feedState.value}`)}
         {!replaying.value && feedState.value === "live" && (paused.value ? ` · ${t("standing.paused")}` : pace.value && pace.value !== 1 ? ` · ${t("standing.pace", { n: Math.round(pace.value * 10) / 10 })}` : "")}
       </span>
-    </p>
+    </section>
   );
 }
 

@@ -81,7 +81,7 @@ export function DataTable<T>(props: Props<T>) {
           )}
         </div>
       )}
-      <div class="tablewrap" tabIndex={0} role="region" aria-label={caption}>
+      <div class="tablewrap" tabIndex={0} role="group" aria-label={caption}>
         <table>
           <caption class={props.showCaption ? "" : "unseen"}>{caption}</caption>
           <thead>

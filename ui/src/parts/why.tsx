@@ -9,7 +9,7 @@ export function Told({ text }: { text: string }) {
   return <span lang="en">{text}</span>;
 }
 
-export function reasonOf(decision: Decision): string {
+export function reasonOf(decision: { domain: string; reason: Decision["reason"] }): string {
   return hasTerm("reason", decision.reason.code) && decision.domain === "signals"
     ? term("reason", decision.reason.code)
     : decision.reason.text;
@@ -51,7 +51,7 @@ export function Why({ decision }: { decision: Decision }) {
           {saw.length === 0 ? (
             <p class="soft small">{t("why.saw_none")}</p>
           ) : (
-            <div class="tablewrap" tabIndex={0} role="region" aria-label={t("why.saw")}>
+            <div class="tablewrap" tabIndex={0} role="group" aria-label={t("why.saw")}>
               <table>
                 <caption class="unseen">{t("why.saw")}</caption>
                 <thead>

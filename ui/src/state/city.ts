@@ -1,10 +1,10 @@
 /** The city as this page knows it: assets once, live values as the feed brings them. */
 import { batch, signal } from "@preact/signals";
-import { get, getBytes, session } from "../api/client";
+import { ApiError, get, getBytes, session } from "../api/client";
 import { Feed, type FeedState } from "../api/feed";
 import type { Frame } from "../api/frame";
 import type { City, Geometry, Layout } from "../api/types";
-import { CONTROL, DELAY, emptyScene, linesOf, type Scene, type Sensors, type Stops } from "../map/scene";
+import { CONTROL, DELAY, emptyScene, linesOf, type Scene, type Sensors, type Stops, type Thing } from "../map/scene";
 import type { Renderer } from "../map/renderer";
 
 /** Room that a standing vehicle takes, gap included. */
@@ -15,6 +15,7 @@ const HEAVY_BELOW = 70;
 const SLOW_BELOW = 130;
 const UNKNOWN = 255;
 const BEAT_MS = 500;
+const RETRY_MS = 4000;
 
 export const city = signal<City | null>(null);
 export const layout = signal<Layout | null>(null);
@@ -56,6 +57,7 @@ export const live: {
 const renderers = new Set<Renderer>();
 let lastVehicles: { frame: Frame; at: number } | null = null;
 let beatAt = 0;
+let retry = 0;
 /** Set while recorded frames are shown: live ones then only keep the clock of the connection. */
 export const replaying = signal(false);
 
@@ -176,6 +178,7 @@ function applySensors(frame: Frame): boolean {
 
 /** Fetch what does not change, then open the feed. */
 export async function load(): Promise<void> {
+  clearTimeout(retry);
   try {
     const [about, rows, shapes] = await Promise.all([
       get<City>("/city"),
@@ -198,6 +201,9 @@ export async function load(): Promise<void> {
     if (sensorsWanted.value) await loadSensors();
   } catch (error) {
     trouble.value = error instanceof Error ? error.message : String(error);
+    // A server that is just starting, or a network that comes back, needs no hand; a refusal stays as it is.
+    const refused = error instanceof ApiError && error.status >= 400 && error.status < 500;
+    if (!refused) retry = window.setTimeout(() => void load(), RETRY_MS);
   }
 }
 
@@ -263,6 +269,12 @@ const WANTED_WITH_SENSORS = [
   "containers",
   "sensors",
 ];
+
+/** Put alerts that have a place on the map, in place of those that were there. */
+export function placeAlerts(things: Thing[]): void {
+  const s = scene.value;
+  s.things = [...s.things.filter((thing) => thing.kind !== "alert"), ...things];
+}
 
 export function repaintAll(): void {
   for (const r of renderers) r.repaint("now");

@@ -1,7 +1,7 @@
 /** What people work with: alerts, holds, the ladder, decisions as they are made, jobs, changes that wait for a second person. */
 import { signal, type Signal } from "@preact/signals";
 import { ApiError, get } from "../api/client";
-import type { Alert, Change, Decision, Drill, Hold, Job, LadderRung, Page } from "../api/types";
+import type { Alert, Change, DecisionNote, Drill, Hold, Job, LadderRung, Page } from "../api/types";
 
 export const alerts = signal<Alert[]>([]);
 export const holds = signal<Hold[]>([]);
@@ -10,7 +10,7 @@ export const jobs = signal<Job[]>([]);
 export const changes = signal<Change[]>([]);
 export const drill = signal<Drill | null>(null);
 /** Changes of action since the page opened, newest first; the full log is asked for where it is shown. */
-export const latest = signal<Decision[]>([]);
+export const latest = signal<DecisionNote[]>([]);
 /** Parts that this server has not got. */
 export const absent = signal<ReadonlySet<string>>(new Set());
 
@@ -73,7 +73,7 @@ export function listen(): void {
   on<Hold>("hold", (hold) => {
     holds.value = [hold, ...holds.value.filter((h) => h.id !== hold.id)];
   });
-  on<Decision>("decision", (decision) => {
+  on<DecisionNote>("decision", (decision) => {
     latest.value = [decision, ...latest.value].slice(0, KEPT);
   });
   on<Job>("job", (job) => {

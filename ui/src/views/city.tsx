@@ -1,22 +1,25 @@
 /** City: the map of everything, what is wrong, and what is selected. */
+import { useSignalEffect } from "@preact/signals";
 import { useState } from "preact/hooks";
 import type { Scorecard, SensorItem } from "../api/types";
 import { Lines } from "../charts/lines";
-import { CONTROL_WORDS } from "../map/map-table";
+import { CONTROL_WORDS, sensorKind } from "../map/map-table";
 import { MapView } from "../map/map-view";
 import type { LayerName } from "../map/layers";
 import type { Pick } from "../map/renderer";
-import { AlertList } from "../parts/alerts";
+import type { Thing } from "../map/scene";
+import { AlertList, openAlerts } from "../parts/alerts";
 import { useFetched } from "../parts/fetched";
 import { HoldsList } from "../parts/holds-list";
 import { Scrubber } from "../parts/scrubber";
 import { Told } from "../parts/why";
-import { beat, layout, live, scene } from "../state/city";
+import { beat, layout, live, placeAlerts, scene } from "../state/city";
 import { open } from "../state/dialogs";
 import { latest } from "../state/operations";
 import { go, href, route } from "../state/route";
 import { clock, figure, hasTerm, number, t, term } from "../words";
-import { actionOf, reasonOf } from "../parts/why";
+import { stageName } from "../charts/signal-charts";
+import { reasonOf } from "../parts/why";
 
 const OFFERED: readonly LayerName[] = [
   "roads",
@@ -31,7 +34,20 @@ const OFFERED: readonly LayerName[] = [
   "labels",
 ];
 
+/** Alerts with a place of their own, or that of their junction. */
+function alertThings(): Thing[] {
+  return openAlerts().flatMap((alert) => {
+    const junction = alert.place.junction === null ? undefined : layout.value?.junctions[alert.place.junction];
+    const x = alert.place.x_m ?? junction?.x_m;
+    const y = alert.place.y_m ?? junction?.y_m;
+    if (x === undefined || y === undefined) return [];
+    const level = alert.severity >= 3 ? 2 : alert.severity === 2 ? 1 : 0;
+    return [{ id: alert.id, kind: "alert" as const, label: term("alertkind", alert.kind), x, y, level, detail: alert.text }];
+  });
+}
+
 export function CityView() {
+  useSignalEffect(() => placeAlerts(alertThings()));
   const { query } = route.value;
   const rows = layout.value;
   const junction = rows && /^\d+$/.test(query.junction ?? "") ? rows.junctions[Number(query.junction)] : undefined;
@@ -196,7 +212,7 @@ function SensorCard({ row, setSpot }: { row: number; setSpot(at: { x: number; y:
     <Card title={sensor.name} kind={t("col.sensor")}>
       <dl class="facts">
         <dt>{t("col.kind")}</dt>
-        <dd>{term("sensorkind", sensor.kind)}</dd>
+        <dd>{sensorKind(sensor.kind)}</dd>
         <dt>{t("col.state")}</dt>
         <dd>
           {term("sensorstate", sensor.state)} {sensor.reason && <Told text={sensor.reason} />}
@@ -259,9 +275,13 @@ function Latest() {
               <a class="item" href={href("evidence", "decisions", { id: decision.id })}>
                 <span class="mono tiny soft">{clock(decision.decided_at_ms)}</span>
                 <span class="grow">
-                  <b>{decision.junction}</b> {actionOf(decision)}
+                  <b>{decision.junction}</b>{" "}
+                  {decision.stage === null ? "" : t("why.show", { stage: stageName(decision.stage) })}
                   <br />
-                  <span class="soft small">{reasonOf(decision)}</span>
+                  <span class="soft small">
+                    {reasonOf(decision)}
+                    {decision.verdict !== "allowed" && ` ${t("col.verdict")}: ${term("verdict", decision.verdict)}.`}
+                  </span>
                 </span>
               </a>
             </li>

@@ -30,7 +30,7 @@ const BODIES: Record<TabName, () => preact.JSX.Element> = {
 };
 
 export function EvidenceView() {
-  const chosen = TABS.find((tab) => tab === route.value.item) ?? "score";
+  const chosen = TABS.find((tab) => tab === route.value.item.split("/")[0]) ?? "score";
   const Body = BODIES[chosen];
   const waiting = changes.value.filter((change) => change.status === "waiting" || change.status === "pending").length;
   const label = (id: TabName) => `${t(`tab.${id}` as Word)}${id === "approvals" && waiting ? ` (${waiting})` : ""}`;

@@ -69,7 +69,7 @@ function JunctionList({ chosen }: { chosen: number }) {
       show: ({ row }) => (j ? (j.stage[row] === 255 ? "…" : j.stage[row] + 1) : "–"),
     },
     { key: "red", label: t("col.red"), numeric: true, get: ({ row }) => j?.longestRedS[row] ?? null },
-    { key: "control", label: t("col.control"), get: ({ row }) => t(CONTROL_WORDS[scene.value.control[row]] ?? "control.plan") },
+    { key: "control", label: t("col.control"), get: ({ row }) => term("control_short", scene.value.control[row] ?? 0) },
   ];
   return (
     <div class="block">
@@ -127,7 +127,7 @@ function Charts({ row, minutes, setMinutes }: { row: number; minutes: number; se
     <>
       <div class="block row sticky">
         <h2 class="grow">{junction?.label || junction?.name}</h2>
-        <fieldset class="choice">
+        <fieldset class="choice seg">
           <legend class="unseen">{t("signals.window")}</legend>
           {WINDOWS_MIN.map((n) => (
             <label key={n}>
@@ -180,7 +180,7 @@ function Charts({ row, minutes, setMinutes }: { row: number; minutes: number; se
 }
 
 function approachName(a: { row: number; street: string }): string {
-  return `${a.street || t("signals.approach")} · ${a.row}`;
+  return a.street ? `${a.street} · ${a.row}` : `${t("signals.approach")} ${a.row}`;
 }
 
 function Queues({ history, names }: { history: SignalHistory; names: { row: number; street: string }[] }) {
@@ -336,12 +336,22 @@ function Approaches({ detail }: { detail: SignalDetail | null }) {
           { key: "queue", label: t("col.standing"), numeric: true, get: (a) => a.queue_veh },
           { key: "seen", label: t("col.seen"), numeric: true, get: (a) => a.seen_veh },
           { key: "age", label: t("col.age_s"), numeric: true, get: (a) => a.age_s, show: (a) => number(a.age_s, 1) },
-          { key: "flow", label: t("col.flow"), numeric: true, get: (a) => a.flow_vph, show: (a) => figure(a.flow_vph) },
+          ...(rows.some((a) => typeof a.flow_vph === "number")
+            ? [
+                {
+                  key: "flow",
+                  label: t("col.flow"),
+                  numeric: true,
+                  get: (a: (typeof rows)[number]) => a.flow_vph,
+                  show: (a: (typeof rows)[number]) => figure(a.flow_vph),
+                },
+              ]
+            : []),
         ]}
       />
       {(detail?.crossings ?? []).some((c) => c.waiting) && (
         <p class="small">
-          {t("signals.walkers", { n: (detail?.crossings ?? []).reduce((sum, c) => sum + (c.waiting ?? 0), 0) })}
+          {t("signals.walkers", { n: (detail?.crossings ?? []).reduce((sum, c) => sum + Number(c.waiting ?? 0), 0) })}
         </p>
       )}
     </section>

@@ -88,7 +88,7 @@ export function ScoreTab() {
                 get: (row) => row.low,
                 show: (row) => (row.low === null ? t("score.no_interval") : `${figure(row.low)} – ${figure(row.high)}`),
               },
-              { key: "better", label: t("col.better"), get: (row) => t(row.better === "less" ? "better.less" : "better.more") },
+              { key: "better", label: t("col.better"), get: (row) => t(row.better === "less" ? "better.less" : row.better === "more" ? "better.more" : "better.neither") },
               { key: "source", label: t("col.source"), get: (row) => term("source", row.source) },
             ]}
           />
