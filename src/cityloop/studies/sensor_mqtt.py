@@ -186,7 +186,7 @@ class _Packets:
         field[~number] = np.frombuffer(b"    null", np.uint8)
         wild = size >= 1_000_000
         field[wild] = np.frombuffer(b"999.999 ", np.uint8)
-        self._bytes[:, self._value - 1 : self._value + 7] = field
+        self._bytes[:, self._value : self._value + 8] = field
         self._bytes[:, self._instant : self._instant + 13] = _digits(observed_at_ms, 13)
         if self._id:
             self._ids = self._next % 65_535 + 1

@@ -36,6 +36,15 @@ class ListenerParams:
     sweep_s: float = 0.02
     """Time between sweeps. [s]"""
 
+    busy_sweep_s: float = 0.1
+    """Time between sweeps while many connections send without asking for acknowledgements. [s]"""
+
+    busy_acknowledged_sweep_s: float = 0.04
+    """The same while acknowledgements are asked for. [s]"""
+
+    busy_connections: int = 400
+    """Connections with something to read in one sweep that make it a busy time."""
+
     read_bytes: int = 65_536
     """Most that is read of one connection in a sweep. [B]"""
 
@@ -59,8 +68,9 @@ class ListenerParams:
     """Time between messages on one stream to its subscribers. [s]"""
 
     def __post_init__(self) -> None:
-        if not 0.001 <= self.sweep_s <= 0.25:
-            raise ConfigError(f"sweep_s is {self.sweep_s:g}, must be from 0.001 to 0.25")
+        for name in ("sweep_s", "busy_sweep_s", "busy_acknowledged_sweep_s"):
+            if not 0.001 <= getattr(self, name) <= 0.25:
+                raise ConfigError(f"{name} is {getattr(self, name):g}, must be from 0.001 to 0.25")
         if self.buffer_bytes < 4 * self.read_bytes:
             raise ConfigError("buffer_bytes must be at least four times read_bytes")
 
@@ -110,7 +120,7 @@ class MqttListener:
         self._socket = listening
         loop.add_reader(listening.fileno(), self._accept)
         self.broker.call_soon = loop.call_soon_threadsafe
-        self._every("sweep", self.params.sweep_s, self._sweep)
+        self._sweep_after(self.params.sweep_s)
         self._every("changes", self.params.changes_s, self.broker.tell_changes)
         self._every("patience", 1.0, self._look_after)
         self._every("shares", 0.2, self._in.try_again)
@@ -150,6 +160,25 @@ class MqttListener:
 
         self._timers[name] = loop.call_later(interval_s, tick)
 
+    def _sweep_after(self, wait_s: float) -> None:
+        assert self._loop is not None
+        self._timers["sweep"] = self._loop.call_later(wait_s, self._sweep_and_go_on)
+
+    def _sweep_and_go_on(self) -> None:
+        """Sweep, and look again the later the more connections there are: more of each is then read at once."""
+        assert self._loop is not None
+        params, read = self.params, 0
+        self.broker.now_s = self._loop.time()
+        self._in.acknowledging = False
+        try:
+            read = self._sweep()
+        finally:
+            wait_s = params.sweep_s
+            if read >= params.busy_connections:
+                wait_s = params.busy_acknowledged_sweep_s if self._in.acknowledging else params.busy_sweep_s
+            if self._socket is not None:
+                self._sweep_after(max(0.001, wait_s - (self._loop.time() - self.broker.now_s)))
+
     def _accept(self) -> None:
         assert self._socket is not None
         for _ in range(256):
@@ -171,12 +200,13 @@ class MqttListener:
             self.broker.sessions.seen_ms[session.slot] = self._now_ms()
             self.broker.sessions.patience_ms[session.slot] = int(self.params.connect_s * 1000)
 
-    def _sweep(self) -> None:
-        """Read every connection that sent something, once, and take what came."""
+    def _sweep(self) -> int:
+        """Read every connection that sent something, once, and take what came; return how many there were."""
         self.sweeps += 1
         sessions = self.broker.sessions
         if not sessions:
-            return
+            return 0
+        read = 0
         again, self._again = self._again, []
         pieces: list[tuple[Session, int, int]] = []
         lost: list[Session] = []
@@ -198,6 +228,7 @@ class MqttListener:
                     lost.append(found)
                 continue
             if at > self.params.buffer_bytes - most:
+                read += len(pieces)
                 self._take(pieces)
                 pieces, at = [], 0
             if found.handshaking or self._tls is not None:
@@ -225,6 +256,7 @@ class MqttListener:
             self._take(pieces)
         for session in lost:
             self.broker.leave(session)
+        return read + len(pieces)
 
     def _read(self, session: Session, at: int, pieces: list[tuple[Session, int, int]], lost: list[Session]) -> int:
         """Read one connection that is encrypted; return where the next one's bytes go."""

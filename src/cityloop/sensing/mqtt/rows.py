@@ -53,6 +53,8 @@ class RowsIn:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        self.acknowledging = False
+        """Whether any reading since this was last set to False asked for an acknowledgement."""
         self._deferred: list[_Some] = []
         self._deferred_rows = 0
         self._packets: list[tuple[Session, int, bytes]] = []
@@ -134,6 +136,7 @@ class RowsIn:
         asked = np.flatnonzero(some.packet_id)
         told = some.of(asked) if len(asked) else None
         silent = told is None
+        self.acknowledging = self.acknowledging or not silent
 
         def answer(error: Exception | None) -> None:
             if told is not None:
