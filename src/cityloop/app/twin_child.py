@@ -220,6 +220,7 @@ def _laps(spec: ChildSpec, folder: Path) -> Callable[[int], Lap]:
             out=out,
             scale=spec.scale,
             picture=True,
+            prompt=True,
         )
         city = SumoCity(setup, network)
         return Lap(city=city, begin_ms=city.begin_ms, end_ms=city.end_ms)

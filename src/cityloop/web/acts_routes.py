@@ -201,7 +201,7 @@ def check_hold(desk: Desk, body: HoldBody, row: int) -> None:
 
 async def place_hold(desk: Desk, body: HoldBody, row: int, by: str) -> dict[str, Any]:
     """Place one act; two people on the same junction see one another."""
-    now_ms = desk.now_ms()
+    now_ms = desk.step_ms()
     for other in desk.holds.orders(now_ms=now_ms):
         if other.target == row and other.id != body.replace:
             if other.by != by:

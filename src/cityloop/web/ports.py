@@ -198,6 +198,10 @@ class Desk:
         """Return the city's clock."""
         return self.board.now_ms()
 
+    def step_ms(self) -> int:
+        """Return the instant of the newest step: what is placed at it is in force at once."""
+        return self.now_ms() if self.board.tick is None else self.board.tick.at_ms
+
     def newest(self) -> Tick | None:
         """Return the newest step."""
         return self.board.tick

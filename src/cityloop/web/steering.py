@@ -105,15 +105,16 @@ def answer_of(tick: Tick | None, domain: str, target: int, sent_ms: int, wall_ms
     if tick is None:
         return {"receipt": None, "verdict": None, "bound_by": None, "note": "no answer from the running city yet"}
     told: dict[str, Any] = {"receipt": None, "verdict": None, "bound_by": None}
+    sequence = -1
     for record in tick.decisions:
         raw = msgspec.msgpack.decode(record)
         if raw["domain"] == domain and raw["proposal"]["target"] == target and raw["policy"] == "operator":
-            verdict = raw["verdict"]
+            verdict, sequence = raw["verdict"], raw["sequence"]
             told["verdict"] = verdict["type"].lower()
             if "rule" in verdict:
                 told["bound_by"] = rule_words(domain, verdict["rule"])["code"]
     for receipt in tick.receipts:
-        if receipt[0] == domain and receipt[1] == target:
+        if receipt[0] == domain and receipt[1] == target and receipt[2] == sequence:
             told["receipt"] = {
                 "status": RECEIPTS[receipt[3]],
                 "at_ms": receipt[4],

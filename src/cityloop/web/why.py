@@ -24,6 +24,7 @@ __all__ = ["Filter", "Told", "Window", "calibration", "decisions_between", "read
 
 _TICK = msgspec.msgpack.Decoder(Tick)
 _MOST_TICKS = 4 * 3600
+_PENDING = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,10 @@ class Window:
         self.receipts = {}
         for tick in self.ticks:
             for receipt in tick.receipts:
-                self.receipts.setdefault((tick.epoch, receipt[0], receipt[2]), receipt)
+                key = (tick.epoch, receipt[0], receipt[2])
+                # Taken first, then accepted; that the lease ran out at last is no news.
+                if key not in self.receipts or self.receipts[key][3] == _PENDING:
+                    self.receipts[key] = receipt
 
     def observed(self, target: int, at_ms: int, horizon_s: float) -> tuple[float, float]:
         """Return the delay observed in the horizon after an instant [veh·s], and how much of it is covered [s]."""
@@ -104,7 +108,7 @@ def calibration(city: CityFacts, window: Window, wanted: Filter) -> dict[str, An
     forecast, observed = [], []
     for one in _wanted(window.ticks, wanted):
         proposal = one.raw["proposal"]
-        if proposal["reason"] in OPERATOR_REASONS or not math.isfinite(proposal["cost"]):
+        if proposal["reason"] in OPERATOR_REASONS or not proposal["cost"] >= 0:
             continue
         value, covered_s = window.observed(proposal["target"], one.raw["decided_at_ms"], city.horizon_s)
         if covered_s >= city.horizon_s - 1.5:
@@ -168,6 +172,8 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
     reason = reason_words(domain, proposal["reason"])
     name = _target_name(city, domain, target)
     signals = domain == "signals"
+    by_policy = math.isfinite(proposal["cost"]) and proposal["cost"] >= 0 and not by_hand
+    expected = proposal["cost"] if by_policy else _persisting(tick, target) * city.horizon_s
     shown = _cell(tick, "stage", target) if signals else None
     asked = _action(proposal["action"])
     decision = {
@@ -179,7 +185,7 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
         "junction": name,
         "action": asked,
         "reason": reason,
-        "cost": _finite(proposal["cost"]),
+        "cost": _finite(proposal["cost"]) if by_policy else None,
         "gain": _finite(proposal["gain"]),
         "unit": "veh·s (weighted)" if signals else "",
         "alternatives": [{"stage": a[0], "cost": _finite(a[1])} for a in proposal["alternatives"]],
@@ -197,8 +203,9 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
         "saw": _saw(city, tick, target) if signals else [],
         "stage_shown": None if shown is None else (-1 if shown == 255 else shown),
         "forecast": {
-            "what": f"weighted delay at the junction over the next {city.horizon_s:g} s",
-            "value": _finite(proposal["cost"]) if not by_hand else None,
+            "what": f"delay at the junction over the next {city.horizon_s:g} s",
+            "by": "the policy's weighted plan" if by_policy else "persistence: as much as stands now",
+            "value": _finite(expected),
             "unit": "veh·s",
             "horizon_s": city.horizon_s,
         },
@@ -213,6 +220,12 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
     }
     decision["plain"] = _plain(decision)
     return decision
+
+
+def _persisting(tick: Tick, target: int) -> float:
+    """Return the delay that grows at a junction now: the forecast where the policy makes none. [veh]"""
+    delay = np.frombuffer(tick.arrays.get("delay_f32", b""), np.float32)
+    return float(delay[target]) if 0 <= target < len(delay) else math.nan
 
 
 def _plain(d: dict[str, Any]) -> str:

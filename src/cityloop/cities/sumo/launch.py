@@ -52,6 +52,9 @@ class TwinSetup:
     picture: bool = False
     """Whether the simulation's truth is handed out with each observation, for a map and nothing else."""
 
+    prompt: bool = False
+    """Whether a controller acknowledges a lease as it takes it, and not only when it first looks at it."""
+
     blackouts: tuple[tuple[float, float], ...] = ()
     """When the brain is unplugged, begin and end in seconds since the run's begin; for the engine alone."""
 
@@ -80,6 +83,7 @@ class Launch:
     end_ms: int
     step_ms: int
     picture: bool = False
+    prompt: bool = False
 
 
 def prepare(setup: TwinSetup, network: Network) -> Launch:
@@ -99,6 +103,7 @@ def prepare(setup: TwinSetup, network: Network) -> Launch:
         end_ms=round(setup.case.end_s * 1000),
         step_ms=round(setup.step_s * 1000),
         picture=setup.picture,
+        prompt=setup.prompt,
     )
 
 

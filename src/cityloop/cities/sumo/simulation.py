@@ -79,20 +79,24 @@ class Simulation:
             elif not self._launch.leased:
                 detail = "this run takes no leases"
             else:
-                receipts += self._controllers[command.target].offer(command, self.now_ms)
+                answers = self._controllers[command.target].offer(command, self.now_ms)
+                receipts += answers
+                if self._launch.prompt and all(one.sequence != command.sequence for one in answers):
+                    receipts.append(self._answer(command, ReceiptStatus.PENDING, "taken"))
                 self._busy.add(command.target)
                 continue
-            receipts.append(
-                Receipt(
-                    domain=command.domain,
-                    target=command.target,
-                    sequence=command.sequence,
-                    status=ReceiptStatus.REFUSED,
-                    at_ms=self.now_ms,
-                    detail=detail,
-                )
-            )
+            receipts.append(self._answer(command, ReceiptStatus.REFUSED, detail))
         return receipts
+
+    def _answer(self, command: Command, status: ReceiptStatus, detail: str) -> Receipt:
+        return Receipt(
+            domain=command.domain,
+            target=command.target,
+            sequence=command.sequence,
+            status=status,
+            at_ms=self.now_ms,
+            detail=detail,
+        )
 
     def step(self) -> tuple[Readings, list[Receipt]]:
         """Let one step pass; return what was sensed and answered."""
