@@ -31,8 +31,8 @@ class Stopped(Exception):  # noqa: N818 - an outcome that was asked for, not an 
 def next_merge(segments: Sequence[Segment], now_ms: int, fan_in: int) -> list[Segment]:
     """Return the segments to merge next, none when all is well.
 
-    Runs of one kind, day and level are merged when there are ``fan_in``; those whose days are still mixed likewise. A
-    day that is over is merged whole, unless little came late.
+    Runs of one kind, day and level are merged when there are ``fan_in``; those whose days are still mixed likewise, and
+    as soon as their days are over. A day that is over is merged whole, unless little came late.
     """
     groups: dict[tuple[int, int, int], list[Segment]] = {}
     days: dict[tuple[int, int], list[Segment]] = {}
@@ -47,12 +47,20 @@ def next_merge(segments: Sequence[Segment], now_ms: int, fan_in: int) -> list[Se
         if len(runs) >= fan_in:
             chosen = set(runs[: 2 * fan_in])
             return [segment for segment in members if segment.run in chosen]
+    for (_, level, _), members in sorted(groups.items()):
+        mixed = [segment for segment in members if level == 0 and _over(segment.observed_high_ms // DAY_MS, now_ms)]
+        if mixed:
+            return mixed[: 2 * fan_in]
     for (_, day), members in sorted(days.items()):
         rows = _run_rows(members)
-        over = (day + 1) * DAY_MS + DAY_MS // 24 < now_ms
-        if over and len(rows) > 1 and (sum(rows) - max(rows)) * _WORTH >= max(rows):
+        if _over(day, now_ms) and len(rows) > 1 and (sum(rows) - max(rows)) * _WORTH >= max(rows):
             return members
     return []
+
+
+def _over(day: int, now_ms: int) -> bool:
+    """Tell whether a day is past, with an hour for what comes late."""
+    return (day + 1) * DAY_MS + DAY_MS // 24 < now_ms
 
 
 def _run_rows(members: Sequence[Segment]) -> list[int]:
