@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from cityloop.cities.events.calls import Calls
 from cityloop.cities.events.city import EventCity, Turnout
+from cityloop.domains.emergency.assign import AssignParams
 from cityloop.domains.emergency.decide import as_is, brain, dmexclp, naive, status_plan
+from cityloop.domains.emergency.decide.brain import BrainParams
 from cityloop.domains.emergency.forecast import Coverage
+from cityloop.domains.emergency.relocate import RelocateParams
 from cityloop.domains.emergency.state import EmergencyState
 from cityloop.kernel.arbitration import one_per_target
 from cityloop.kernel.columns import I32
@@ -34,12 +38,22 @@ class Arm:
     shipped_homes: bool = True
 
 
+def _without(name: str, assign: AssignParams | None = None, relocate: RelocateParams | None = None) -> Arm:
+    """Return the brain without one of its parts."""
+    params = BrainParams(assign or AssignParams(), relocate or RelocateParams())
+    return Arm(name, partial(brain.propose, params=params))
+
+
 ARMS: dict[str, Arm] = {
     "naive": Arm("naive", naive.propose, shipped_homes=False),
     "as-is": Arm("as-is", as_is.propose),
     "status-plan": Arm("status-plan", status_plan.propose),
     "dmexclp": Arm("dmexclp", dmexclp.propose),
     "brain": Arm("brain", brain.propose),
+    "brain-no-posts": _without("brain-no-posts", relocate=RelocateParams(use_posts=False)),
+    "brain-no-live": _without("brain-no-live", relocate=RelocateParams(live=False)),
+    "brain-no-reassign": _without("brain-no-reassign", assign=AssignParams(reassign=False)),
+    "brain-no-prepared": _without("brain-no-prepared", assign=AssignParams(prepared=False)),
 }
 
 

@@ -153,7 +153,7 @@ class EventCity:
             decide = False
             while self._events and self._events[0][0] == now_ms:
                 _, kind, _, row, version = heapq.heappop(self._events)
-                decide |= self._happen(_Event(kind), row, version)
+                decide |= self._happen(kind, row, version)
             if decide:
                 self._locate()
                 return True
@@ -203,49 +203,35 @@ class EventCity:
 
     # ------------------------------------------------------------------ what happens
 
-    def _happen(self, kind: _Event, row: int, version: int) -> bool:
-        match kind:
-            case _Event.CALL_READY:
-                self.call_status[row] = CallStatus.OPEN
-                self._live.append(row)
-                return True
-            case _Event.TICK:
-                self._push(self.now_ms + TICK_MS, _Event.TICK, 0, 0)
-                return True
-            case _Event.SHIFT_CHANGE:
-                units = self.units
-                if units.status[row] == UnitStatus.STANDING and units.site[row] == units.home[row]:
-                    self._change_crew(row)
-                return True
-            case _:
-                return self._unit_event(kind, row, version)
-
-    def _unit_event(self, kind: _Event, row: int, version: int) -> bool:
-        if version != self._version[row]:
+    def _happen(self, kind: int, row: int, version: int) -> bool:
+        """Let one event happen; tell whether there is something to decide now."""
+        units = self.units
+        if kind == _Event.CALL_READY:
+            self.call_status[row] = CallStatus.OPEN
+            self._live.append(row)
+        elif kind == _Event.TICK:
+            self._push(self.now_ms + TICK_MS, _Event.TICK, 0, 0)
+        elif kind == _Event.SHIFT_CHANGE:
+            if units.status[row] == UnitStatus.STANDING and units.site[row] == units.home[row]:
+                self._change_crew(row)
+        elif version != self._version[row]:
             return False
-        match kind:
-            case _Event.ARRIVED:
-                return self._arrived(row)
-            case _Event.MOBILE:
-                self._go_to_call(row)
+        elif kind == _Event.ARRIVED:
+            return self._arrived(row)
+        elif kind == _Event.MOBILE:
+            self._go_to_call(row)
+            return False
+        elif kind == _Event.SCENE_DONE:
+            call = int(units.call[row])
+            if self.calls.transport[call]:
+                self._to_hospital(row, call)
                 return False
-            case _Event.SCENE_DONE:
-                call = int(self.units.call[row])
-                if self.calls.transport[call]:
-                    self._to_hospital(row, call)
-                    return False
-                self.call_status[call] = CallStatus.CLOSED
-                self._free(row, call)
-            case _Event.HANDED_OVER:
-                call = int(self.units.call[row])
-                self.call_status[call] = CallStatus.CLOSED
-                self.ledger.free_ms[call] = self.now_ms
-                self._free_at_site(row)
-            case _Event.BREAK_DONE:
-                self.units.kerb_used_ms[row] = 0
-                self._set(row, UnitStatus.STANDING)
-            case _:
-                raise InvariantError(f"{kind.name} is no event of a unit.")
+            self._free(row, call, at_site=False)
+        elif kind == _Event.HANDED_OVER:
+            self._free(row, int(units.call[row]), at_site=True)
+        elif kind == _Event.BREAK_DONE:
+            units.kerb_used_ms[row] = 0
+            self._set(row, UnitStatus.STANDING)
         return True
 
     def _arrived(self, u: int) -> bool:
@@ -286,19 +272,15 @@ class EventCity:
             case _:
                 raise InvariantError(f"Unit {u} arrived while {status.name}.")
 
-    def _free(self, u: int, call: int) -> None:
+    def _free(self, u: int, call: int, at_site: bool) -> None:
+        self.call_status[call] = CallStatus.CLOSED
         self.ledger.free_ms[call] = self.now_ms
         self.units.call[u] = -1
         self.units.diverted[u] = False
-        self.units.site[u] = -1
         self.units.kerb_used_ms[u] = 0
-        self._set(u, UnitStatus.FREE_ON_SCENE)
-
-    def _free_at_site(self, u: int) -> None:
-        self.units.call[u] = -1
-        self.units.diverted[u] = False
-        self.units.kerb_used_ms[u] = 0
-        self._set(u, UnitStatus.STANDING)
+        if not at_site:
+            self.units.site[u] = -1
+        self._set(u, UnitStatus.STANDING if at_site else UnitStatus.FREE_ON_SCENE)
 
     def _to_hospital(self, u: int, call: int) -> None:
         sites = self.sites
