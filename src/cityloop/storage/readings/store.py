@@ -8,16 +8,16 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from cityloop.kernel.batch import Batch, concat
+from cityloop.kernel.batch import Batch, concat, empty_batch
 from cityloop.kernel.columns import I32, U8
 from cityloop.kernel.errors import InputError, StoreError
-from cityloop.kernel.readings import Done, RollUps
+from cityloop.kernel.readings import DataKind, Done, RollUps
 from cityloop.storage.readings import lookup
 from cityloop.storage.readings.catalogue import Catalogue
 from cityloop.storage.readings.disk import Disk, RealDisk
@@ -28,11 +28,14 @@ from cityloop.storage.readings.manifest import check_format, write_format
 from cityloop.storage.readings.order import clip_instants
 from cityloop.storage.readings.params import StoreParams
 from cityloop.storage.readings.recent import Recent, StreamSet, recent_of
+from cityloop.storage.readings.retention import Keep
 from cityloop.storage.readings.upkeep import Kinds, Upkeep
 
 __all__ = ["ReadingsStore"]
 
 _LOGGER = logging.getLogger(__name__)
+
+_EXPIRE_EVERY_MS = 3_600_000
 
 _RETRY_S = 2.0
 """How long upkeep waits after the disk refused something. [s]"""
@@ -51,6 +54,8 @@ class ReadingsStore:
         The directory; made when it is not there.
     kinds
         Returns what each stream tells about, so that readings of different kinds can expire differently.
+    retention
+        How long each kind is kept, looked after once an hour; everything for ever when None.
     """
 
     def __init__(
@@ -59,9 +64,11 @@ class ReadingsStore:
         *,
         params: StoreParams | None = None,
         kinds: Kinds = _no_kinds,
+        retention: Mapping[DataKind, Keep] | None = None,
         disk: Disk | None = None,
     ) -> None:
         self.root = root
+        self._retention = retention
         self.params = params or StoreParams()
         self._disk = disk or RealDisk()
         self._lock_file = _take(root, self._disk)
@@ -150,6 +157,23 @@ class ReadingsStore:
         while self.upkeep.merge_once(now_ms):
             merges += 1
         return merges
+
+    def expire(self, policy: Mapping[DataKind, Keep], now_ms: int) -> int:
+        """Delete what is older than its kind is kept; return how many readings."""
+        self.seal()
+        rows = self.upkeep.expire(policy, now_ms)
+        if rows:
+            self._forget_expired_latest(policy, now_ms)
+        return rows
+
+    def _forget_expired_latest(self, policy: Mapping[DataKind, Keep], now_ms: int) -> None:
+        latest = self.latest()
+        kinds = self.upkeep.kinds_of(latest.stream)
+        oldest = np.full(len(latest), np.iinfo(np.int64).min)
+        for kind, keep in policy.items():
+            oldest[kinds == kind] = keep.readings_from_ms(now_ms)
+        self._latest.replace(latest.stream[latest.observed_at_ms < oldest], empty_batch())
+        self.catalogue.commit((), (), latest=self.catalogue.write_latest(self._latest.batch()))
 
     def close(self) -> None:
         """Sync what waits and release the directory. Safe to call twice."""
@@ -268,11 +292,16 @@ class ReadingsStore:
                 return
 
     def _merge_forever(self) -> None:
+        expire_at_ms = 0
         while not self.upkeep.stopping.is_set():
             self._merge_now.wait(60.0)
             self._merge_now.clear()
-            if not self._try("merging", lambda: self.merge(int(time.time() * 1000))):
+            now_ms = time.time_ns() // 1_000_000
+            if not self._try("merging", partial(self.merge, now_ms)):
                 self.upkeep.stopping.wait(_RETRY_S)
+            if self._retention is not None and now_ms >= expire_at_ms:
+                self._try("expiring", partial(self.expire, self._retention, now_ms))
+                expire_at_ms = now_ms + _EXPIRE_EVERY_MS
 
     def _try(self, what: str, work: Callable[[], object]) -> bool:
         try:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from cityloop.kernel.batch import Batch
-from cityloop.kernel.columns import U8
+from cityloop.kernel.columns import I32, U8
+from cityloop.kernel.readings import DataKind
 from cityloop.storage.readings.bins import pick_bins
 from cityloop.storage.readings.catalogue import Catalogue
 from cityloop.storage.readings.disk import Disk
@@ -22,6 +24,7 @@ from cityloop.storage.readings.merging import Stopped, next_merge, write_segment
 from cityloop.storage.readings.order import pick, sorted_batch, span_mask
 from cityloop.storage.readings.params import StoreParams
 from cityloop.storage.readings.recent import Recent, StreamSet
+from cityloop.storage.readings.retention import Keep
 
 __all__ = ["Kinds", "Upkeep"]
 
@@ -107,16 +110,56 @@ class Upkeep:
             ]
             for segment in touched:
                 if segment.bytes:
-                    rows += segment.rows - sum(kept.rows for kept in self.rewrite(segment, others))
+                    rows += segment.rows - sum(kept.rows for kept in self._rewrite(segment, others))
                 else:
                     self._rewrite_bins(segment, streams, begin_ms, end_ms)
         return rows
 
-    def rewrite(self, segment: Segment, keep: Callable[[Batch], npt.NDArray[np.bool_]]) -> list[Segment]:
-        """Write a segment again with some of its readings only, and put it in its place."""
-        kept = write_segments(
+    def expire(self, policy: Mapping[DataKind, Keep], now_ms: int) -> int:
+        """Delete sealed readings and roll-ups that are older than their kind is kept; return how many readings."""
+        rows = 0
+        with self._alone():
+            for segment in self._catalogue.view.segments:
+                keep = policy.get(DataKind(segment.kind))
+                if keep is not None:
+                    rows += self._expire(segment, keep, now_ms)
+        return rows
+
+    def _expire(self, segment: Segment, keep: Keep, now_ms: int) -> int:
+        readings_from_ms, rollups_from_ms = keep.readings_from_ms(now_ms), keep.rollups_from_ms(now_ms)
+        if segment.observed_high_ms < rollups_from_ms:
+            self._catalogue.commit([segment], [])
+            return segment.rows if segment.bytes else 0
+        if not segment.bytes:
+            return 0
+        if segment.observed_high_ms < readings_from_ms:
+            self._catalogue.commit([segment], [msgspec.structs.replace(segment, bytes=0, check=0)])
+            return segment.rows
+        # Rewriting costs as much as merging: what has expired must be worth it, or a tenth of its time overdue.
+        grain_ms = min(keep.readings_s * 100, 86_400_000)
+        if segment.observed_low_ms >= readings_from_ms - grain_ms:
+            return 0
+        return self._expire_part(segment, readings_from_ms, rollups_from_ms)
+
+    def _expire_part(self, segment: Segment, readings_from_ms: int, rollups_from_ms: int) -> int:
+        kept = self._some_of(segment, lambda batch: np.asarray(batch.observed_at_ms >= readings_from_ms))
+        bins = self._catalogue.readers.rollups(segment).read_all()
+        old = pick_bins(bins, span_mask(bins.begin_ms, rollups_from_ms, readings_from_ms))
+        added = [*kept, *([self._catalogue.write_rollups(segment, old)] if len(old) else [])]
+        self._catalogue.commit([segment], added)
+        return segment.rows - sum(s.rows for s in kept)
+
+    def _rewrite(self, segment: Segment, keep: Callable[[Batch], npt.NDArray[np.bool_]]) -> list[Segment]:
+        """Put some of a segment's readings in its place."""
+        kept = self._some_of(segment, keep)
+        self._catalogue.commit([segment], kept)
+        return kept
+
+    def _some_of(self, segment: Segment, keep: Callable[[Batch], npt.NDArray[np.bool_]]) -> list[Segment]:
+        """Write some of a segment's readings as others that do not count yet."""
+        return write_segments(
             [self._catalogue.readers.readings(segment)],
-            lambda day: self._catalogue.open_writer(
+            lambda _: self._catalogue.open_writer(
                 run=segment.run, level=segment.level, kind=segment.kind, day=segment.day
             ),
             self._catalogue.discard,
@@ -124,8 +167,6 @@ class Upkeep:
             by_day=False,
             keep=keep,
         )
-        self._catalogue.commit([segment], kept)
-        return kept
 
     def _rewrite_bins(self, segment: Segment, streams: StreamSet, begin_ms: int, end_ms: int) -> None:
         bins = self._catalogue.readers.rollups(segment).read_all()
@@ -140,11 +181,16 @@ class Upkeep:
     def _by_kind(self, batch: Batch) -> list[tuple[int, Batch]]:
         if not len(batch):
             return []
-        kinds = self._kinds()
-        known = batch.stream < len(kinds)
-        of_row = np.zeros(len(batch), np.uint8)
-        of_row[known] = kinds[batch.stream[known]]
+        of_row = self.kinds_of(batch.stream)
         return [(kind, pick(batch, of_row == kind)) for kind in np.unique(of_row).tolist()]
+
+    def kinds_of(self, stream: I32) -> U8:
+        """Return what each of these streams tells about."""
+        kinds = self._kinds()
+        known = stream < len(kinds)
+        of_row = np.zeros(len(stream), np.uint8)
+        of_row[known] = kinds[stream[known]]
+        return of_row
 
     def _alone(self) -> _Alone:
         """Hold the turn; a merge under way gives way."""
