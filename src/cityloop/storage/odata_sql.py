@@ -233,7 +233,7 @@ class Compiler:
             return Sql(columns[0], "text" if kind is Kind.TEXT else "instant")
         if kind is Kind.RESULT:
             if not rest:
-                return Sql(columns[0], "number" if source.branch == "readings" else "result")
+                return Sql(columns[0], "result")
             if source.branch == "readings":
                 return Sql("NULL", "any")
         if not rest:
