@@ -29,6 +29,8 @@ class RateParams:
     """Relative standard deviation by which a container's rate wanders over some days."""
     level_gain: float = 0.03
     """Share of a day's surprise, over all containers emptied, by which the common level moves."""
+    dispersion_gain: float = 0.05
+    """Share by which a container's scatter is learned anew from each finding."""
 
     def __post_init__(self) -> None:
         if self.prior_days <= 0 or self.half_life_days <= 0 or not 0 <= self.level_gain < 1:
@@ -97,10 +99,14 @@ def learn(rates: Rates, rows: I64, found: F64, since: F64) -> Rates:
     gain = rates.params.level_gain * len(rows) / (len(rows) + 20.0)
     level = float(np.clip(rates.level * (1.0 + gain * (surprise - 1.0)), 0.3, 3.0))
     kept = 0.5 ** (since / rates.params.half_life_days)
-    amount, exposure = rates.amount.copy(), rates.exposure.copy()
+    amount, exposure, dispersion = rates.amount.copy(), rates.exposure.copy(), rates.dispersion.copy()
+    mean = np.maximum(rates.rate()[rows] * since * rates.level, 1e-9)
+    # One wild finding must not set the scatter alone.
+    scatter = np.minimum(np.square(found - mean) / mean, 10.0 * dispersion[rows])
+    dispersion[rows] += rates.params.dispersion_gain * (scatter - dispersion[rows])
     amount[rows] = kept * amount[rows] + found / rates.level
     exposure[rows] = kept * exposure[rows] + since
-    return replace(rates, amount=amount, exposure=exposure, level=level)
+    return replace(rates, amount=amount, exposure=exposure, level=level, dispersion=dispersion)
 
 
 def weekday_factors(container: I64, found: F64, days: F64) -> F64:

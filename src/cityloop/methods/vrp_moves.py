@@ -29,7 +29,7 @@ LONGEST_STRING = 10
 SPLIT_SHARE = 0.5
 SPLIT_KEEP = 0.01
 BLINK = 0.01
-TRIED_AGAIN = 12
+TRIED_AGAIN = 8
 
 
 class Store(NamedTuple):
@@ -255,6 +255,15 @@ def _put(problem: Any, routes: Any, store: Any) -> None:
 def _places(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> int:
     """List the places worth a look for a client as (vehicle, position); return their number."""
     places, count = store.places, 0
+    # Near ones first: they soon give a cost that most others need not be looked at for.
+    if not everywhere:
+        for i in range(problem.near.shape[1]):
+            w = problem.near[u, i]
+            if w >= 0 and routes.vehicle_of[w] >= 0:
+                for before in range(2):
+                    if _draw(store.dice) >= blink:
+                        places[count, 0], places[count, 1] = routes.vehicle_of[w], routes.position_of[w] - before
+                        count += 1
     idle = -1
     for v in range(len(problem.start)):
         size, sites = routes.length[v], routes.sites[v, -1]
@@ -273,14 +282,6 @@ def _places(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, bli
                 count += 1
         if routes.stops[v] == 0:
             idle = v
-    if not everywhere:
-        for i in range(problem.near.shape[1]):
-            w = problem.near[u, i]
-            if w >= 0 and routes.vehicle_of[w] >= 0:
-                for before in range(2):
-                    if _draw(store.dice) >= blink:
-                        places[count, 0], places[count, 1] = routes.vehicle_of[w], routes.position_of[w] - before
-                        count += 1
     return count
 
 

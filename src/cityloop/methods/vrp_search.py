@@ -143,6 +143,9 @@ def _load(problem: Problem, arrays: object, routes: Routes, store: Store, start:
             routes.vehicle_of[clients] = -1
             _set_route(problem, arrays, routes, v, [])
     loose += [client for client in range(problem.first_client, problem.end_primary) if client not in seen]
+    # The farthest first: they fill one vehicle after another, and those on their way find room later.
+    home = int(fleet.end[0]) if len(fleet) else 0
+    loose.sort(key=lambda client: -int(problem.distance[home, client]))
     left: list[int] = []
     for client in loose:
         inserted = insert_client(arrays, routes, store, client, False, 0.0)
