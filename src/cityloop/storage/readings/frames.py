@@ -25,7 +25,7 @@ from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import columns_of
 from cityloop.kernel.errors import StoreError
 
-__all__ = ["FILE_HEAD_BYTES", "FRAME_HEAD_BYTES", "LogFile", "file_head", "frame", "read_log"]
+__all__ = ["FILE_HEAD_BYTES", "FRAME_HEAD_BYTES", "LogFile", "file_head", "frame", "read_live_log", "read_log"]
 
 _FILE_MAGIC = b"CITYLOG1"
 _FRAME_MAGIC = b"\xc1LF1"
@@ -102,6 +102,20 @@ def read_log(path: Path) -> LogFile:
         end_byte = more[-1][1]
         behind = _next_whole(data, end_byte, ordinal + len(more))
     return LogFile(number, tuple(batches), end_byte, len(data[end_byte:].rstrip(b"\0")), damaged)
+
+
+def read_live_log(path: Path) -> LogFile:
+    """Read a log file that a server may be writing to.
+
+    While a file is read two frames may come to it, of which the first is seen in part: what looks like damage is then
+    gone with the next look.
+    """
+    held = read_log(path)
+    for _ in range(3):
+        if held.damaged_byte is None:
+            break
+        held = read_log(path)
+    return held
 
 
 def _whole_frames(data: bytes, at: int, ordinal: int) -> Iterator[tuple[int, int]]:
