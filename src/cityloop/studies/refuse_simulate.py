@@ -16,9 +16,10 @@ from cityloop.cities.bins.city import BinCity, BinRun, Fault
 from cityloop.domains.refuse.decide import brain, fixed_rounds, frequencies, threshold
 from cityloop.domains.refuse.forecast import Outlook, outlook_of, working_days
 from cityloop.domains.refuse.measure import DayRecord
-from cityloop.domains.refuse.state import FillState, day_passed, fill_of, read_levels, start_fill
+from cityloop.domains.refuse.state import FillState, day_passed, read_levels, start_fill
 from cityloop.kernel.columns import BOOL, F64, I64
 from cityloop.kernel.errors import InputError
+from cityloop.methods.fill_belief import deposit
 from cityloop.methods.fill_rate import RateParams, dispersion_of, start_rates, weekday_factors
 from cityloop.methods.tour import DayLimits, plan_day
 
@@ -102,10 +103,8 @@ def gather_history(city: BinCity, practice: Sequence[I64], days: int) -> History
 
 def _primed(state: FillState) -> FillState:
     """Bring the histograms of sensed containers to what their history lets expect."""
-    from cityloop.methods.fill_belief import deposit
-
     rows = state.sensed
-    mean = np.maximum(fill_of(replace(state, sensed=np.zeros(0, np.int64)))[rows], 1e-3)
+    mean = np.maximum((state.rates.rate() * state.since)[rows], 1e-3)
     belief = deposit(state.belief, mean, state.rates.dispersion[rows] * mean + 0.04 * mean * mean, 1.0, state.sensors)
     return replace(state, belief=belief)
 

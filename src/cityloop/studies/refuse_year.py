@@ -27,7 +27,7 @@ from cityloop.studies.refuse_amsterdam import REPLAY, replay_city
 from cityloop.studies.refuse_records import AMSTERDAM_WEIGHINGS
 from cityloop.studies.refuse_simulate import FLEET, Policy, gather_history, run_policy
 
-__all__ = ["Bench", "bench_city", "km_at", "open_city", "parse_policy", "run_city"]
+__all__ = ["Bench", "bench_city", "faulty", "km_at", "open_city", "parse_policy", "run_city"]
 
 _HISTORY_DAYS = 60
 _SPEC = "refuse.toml"
