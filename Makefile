@@ -10,13 +10,15 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo dev test lint types imports bench lock clean
+.PHONY: ui ui-build help install demo dev test lint types imports bench lock clean
 
 help:
 	@echo "make install   put cityloop and what it needs into $(VENV)"
 	@echo "make demo      show the closed loop (ARGS=... are passed on)"
 	@echo "make test      check style, types and imports, and run the tests (ARGS=... go to pytest)"
 	@echo "make bench     run the benchmark (ARGS=... are passed on)"
+	@echo "make ui        build the dashboard again and compare it with what is committed (needs npm)"
+	@echo "make ui-build  build the dashboard into src/cityloop/web/static (needs npm)"
 	@echo "make lock      pin the requirements again from pyproject.toml"
 	@echo "make clean     remove $(VENV) and every cache"
 
@@ -46,6 +48,17 @@ imports: dev
 
 lock: dev
 	$(BIN)/python requirements/lock.py
+
+# The page is committed as built, so users need no Node. Where npm is, the build is repeated and compared.
+ui:
+	@if command -v npm >/dev/null 2>&1; then \
+	  if ! (cd ui && { [ -d node_modules ] || npm ci --ignore-scripts --silent; }); then \
+	    echo "make ui: the packages cannot be fetched, so the built page is taken as it is"; exit 0; fi; \
+	  (cd ui && npm run --silent types && npm run --silent check); \
+	else echo "make ui: no npm here, so the built page is taken as it is (Debian: apt install npm)"; fi
+
+ui-build:
+	cd ui && npm ci --ignore-scripts --silent && npm run --silent types && npm run --silent build
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

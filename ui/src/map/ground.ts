@@ -240,6 +240,8 @@ function paintWrongSensors(
   ctx.stroke();
 }
 
+type Spot = readonly [left: number, top: number, right: number, bottom: number];
+
 let glyphs: Glyphs | null = null;
 let glyphsOf: Palette | null = null;
 
@@ -261,6 +263,7 @@ function paintJunctions(
   // Far out only what is out of the ordinary stands out.
   const quiet = v.scale > 0.3 ? 8 : many && v.scale < 0.15 ? 3 : 5.5;
   const named = labels && v.scale > 0.2;
+  const placed: Spot[] = [];
   ctx.font = `600 12px ${FONT}`;
   ctx.textBaseline = "middle";
   ctx.lineJoin = "round";
@@ -272,6 +275,10 @@ function paintJunctions(
     const r = control <= CONTROL.leased ? quiet : large;
     glyphs.control(ctx, control, px, py, r);
     if (!named) continue;
+    const width = ctx.measureText(s.junctionNames[j]).width;
+    const box: Spot = [px + r + 2, py - 8, px + r + 6 + width, py + 8];
+    if (placed.some((one) => one[0] < box[2] && one[2] > box[0] && one[1] < box[3] && one[3] > box[1])) continue;
+    placed.push(box);
     ctx.lineWidth = 3;
     ctx.strokeStyle = p.halo;
     ctx.strokeText(s.junctionNames[j], px + r + 4, py);

@@ -40,7 +40,7 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
       const name = city.peek()?.layout_version ?? "";
       renderer.resize(box.clientWidth, box.clientHeight);
       if (fitted !== name) {
-        renderer.camera.fit(scene.peek().box, performance.now(), panelWidth(box));
+        renderer.camera.fit(scene.peek().core, performance.now(), panelWidth(box));
         fitted = name;
       }
       renderer.repaint("now");
@@ -84,7 +84,7 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
     const renderer = made.current;
     if (!renderer) return;
     const { camera } = renderer;
-    if (what === "fit") camera.fit(scene.peek().box, performance.now(), panelWidth(ground.current));
+    if (what === "fit") camera.fit(scene.peek().core, performance.now(), panelWidth(ground.current));
     else camera.zoom(what === "in" ? ZOOM : 1 / ZOOM, camera.width / 2, camera.height / 2, performance.now());
     setScale(camera.scale);
   };

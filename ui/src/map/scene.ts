@@ -64,7 +64,10 @@ export interface Track {
 }
 
 export interface Scene {
+  /** The box that the feed's positions are counted in. */
   box: Box;
+  /** Where the roads are: what the whole city is fitted to. */
+  core: Box;
   shapes: Shapes;
   outlines: Lines;
   linkPaths: LinkPaths;
@@ -93,6 +96,7 @@ const NO_LINES: Lines = { start: new Int32Array(1), points: NONE, boxes: NONE };
 export function emptyScene(): Scene {
   return {
     box: [0, 0, 1000, 1000],
+    core: [0, 0, 1000, 1000],
     shapes: { ...NO_LINES, kind: new Uint8Array(0), width: NONE, edge: new Int32Array(0) },
     outlines: NO_LINES,
     linkPaths: { ...NO_LINES, link: new Int32Array(0) },
@@ -110,6 +114,19 @@ export function emptyScene(): Scene {
     things: [],
     tracks: [],
   };
+}
+
+/** The box round all roads; a railway that runs far out of the city does not shrink the rest. */
+export function coreOf(shapes: Shapes, whole: Box): Box {
+  let [minX, minY, maxX, maxY] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (let i = 0; i < shapes.kind.length; i++) {
+    if (shapes.kind[i] !== SHAPE.road) continue;
+    minX = Math.min(minX, shapes.boxes[i * 4]);
+    minY = Math.min(minY, shapes.boxes[i * 4 + 1]);
+    maxX = Math.max(maxX, shapes.boxes[i * 4 + 2]);
+    maxY = Math.max(maxY, shapes.boxes[i * 4 + 3]);
+  }
+  return minX < maxX && minY < maxY ? [minX, minY, maxX, maxY] : whole;
 }
 
 /** Join polylines given as decimetre deltas from the corner of the box. */

@@ -4,7 +4,7 @@ import { ApiError, get, getBytes, session } from "../api/client";
 import { Feed, type FeedState } from "../api/feed";
 import type { Frame } from "../api/frame";
 import type { City, Geometry, Layout } from "../api/types";
-import { CONTROL, DELAY, emptyScene, linesOf, type Scene, type Sensors, type Stops, type Thing } from "../map/scene";
+import { CONTROL, coreOf, DELAY, emptyScene, linesOf, type Scene, type Sensors, type Shapes, type Stops, type Thing } from "../map/scene";
 import type { Renderer } from "../map/renderer";
 
 /** Room that a standing vehicle takes, gap included. */
@@ -212,15 +212,17 @@ function sceneOf(about: City, rows: Layout, g: Geometry): Scene {
   const shapes = linesOf(g.edges.map((edge) => edge[3]), x0, y0, g.unit_m);
   const linkPaths = linesOf(g.links.map((link) => link[1]), x0, y0, g.unit_m);
   const link = Int32Array.from(g.links, ([row]) => row);
+  const ways: Shapes = {
+    ...shapes,
+    kind: Uint8Array.from(g.edges, ([, kind]) => kind),
+    width: Float32Array.from(g.edges, ([, , width]) => width * 0.1),
+    edge: Int32Array.from(g.edges, ([row]) => row),
+  };
   return {
     ...emptyScene(),
     box: about.bbox,
-    shapes: {
-      ...shapes,
-      kind: Uint8Array.from(g.edges, ([, kind]) => kind),
-      width: Float32Array.from(g.edges, ([, , width]) => width * 0.1),
-      edge: Int32Array.from(g.edges, ([row]) => row),
-    },
+    core: coreOf(ways, about.bbox),
+    shapes: ways,
     outlines: linesOf(g.junctions, x0, y0, g.unit_m),
     linkPaths: { ...linkPaths, link },
     stops: stopsOf(rows),
