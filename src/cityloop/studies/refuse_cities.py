@@ -16,8 +16,8 @@ import click
 
 from cityloop.domains.refuse.measure import score
 from cityloop.methods.statistics import compare_paired
-from cityloop.studies.refuse_year import faulty, km_at, open_city, run_city
 from cityloop.studies.refuse_simulate import Policy
+from cityloop.studies.refuse_year import faulty, km_at, open_city, run_city
 
 __all__ = ["DIALS", "command", "summarise"]
 
@@ -95,8 +95,8 @@ def _compared(pairs: Sequence[tuple[float | None, float | None]]) -> dict[str, A
 @click.option("--seeds", default="1-10", show_default=True, help="First and last seed of the cities.")
 @click.option("--days", default=60, show_default=True, help="Days after two months of history.")
 @click.option("--faulty", "share", default=0.15, show_default=True, help="Share of sensors that fail in a second run.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="One line a city, continued if it is
-there.") def command(seeds: str, days: int, share: float, out: Path) -> None:
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A line a city; continued.")
+def command(seeds: str, days: int, share: float, out: Path) -> None:
     """Compare policies over drawn cities at equal overflows."""
     first, _, last = seeds.partition("-")
     rows = [json.loads(line) for line in out.read_text().splitlines()] if out.is_file() else []
