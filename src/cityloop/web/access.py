@@ -78,9 +78,9 @@ class Gatekeeper:
         self._token = hashlib.sha256(token.encode()).digest()
         self._token_roles = token_roles
         self._accounts = accounts
-        self._sign_ins = Rates(per_s=1 / 12, burst=8)
-        self._acts = Rates(per_s=2.0, burst=30)
-        self._reads = Rates(per_s=60.0, burst=400)
+        self.sign_ins = Rates(per_s=1 / 12, burst=8)
+        self.acts = Rates(per_s=2.0, burst=30)
+        self.reads = Rates(per_s=60.0, burst=400)
 
     def is_token(self, given: str) -> bool:
         """Whether this is the administrator's token; takes the same time whatever is given."""
@@ -124,14 +124,14 @@ class Gatekeeper:
             raise ApiError(403, "role", f"{rule.name} takes the role {allowed}; you are {', '.join(principal.roles)}")
         if principal.by_cookie:
             self._check_origin(connection, rule, principal)
-        wait_s = (self._acts if rule.act else self._reads).take(principal.name)
+        wait_s = (self.acts if rule.act else self.reads).take(principal.name)
         if wait_s:
             raise ApiError(429, "rate", f"too many requests; try again in {wait_s} s", retry_s=wait_s)
         return principal
 
     def sign_in_allowed(self, key: str) -> None:
         """Slow down whoever tries passwords."""
-        wait_s = self._sign_ins.take(key)
+        wait_s = self.sign_ins.take(key)
         if wait_s:
             raise ApiError(429, "rate", f"too many sign-ins; try again in {wait_s} s", retry_s=wait_s)
 

@@ -30,6 +30,7 @@ __all__ = ["HANDLERS", "prepared"]
 
 _NOTICE = "Synthetic demand, simulated city: gains come only from paired twin runs or field trials."
 _MOST_FRAMES = 3600
+_MOST_FOUND = 20
 
 
 def prepared(desk: Desk) -> dict[str, tuple[bytes, str]]:
@@ -284,25 +285,26 @@ async def search(desk: Desk, request: Request, who: Principal) -> Response:
     items: list[dict[str, Any]] = []
     if text:
         shapes, layout = desk.city.shapes, desk.city.layout
-        for row, (label, name) in enumerate(zip(shapes.junction_labels, layout.names["junctions"], strict=True)):
-            if text in label.casefold() or text in name.casefold():
-                places = (float(layout.junctions.x_m[row]), float(layout.junctions.y_m[row]))
-                items.append(_found("junction", label, row, places, f"#/signals/{row}"))
-        seen: set[str] = set()
-        for row, street in enumerate(shapes.streets):
-            if street and text in street.casefold() and street not in seen:
-                seen.add(street)
-                places = (float(layout.edges.x0_m[row]), float(layout.edges.y0_m[row]))
-                items.append(_found("street", street, row, places, f"#/city?edge={row}"))
-        for row in desk.sensors.find(text, (), 0, 20):
-            sensor = desk.sensors.item(row)
-            items.append(_found("sensor", sensor.name, row, (sensor.x_m, sensor.y_m), f"#/evidence/sensors/{row}"))
+        views = ("city", "signals", "emergency", "refuse", "evidence")
         items += [
             {"kind": "view", "label": view.capitalize(), "row": None, "url": f"#/{view}"}
-            for view in ("city", "signals", "emergency", "refuse", "evidence")
+            for view in views
             if text in view
         ]
-    return answer({"items": items[:60], "next": None})
+        named = enumerate(zip(shapes.junction_labels, layout.names["junctions"], strict=True))
+        rows = [row for row, (label, name) in named if text in label.casefold() or text in name.casefold()]
+        for row in rows[:_MOST_FOUND]:
+            place = (float(layout.junctions.x_m[row]), float(layout.junctions.y_m[row]))
+            items.append(_found("junction", shapes.junction_labels[row], row, place, f"#/signals/{row}"))
+        first = {street: row for row, street in reversed(list(enumerate(shapes.streets))) if street}
+        streets = sorted((row, street) for street, row in first.items() if text in street.casefold())
+        for row, street in streets[:_MOST_FOUND]:
+            place = (float(layout.edges.x0_m[row]), float(layout.edges.y0_m[row]))
+            items.append(_found("street", street, row, place, f"#/city?edge={row}"))
+        for row in desk.sensors.find(text, (), 0, _MOST_FOUND):
+            sensor = desk.sensors.item(row)
+            items.append(_found("sensor", sensor.name, row, (sensor.x_m, sensor.y_m), f"#/evidence/sensors/{row}"))
+    return answer({"items": items, "next": None})
 
 
 def _found(kind: str, label: str, row: int, place: tuple[float, float], url: str) -> dict[str, Any]:
