@@ -60,8 +60,9 @@ class FairShares:
         self._refill(who, now_ms)
         allowed = np.clip(np.floor(self._credit[who]), 0, rows)
         taken = allowed.sum()
-        if taken > self._total:
-            allowed = np.floor(allowed * max(self._total, 0.0) / taken)
+        room = max(self._total, 0.0)
+        if taken > room:
+            allowed = np.floor(allowed * room / taken)
             taken = allowed.sum()
         self._credit[who] -= allowed
         self._total -= taken

@@ -246,7 +246,7 @@ class Broker:
 
         try:
             handler.publish(topic, packet.payload, session.name, done)
-        except Overloaded:
+        except (Overloaded, StoreFull):
             if session.version == 5 and packet.qos:
                 self._acknowledge(session, packet, Reason.QUOTA_EXCEEDED)
                 return

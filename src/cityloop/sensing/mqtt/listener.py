@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cityloop.kernel.errors import CityloopError, ConfigError
-from cityloop.kernel.readings import Overloaded
+from cityloop.kernel.readings import Overloaded, StoreFull
 from cityloop.sensing.mqtt.broker import Broker
 from cityloop.sensing.mqtt.rows import RowsIn
 from cityloop.sensing.mqtt.session import Session
@@ -330,8 +330,8 @@ class MqttListener:
             while self._view[body - 1] & 128:
                 body += 1
             broker.packet(session, int(self._view[begin]), self._view[body:end].tobytes())
-        except Overloaded as error:
-            self._in.defer_packet(session, self._view[begin:end].tobytes(), error)
+        except (Overloaded, StoreFull):
+            self._in.defer_packet(session, self._view[begin:end].tobytes())
         except PacketError as error:
             self.malformed += 1
             broker.leave(session, error.reason, str(error))

@@ -9,6 +9,7 @@ import numpy as np
 
 from cityloop.kernel.batch import Batch, empty_batch
 from cityloop.kernel.columns import BOOL, F64, I32, I64
+from cityloop.kernel.errors import CityloopError
 from cityloop.kernel.readings import Overloaded, StoreFull
 from cityloop.sensing.mqtt.broker import Broker
 from cityloop.sensing.mqtt.session import Session
@@ -105,17 +106,18 @@ class RowsIn:
             if not session.closed:
                 try:
                     self._broker.packet(session, head, body)
-                except Overloaded:
+                except (Overloaded, StoreFull):
                     self._hold_packet(session, head, body)
-                except PacketError as error:
-                    self._broker.leave(session, error.reason, str(error))
+                except CityloopError as error:
+                    reason = error.reason if isinstance(error, PacketError) else Reason.UNSPECIFIED
+                    self._broker.leave(session, reason, str(error))
         for slot, was in since.items():
             session = by_slot[slot]
             if session is not None and session.deferred_since and was:
                 # Waiting on, not anew: patience ends some time.
                 session.deferred_since = was
 
-    def defer_packet(self, session: Session, packet: bytes, error: Overloaded) -> None:
+    def defer_packet(self, session: Session, packet: bytes) -> None:
         """Hold a whole message that was over its sender's share."""
         body = 2
         while packet[body - 1] & 128:
@@ -150,7 +152,7 @@ class RowsIn:
         devices = broker.sessions.device[some.slot]
         try:
             taken = broker.inbox.submit_mixed(batch, devices, done=done)
-        except Overloaded:
+        except (Overloaded, StoreFull):
             self._over(some, np.ones(len(some), np.bool_))
             return
         if taken.refused is not None:

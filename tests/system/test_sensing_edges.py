@@ -1,0 +1,353 @@
+"""Real clients against a real server of sensing: paho over MQTT, httpx over HTTP, the simulator over both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import numpy as np
+import paho.mqtt.client as mqtt
+import pytest
+import uvicorn
+from click.testing import CliRunner
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from cityloop.app.sensing import authenticate_with, identify_with, open_sensing, register_with
+from cityloop.cli.simulate_sensors import command
+from cityloop.kernel.readings import DataKind
+from cityloop.sensing.app import SensingService, sensing_app
+from cityloop.sensing.inbox import Limits
+from cityloop.sensing.mqtt.listener import ListenerParams
+from cityloop.storage.readings import StoreParams
+from cityloop.storage.streams import Registration
+from cityloop.wire import arrow
+from cityloop.wire.mqtt.packets import Connect, encode_connect
+
+ADMIN = "the administrator's token"
+VERSIONS = [mqtt.MQTTv311, mqtt.MQTTv5]
+
+
+class Server:
+    """Sensing on loopback sockets, on a thread of its own."""
+
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+        self._folder, self._limits = folder, limits
+        self._ready, self._stop = threading.Event(), asyncio.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    async def _run(self) -> None:
+        store = StoreParams(background=False)
+        with open_sensing(self._folder, limits=self._limits, store=store, admin_token=ADMIN) as self.opened:
+            streams = self.opened.streams
+            streams.register_many(
+                [Registration(name=f"s{row}", unit="Cel", low=-50.0, high=60.0, device="box") for row in range(5)]
+                + [Registration(name="other", unit="Cel", device="another")]
+                + [Registration(name="stage", unit="1", device="box", kind=DataKind.CONTROL)]
+            )
+            self.token = self.opened.tokens.issue("box")
+            self.service = SensingService.over(
+                self.opened.inbox,
+                identify=identify_with(self.opened.access),
+                authenticate=authenticate_with(self.opened.access),
+                register=register_with(streams),
+                mqtt_port=0,
+                listener=ListenerParams(connect_s=1.0, changes_s=0.02),
+            )
+            self.mqtt_port = await self.service.listener.start()
+            listening = socket.create_server(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            config = uvicorn.Config(sensing_app(self.service.ingest), log_level="error", lifespan="off", ws="none")
+            server = uvicorn.Server(config)
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            self._loop = asyncio.get_running_loop()
+            self._ready.set()
+            await self._stop.wait()
+            server.should_exit = True
+            await serving
+            await self.service.listener.close()
+
+    def __enter__(self) -> Server:
+        self.thread.start()
+        assert self._ready.wait(120)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self.thread.join(30)
+
+    def value(self, name: str) -> float:
+        return float(self.opened.live.value[self.opened.streams.row_of(name)])
+
+    def history(self, name: str) -> list[float]:
+        row = np.array([self.opened.streams.row_of(name)], np.int32)
+        return self.opened.readings.history(row, 0, 2**62).value.tolist()
+
+    def http(self, token: str | None = None) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token or self.token}"}, timeout=30)
+
+
+class Client:
+    """paho, with what it heard."""
+
+    def __init__(self, server: Server, version: int = mqtt.MQTTv311, name: str = "", token: str | None = None) -> None:
+        self.heard: list[mqtt.MQTTMessage] = []
+        self.acks: list[int] = []
+        self.left: list[object] = []
+        self.paho = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=version)
+        self.paho.username_pw_set("box", token or server.token)
+        self.paho.on_message = lambda _c, _u, message: self.heard.append(message)
+        self.paho.on_publish = lambda _c, _u, _m, reason, _p: self.acks.append(reason.value)
+        self.paho.on_disconnect = lambda _c, _u, _f, reason, _p: self.left.append(reason)
+        self.connected: list[object] = []
+        self.paho.on_connect = lambda _c, _u, _f, reason, _p: self.connected.append(reason)
+        self.subscribed: list[int] = []
+        self.paho.on_subscribe = lambda _c, _u, _m, reasons, _p: self.subscribed.extend(r.value for r in reasons)
+        self._port = server.mqtt_port
+
+    def __enter__(self) -> Client:
+        self.paho.connect("127.0.0.1", self._port, keepalive=30)
+        self.paho.loop_start()
+        until(lambda: self.connected)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.paho.disconnect()
+        self.paho.loop_stop()
+
+    def publish(self, topic: str, payload: str | bytes, qos: int = 1, **more: object) -> int:
+        """Publish and return the reason of the acknowledgement."""
+        before = len(self.acks)
+        self.paho.publish(topic, payload, qos=qos, **more)
+        until(lambda: len(self.acks) > before)
+        return self.acks[-1]
+
+
+def until(holds, patience_s: float = 20.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("sensing")) as started:
+        yield started
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_acknowledged_reading_is_stored_and_live(server, version):
+    """QoS 1 is acknowledged after the sync, by the quick way and by the careful one."""
+    with Client(server, version) as client:
+        assert client.publish("readings/s0", "21.5") == 0
+        assert server.value("s0") == 21.5
+        assert 21.5 in server.history("s0")
+        assert client.publish("readings/s0", '{ "unit": "K", "value": 300.15 }') == 0
+        assert server.history("s0")[-1] == pytest.approx(27.0)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_qos_0_reaches_live_state(server, version):
+    """Nobody waits for an acknowledgement, and the reading is there."""
+    with Client(server, version) as client:
+        value = 11.0 + version
+        client.paho.publish("readings/s1", str(value), qos=0)
+        until(lambda: server.value("s1") == value)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_subscribers_get_the_newest_at_once_and_then_changes(server, version):
+    """The newest reading is retained at its topic; later ones follow; wildcards are followed too."""
+    with Client(server, version) as client:
+        client.publish("readings/s2", str(5.0 + version))
+        client.paho.subscribe([("readings/s2", 1), ("readings/#", 0)])
+        until(lambda: any(m.topic == "readings/s2" and m.retain for m in client.heard))
+        newest = json.loads(client.heard[0].payload)
+        assert newest["value"] == 5.0 + version
+        client.publish("readings/s2", "9.25")
+        until(lambda: any(not m.retain and json.loads(m.payload)["value"] == 9.25 for m in client.heard))
+
+
+def test_one_device_cannot_write_anothers_stream_nor_hear_its_commands(server):
+    """A foreign stream's reading is set aside; foreign topics are refused to writers and readers."""
+    with Client(server, mqtt.MQTTv5) as client:
+        client.publish("readings/other", "5")
+        assert server.history("other") == []
+        assert client.publish("devices/another/state", "x") == 0x87
+        client.paho.subscribe([("devices/another/#", 0), ("#", 0), ("devices/box/#", 0)])
+        until(lambda: len(client.subscribed) == 3)
+        assert client.subscribed == [0x87, 0x87, 0]
+
+
+def test_a_will_is_published_for_a_client_that_vanishes(server):
+    """Whoever listens hears it; a client that says goodbye leaves none."""
+    with Client(server, name="watcher") as watcher:
+        watcher.paho.subscribe("devices/box/#")
+        until(lambda: watcher.subscribed)
+        for polite in (True, False):
+            vanishing = Client(server, name=f"vanishing-{polite}")
+            vanishing.paho.will_set("devices/box/state", f"gone {polite}", qos=1)
+            vanishing.__enter__()
+            if polite:
+                vanishing.__exit__()
+            else:
+                vanishing.paho.loop_stop()
+                vanishing.paho.socket().close()
+        until(lambda: watcher.heard)
+        assert [m.payload for m in watcher.heard] == [b"gone False"]
+
+
+def test_a_wrong_password_is_refused(server):
+    """Without a token nobody is let in."""
+    for version in VERSIONS:
+        client = Client(server, version, token="wrong")
+        client.paho.connect("127.0.0.1", server.mqtt_port)
+        client.paho.loop_start()
+        until(lambda client=client: client.connected)
+        assert client.connected[0].is_failure
+        client.paho.disconnect()
+        client.paho.loop_stop()
+
+
+def test_topic_aliases_spare_the_topic(server):
+    """An alias of 5.0 stands for the topic, in the quick way and in the careful one."""
+    alias = Properties(PacketTypes.PUBLISH)
+    alias.TopicAlias = 3
+    with Client(server, mqtt.MQTTv5) as client:
+        assert client.publish("readings/s3", "1.25", properties=alias) == 0
+        client.paho.publish("", "2.25", qos=1, properties=alias)
+        until(lambda: server.value("s3") == 2.25)
+        client.paho.publish("", '{"unit":"Cel","value":3.25}', qos=1, properties=alias)
+        until(lambda: server.value("s3") == 3.25)
+
+
+def test_unreadable_messages_are_told_where_they_can_be_and_kept(server):
+    """5.0 hears that the payload is invalid; 3.1.1 cannot be told, so the message waits for a person."""
+    with Client(server, mqtt.MQTTv5) as client:
+        assert client.publish("readings/s0", "1e999") == 0x99
+    with Client(server, mqtt.MQTTv311) as client:
+        assert client.publish("readings/s0", "[" * 200_000) == 0
+    with server.http(ADMIN) as http:
+        until(lambda: http.get("/ingest/letters?limit=1000").json()["count"] >= 2)
+        assert "unreadable" in http.get("/ingest/letters?limit=1000").json()["letters"][-1]["reasons"]
+
+
+def test_packs_come_over_mqtt_too(server):
+    """An Arrow body is one message."""
+    body = arrow.encode_arrow(["s4", "s4"], np.array([1_700_000_000_000, 1_700_000_000_001]), np.array([1.0, 2.0]))
+    with Client(server) as client:
+        assert client.publish("packs/arrow", body) == 0
+    assert server.history("s4")[:2] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x30\x03\x00\x01a",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x10\xff\xff\xff\xff\x7f",
+        b"\x10\x0c\x00\x04MQTT\x09\x02\x00\x00\x00\x00",
+        b"",
+    ],
+)
+def test_whoever_breaks_the_protocol_or_says_nothing_is_cut_off(server, sent):
+    """Malformed greetings are closed at once, silence after a second."""
+    with socket.create_connection(("127.0.0.1", server.mqtt_port), timeout=20) as sock:
+        sock.sendall(sent)
+        with suppress(ConnectionResetError):
+            while sock.recv(100):
+                pass
+
+
+def test_silence_beyond_the_keep_alive_ends_a_connection(server):
+    """With a keep-alive of one second the connection is closed after one and a half."""
+    with socket.create_connection(("127.0.0.1", server.mqtt_port), timeout=30) as sock:
+        hello = Connect(version=5, client_id="sleepy", keep_alive_s=1, user="box", password=server.token.encode())
+        sock.sendall(encode_connect(hello))
+        heard = b""
+        while part := sock.recv(1000):
+            heard += part
+        # The last packet is DISCONNECT with reason 0x8D.
+        assert b"\x8d" in heard[-80:]
+
+
+def test_http_takes_every_media_type_and_tells_what_became_of_it(server):
+    """SenML, CSV and Arrow; a letter for what was set aside; clear refusals for what is wrong."""
+    with server.http() as http:
+        senml = [{"n": "s0", "v": 20.5, "u": "Cel"}, {"n": "s1", "v": 99}, {"n": "nobody", "v": 1}]
+        answer = http.post("/ingest", json=senml, headers={"Content-Type": "application/senml+json"})
+        assert answer.json() == {"stored": 1, "suspect": 0, "late": 0, "duplicate": 0, "quarantined": 2}
+        csv = "stream,observed_at,value\ns2,2026-01-01T00:00:00Z,7.5\n"
+        assert http.post("/ingest", content=csv, headers={"Content-Type": "text/csv"}).json()["stored"] == 1
+        assert http.post("/ingest", content=b"x", headers={"Content-Type": "text/plain"}).status_code == 415
+        assert http.post("/ingest", content=b"x", headers={"Content-Type": "text/csv"}).status_code == 400
+        large = b"x" * (5 << 20)
+        assert http.post("/ingest", content=large, headers={"Content-Type": "text/csv"}).status_code == 413
+        assert http.get("/ingest/letters").status_code == 403
+        assert http.post("/ingest/streams", json=[]).status_code == 403
+        assert httpx.get(f"{server.url}/ingest/live").status_code == 401
+        live = http.get("/ingest/live?streams=s0").json()
+        assert (live[0]["stream"], live[0]["value"], live[0]["reasons"]) == ("s0", 20.5, [])
+        assert http.get("/ingest/live?streams=nobody").status_code == 400
+        assert http.get("/ingest/health").json()["streams"] == 7
+
+
+def test_changes_are_told_as_server_sent_events(server):
+    """A listener hears of a reading that came after it began to listen."""
+    with server.http() as http, http.stream("GET", "/ingest/changes?streams=s0&interval_ms=50") as events:
+        lines = events.iter_lines()
+        assert next(lines) == ": open"
+        body = f"stream,observed_at_ms,value\ns0,{time.time_ns() // 1_000_000},33.25\n"
+        with server.http() as sender:
+            sender.post("/ingest", content=body, headers={"Content-Type": "text/csv"})
+        data = next(line for line in lines if line.startswith("data: "))
+        assert json.loads(data[6:])[0]["value"] == 33.25
+
+
+def test_the_simulator_loads_a_server(server):
+    """The command registers its streams, and every reading that is acknowledged was stored or set aside."""
+    common = ["--token", ADMIN, "--count", "50", "--rate", "5", "--duration", "1", "--json"]
+    runner = CliRunner()
+    for protocol in ("arrow", "senml", "csv"):
+        more = ["--url", server.url, "--protocol", protocol, "--pack", "20", "--register"]
+        outcome = runner.invoke(command, common + more, catch_exceptions=False)
+        told = json.loads(outcome.output.splitlines()[-1])
+        assert told["acknowledged"] == told["sent"] == 250
+    url = f"mqtt://127.0.0.1:{server.mqtt_port}"
+    for qos in ("0", "1"):
+        more = ["--url", url, "--protocol", "mqtt", "--connections", "7", "--qos", qos]
+        told = json.loads(runner.invoke(command, common + more, catch_exceptions=False).output.splitlines()[-1])
+        assert (told["sent"], told["failed"]) == (250, 0)
+        assert told["acknowledged"] == (250 if qos == "1" else 0)
+    faulty = runner.invoke(command, [*common, "--url", server.url, "--faults", "0.9"], catch_exceptions=False)
+    assert json.loads(faulty.output.splitlines()[-1])["acknowledged"] == 250
+    assert server.opened.inbox.watch.counts.sum() > 0
+
+
+def test_over_its_limit_a_server_refuses_and_recovers(tmp_path):
+    """With 50 readings a second a flood is refused or made to wait, control passes, and all ends well."""
+    with Server(tmp_path, Limits(readings_per_s=50.0)) as limited, limited.http() as http:
+        csv = {"Content-Type": "text/csv"}
+
+        def post(stream: str, at: int) -> httpx.Response:
+            rows = "".join(f"{stream},{1_700_000_000_000 + at * 100 + row},1\n" for row in range(100))
+            return http.post("/ingest", content=f"stream,observed_at_ms,value\n{rows}", headers=csv)
+
+        answers = [post("s0", at) for at in range(3)]
+        assert [answer.status_code for answer in answers][-1] == 429
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        assert post("stage", 0).status_code == 200
+        with Client(limited, mqtt.MQTTv5) as client:
+            assert client.publish("readings/s1", "1") == 0x97
+        with Client(limited, mqtt.MQTTv311) as client:
+            # Cannot be told, so it is made to wait, and acknowledged when its share has grown.
+            assert client.publish("readings/s1", "2") == 0
+        until(lambda: post("s0", 9).status_code == 200)
