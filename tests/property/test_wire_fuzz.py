@@ -91,15 +91,14 @@ def spoilt(draw, whole: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_spoilt_messages_are_read_or_refused(name, data):
     """Nothing but a refusal of ours is raised, and what is read keeps its shape."""
     body = data.draw(st.one_of(spoilt(SEEDS[name]), st.binary(max_size=200)))
     try:
         found = DECODERS[name](body)
-    except WireError as error:
-        assert str(error)
+    except WireError:
         return
     if isinstance(found, NamedReadings):
         assert len(found.names) == len(found.observed_at_ms) == len(found.value)
@@ -123,7 +122,7 @@ def test_the_quick_scan_never_takes_what_the_strict_decoder_refuses(message):
         assert decode_single(body)[:2] == (value, instant)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 3), st.binary(max_size=30), st.booleans()), max_size=8), st.data())
 def test_splitting_anywhere_finds_the_same(messages, data):
     """However the bytes are cut into reads, the same readings and packets come out in the same order."""
