@@ -136,9 +136,7 @@ def visit(browser, room: Room, until) -> Iterator[Callable[..., Opened]]:
     signed_in = _signed_in(browser, room)
 
     def open_place(place: str = "#/city", *, lang="en", theme="light", size=(1440, 900), ready=True) -> Opened:
-        context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, storage_state=signed_in
-        )
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, storage_state=signed_in)
         context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
@@ -146,9 +144,7 @@ def visit(browser, room: Room, until) -> Iterator[Callable[..., Opened]]:
         page.on("request", lambda request: opened.asked.append(request.url))
         page.on("websocket", lambda socket: opened.asked.append(socket.url))
         page.on("pageerror", lambda error: opened.errors.append(str(error)))
-        page.on(
-            "console", lambda told: opened.errors.append(told.text) if "Content Security" in told.text else None
-        )
+        page.on("console", lambda told: opened.errors.append(told.text) if "Content Security" in told.text else None)
         page.goto(room.url(place, lang=lang, theme=theme))
         if ready:
             until(page, "document.querySelector('.standing b')")

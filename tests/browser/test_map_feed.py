@@ -50,4 +50,3 @@ def test_all_sensors_are_drawn_on_demand(visit, until):
     page.get_by_label("Sensors").first.check()
     until(page, "document.querySelector('canvas[data-map]').renderer.scene.sensors !== null")
     assert page.evaluate("document.querySelector('canvas[data-map]').renderer.scene.sensors.x.length") == 120_000
-

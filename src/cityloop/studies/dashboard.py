@@ -1,0 +1,281 @@
+"""How the dashboard fares in a real browser without WebGL: changed frames, bytes, first map, whom it asks."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import os
+import re
+import secrets
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cityloop.web
+from cityloop.kernel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+__all__ = ["DashboardBench", "DashboardFigures", "Motion", "measure_dashboard", "usual_chromium"]
+
+_START_S = 120.0
+_VIEWS = ("city", "signals/7", "emergency", "refuse", "evidence")
+
+_FIRST_MAP = """(() => {
+  const look = () => {
+    const renderer = document.querySelector('canvas[data-map]')?.renderer;
+    if (renderer && renderer.scene.shapes.kind.length && renderer.vehicles.count && renderer.frames > 1)
+      window.firstMapMs = performance.now();
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})()"""
+
+_MOTION = """async ([ms, panning]) => {
+  const canvas = document.querySelector('canvas[data-map]');
+  const ctx = canvas.getContext('2d');
+  const { camera } = canvas.renderer;
+  const [w, h] = [canvas.width, canvas.height];
+  const shot = () => {
+    let sum = 0;
+    for (let i = 1; i <= 5; i++)
+      for (let j = 1; j <= 4; j++) {
+        const { data } = ctx.getImageData((w * i) / 6, (h * j) / 5, 24, 24);
+        for (let k = 0; k < data.length; k += 4) sum = (sum * 31 + data[k] + data[k + 1] * 3 + data[k + 2] * 7) | 0;
+      }
+    return sum;
+  };
+  const begin = performance.now();
+  let [last, n] = [shot(), 0];
+  const at = [];
+  while (performance.now() - begin < ms) {
+    const now = await new Promise(requestAnimationFrame);
+    if (panning) camera.pan(n++ % 120 < 60 ? 4 : -4, n % 80 < 40 ? 2 : -2);
+    const sum = shot();
+    if (sum !== last) at.push(now);
+    last = sum;
+  }
+  return at;
+}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardBench:
+    """What is measured."""
+
+    seconds: float = 10.0
+    width: int = 1440
+    height: int = 900
+    chromium: Path
+    pictures: Path | None = None
+    """Folder for a picture of every view, in both themes and languages; None for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """Frames whose canvas really changed."""
+
+    changed_per_s: float
+    interval_p95_ms: float
+    interval_longest_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardFigures:
+    """The result of one measurement."""
+
+    first_map_ms: float
+    still: Motion
+    panning: Motion
+    still_with_sensors: Motion
+    panning_with_sensors: Motion
+    frame_bytes_median: float
+    frame_bytes_largest: int
+    """The full frame at the start aside."""
+
+    frames_per_s: float
+    """Frames that the feed sent."""
+
+    foreign_requests: int
+    scripts_and_styles_kb: float
+    load_average: float
+    """Of the machine, before the measurement: figures of a busy one say little."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures for JSON."""
+        return asdict(self)
+
+
+def measure_dashboard(bench: DashboardBench) -> DashboardFigures:
+    """Serve the load-test city, open it in the browser and measure.
+
+    Raises
+    ------
+    ConfigError
+        If the browser or its driver is missing, or the server does not start.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise ConfigError("The browser's driver is not installed: make dev, or pip install playwright.") from error
+    if not bench.chromium.exists():
+        raise ConfigError(
+            f"No browser at {bench.chromium}: install it (Debian: apt install chromium), or name another."
+        )
+    load = os.getloadavg()[0]
+    with _serving() as (base, token), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=bench.chromium, args=["--disable-3d-apis", "--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        try:
+            figures = _measure(browser, base, token, bench, load)
+            if bench.pictures is not None:
+                _take_pictures(browser, base, token, bench.pictures, bench)
+        finally:
+            browser.close()
+    return figures
+
+
+def _measure(browser: Browser, base: str, token: str, bench: DashboardBench, load: float) -> DashboardFigures:
+    context = browser.new_context(viewport={"width": bench.width, "height": bench.height})
+    page = context.new_page()
+    page.goto(f"{base}/?token={token}")
+    page.close()
+    page = context.new_page()
+    asked: list[str] = []
+    sizes: list[int] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda ws: ws.on("framereceived", lambda data: sizes.append(len(data))))
+    page.add_init_script(_FIRST_MAP)
+    page.goto(f"{base}/?lang=en&theme=light#/city")
+    first_map_ms = _first_map(page)
+    page.wait_for_timeout(2000)
+    sizes.clear()
+    began = time.monotonic()
+    still, panning = _motion(page, bench, panning=False), _motion(page, bench, panning=True)
+    took_s = time.monotonic() - began
+    frames = [size for size in sizes if size > 100]
+    page.get_by_label("Sensors").first.check()
+    page.wait_for_timeout(3000)
+    with_sensors = _motion(page, bench, panning=False), _motion(page, bench, panning=True)
+    own = (base, base.replace("http", "ws", 1), "data:", "blob:")
+    context.close()
+    return DashboardFigures(
+        first_map_ms=first_map_ms,
+        still=still,
+        panning=panning,
+        still_with_sensors=with_sensors[0],
+        panning_with_sensors=with_sensors[1],
+        frame_bytes_median=statistics.median(frames) if frames else float("nan"),
+        frame_bytes_largest=max(frames, default=0),
+        frames_per_s=len(frames) / took_s,
+        foreign_requests=sum(not url.startswith(own) for url in asked),
+        scripts_and_styles_kb=_compressed_kb(),
+        load_average=load,
+    )
+
+
+def _first_map(page: Page) -> float:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        found = page.evaluate("window.firstMapMs ?? null")
+        if found is not None:
+            return float(found)
+        page.wait_for_timeout(20)
+    raise ConfigError("The page showed no map within 60 s.")
+
+
+def _motion(page: Page, bench: DashboardBench, *, panning: bool) -> Motion:
+    at: list[float] = page.evaluate(_MOTION, [bench.seconds * 1000, panning])
+    gaps = sorted(b - a for a, b in itertools.pairwise(at))
+    if not gaps:
+        return Motion(changed_per_s=0.0, interval_p95_ms=float("inf"), interval_longest_ms=float("inf"))
+    return Motion(
+        changed_per_s=len(at) / bench.seconds,
+        interval_p95_ms=gaps[min(len(gaps) - 1, int(len(gaps) * 0.95))],
+        interval_longest_ms=gaps[-1],
+    )
+
+
+def _compressed_kb() -> float:
+    assets = Path(cityloop.web.__file__).parent / "static" / "assets"
+    files = [path for path in assets.iterdir() if path.suffix in {".js", ".css"}]
+    return sum(len(gzip.compress(path.read_bytes(), 9)) for path in files) / 1000
+
+
+def _take_pictures(browser: Browser, base: str, token: str, folder: Path, bench: DashboardBench) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for theme in ("light", "dark"):
+        for language in ("en", "zh"):
+            context = browser.new_context(viewport={"width": bench.width, "height": bench.height})
+            page = context.new_page()
+            page.goto(f"{base}/?token={token}")
+            page.goto(f"{base}/?lang={language}&theme={theme}")
+            for view in _VIEWS:
+                page.evaluate("place => { location.hash = place }", f"#/{view}")
+                page.wait_for_timeout(2500)
+                page.screenshot(path=folder / f"{view.split('/')[0]}-{theme}-{language}.png")
+            context.close()
+
+
+@contextmanager
+def _serving() -> Iterator[tuple[str, str]]:
+    token = secrets.token_urlsafe(24)
+    with tempfile.TemporaryDirectory(prefix="cityloop-dashboard-") as folder:
+        log = Path(folder) / "serve.log"
+        data = str(Path(folder) / "data")
+        with log.open("wb") as out:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "cityloop", "serve", "--load-test", "--port", "0", "--data", data],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "CITYLOOP_TOKEN": token},
+            )
+        try:
+            yield _base_of(server, log), token
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _base_of(server: subprocess.Popen[bytes], log: Path) -> str:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until:
+        told = log.read_text(encoding="utf-8", errors="replace")
+        found = re.search(r"http://127\.0\.0\.1:\d+", told)
+        if found and _is_ready(found[0]):
+            return found[0]
+        if server.poll() is not None:
+            raise ConfigError(f"The server ended: {told.strip()[-300:]}")
+        time.sleep(0.2)
+    raise ConfigError(f"The server was not ready within {_START_S:.0f} s.")
+
+
+def _is_ready(base: str) -> bool:
+    # A proxy that the machine may have set up is no way to the machine itself.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{base}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def usual_chromium() -> Path:
+    """Return the browser of the system."""
+    return Path(os.environ.get("CITYLOOP_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium")
