@@ -43,6 +43,10 @@ class Spans:
     def __init__(self, streams: StreamRegister) -> None:
         self._streams = streams
 
+    def is_known(self, stream: int) -> bool:
+        """Tell whether others see a stream: one made in this transaction takes no readings until it is durable."""
+        return self._streams.exists(stream)
+
     def fits(self, transaction: Transaction, stream: int, feature: int | None, *, same_time: bool, now_ms: int) -> bool:
         """Tell whether a reading may be plain, opening a span for it when need be and lawful."""
         execute = transaction.execute
@@ -183,6 +187,7 @@ def create_observation(
         _check_multi(transaction, multi, result)
     plain = (
         stream is not None
+        and spans.is_known(stream)
         and _is_plain_number(result)
         and begin_ms == end_ms
         and result_ms in (None, begin_ms)

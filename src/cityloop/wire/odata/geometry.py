@@ -97,7 +97,7 @@ class _WktReader:
             return _joined(parts)
         if name not in _DEPTH:
             raise ODataError(f"geography {self._text!r}: {name[:20]!r} is none of {', '.join(_DEPTH)}")
-        return _of_coordinates(name, self._nested(_DEPTH[name], name), self._text)
+        return _of_coordinates(name, self._nested(_DEPTH[name], name), f"geography {self._text!r}")
 
     def finish(self) -> None:
         if self._at != len(self._tokens):

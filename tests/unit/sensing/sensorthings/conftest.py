@@ -7,6 +7,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "support"))
 
-from sensorthings_service import bin_stream, client, observe, service  # noqa: E402 - found by the path above
+from sensorthings_service import bin_stream, client, observe, service
 
 __all__ = ["bin_stream", "client", "observe", "service"]

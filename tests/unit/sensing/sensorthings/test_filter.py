@@ -1,4 +1,4 @@
-"""Operators and functions of ``$filter`` (18-088, 9.3.3.5), each by an example that it holds for and one it does not."""
+"""Operators and functions of ``$filter`` (18-088, 9.3.3.5): examples that hold and examples that do not."""
 
 from __future__ import annotations
 
@@ -25,14 +25,20 @@ def city(client):
 
     north = {**PLACE, "name": "north", "location": {"type": "Point", "coordinates": [13.5, 52.6]}}
     for name, place, properties in (
-        ("Mitte Über", north, {"size": 4, "tags": ["a", "b"], "owner": {"name": "BSR"}, "since": "2020-05-01T00:00:00Z"}),
+        (
+            "Mitte Über",
+            north,
+            {"size": 4, "tags": ["a", "b"], "owner": {"name": "BSR"}, "since": "2020-05-01T00:00:00Z"},
+        ),
         ("adlershof", PLACE, {"size": 9.5, "dry": True}),
     ):
         body = a_thing(name, properties=properties, Locations=[place], Datastreams=[a_datastream(f"of {name}")])
         client.create("Things", body)
     observe(1, "2025-12-31T10:00:00.250Z", 10)
     observe(1, "2025-12-31T11:30:15Z", 20.5)
-    observe(2, "2025-06-01T00:00:00Z/2025-06-02T00:00:00Z", "wet", validTime="2025-06-01T00:00:00Z/2025-06-03T00:00:00Z")
+    observe(
+        2, "2025-06-01T00:00:00Z/2025-06-02T00:00:00Z", "wet", validTime="2025-06-01T00:00:00Z/2025-06-03T00:00:00Z"
+    )
 
 
 def held(client, path: str, where: str) -> list[str]:
