@@ -20,7 +20,7 @@ from cityloop.sensing.mqtt.broker import Authenticate
 from cityloop.storage.dead_letters import SqliteDeadLetters
 from cityloop.storage.device_tokens import DeviceTokenRows
 from cityloop.storage.metadata import Metadata
-from cityloop.storage.readings import ReadingsStore, StoreParams
+from cityloop.storage.readings import DEFAULT_RETENTION, ReadingsStore, StoreParams
 from cityloop.storage.streams import Registration, StreamRegister
 
 __all__ = ["OpenSensing", "authenticate_with", "identify_with", "open_sensing", "register_with", "wall_ms"]
@@ -56,7 +56,9 @@ def open_sensing(
         metadata = Metadata(data / "metadata.sqlite")
         closing.callback(metadata.close)
         streams = StreamRegister(metadata)
-        readings = ReadingsStore(data / "readings", params=store, kinds=lambda: streams.columns().kind)
+        readings = ReadingsStore(
+            data / "readings", params=store, kinds=lambda: streams.columns().kind, retention=DEFAULT_RETENTION
+        )
         closing.callback(readings.close)
         letters = SqliteDeadLetters(data / "dead_letters.sqlite")
         closing.callback(letters.close)

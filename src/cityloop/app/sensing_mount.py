@@ -25,7 +25,7 @@ from cityloop.storage.dead_letters import SqliteDeadLetters
 from cityloop.storage.device_tokens import DeviceTokenRows
 from cityloop.storage.entities import Entities
 from cityloop.storage.metadata import Metadata
-from cityloop.storage.readings import ReadingsStore
+from cityloop.storage.readings import DEFAULT_RETENTION, ReadingsStore
 from cityloop.web.policy import ENGINEER, OPERATOR, VIEWER
 from cityloop.web.ports import Desk
 
@@ -52,7 +52,7 @@ def mount_sensing(
         # The store asks what a stream's readings are of; the table that knows stands upon the store.
         return entities.streams.columns().kind
 
-    readings = ReadingsStore(folder / "readings", kinds=kinds)
+    readings = ReadingsStore(folder / "readings", kinds=kinds, retention=DEFAULT_RETENTION)
     closing.callback(readings.close)
     entities = Entities(metadata, readings, now_ms=wall_ms)
     closing.callback(entities.close)

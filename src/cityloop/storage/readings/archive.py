@@ -78,7 +78,7 @@ class Archive:
                 if streams is not None:
                     connection.register("streams", streams)
                 try:
-                    found = connection.sql(statement)
+                    found: Any = connection.sql(statement)
                     return pa.table({}) if found is None else found.to_arrow_table()
                 except duckdb.IOException:
                     raise FileNotFoundError(statement) from None
