@@ -76,8 +76,8 @@ def command(
 ) -> None:
     """Measure dispatch and coverage policies: every policy on the same calls, paired over seeds.
 
-    All results are simulated. Ablations of the brain are policies too: brain-no-posts, brain-no-live, brain-no-reassign,
-    brain-no-prepared.
+    All results are simulated. Ablations of the brain are policies too: brain-no-posts, brain-no-live,
+    brain-no-reassign, brain-no-prepared.
 
     \b
     Examples:

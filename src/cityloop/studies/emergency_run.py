@@ -14,11 +14,13 @@ from cityloop.domains.emergency.assign import AssignParams
 from cityloop.domains.emergency.decide import as_is, brain, dmexclp, naive, status_plan
 from cityloop.domains.emergency.decide.brain import BrainParams
 from cityloop.domains.emergency.forecast import Coverage
+from cityloop.domains.emergency.guard import check
 from cityloop.domains.emergency.relocate import RelocateParams
 from cityloop.domains.emergency.state import EmergencyState
 from cityloop.kernel.arbitration import one_per_target
 from cityloop.kernel.columns import I32
-from cityloop.kernel.messages import Proposal, Request
+from cityloop.kernel.errors import InvariantError
+from cityloop.kernel.messages import Allowed, Proposal, Refused, Request, Trimmed
 from cityloop.studies.emergency_world import BEGIN_MS, World, roster_of
 
 __all__ = ["ARMS", "Arm", "run_arm"]
@@ -84,5 +86,11 @@ def run_arm(
             turnout.driving_ms,
         )
         for proposal in one_per_target(arm.propose(state, world.coverage, (), city.now_ms)):
-            city.apply(proposal.target, proposal.action, proposal.reason)
+            match check(proposal, state, city.now_ms):
+                case Allowed(action=action):
+                    city.apply(proposal.target, action, proposal.reason)
+                case Refused(rule=rule):
+                    city.ledger.refused[rule] = city.ledger.refused.get(rule, 0) + 1
+                case Trimmed():
+                    raise InvariantError("This guard allows or refuses.")
     return city

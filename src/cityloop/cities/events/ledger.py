@@ -29,6 +29,8 @@ class Ledger:
         self.bumped = np.zeros(n_calls, np.int32)
         self.sent_ms = np.zeros(n_units, np.int64)
         self.unit_mobile_ms = np.zeros(n_units, np.int64)
+        self.refused: dict[int, int] = {}
+        """Proposals that the guard refused, by rule."""
         self.moves = 0
         self.swaps = 0
         self.diversions = 0

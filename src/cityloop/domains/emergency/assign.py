@@ -34,12 +34,14 @@ class AssignParams:
     reassign: bool = True
     prepared: bool = True
     """Whether what a choice leaves uncovered counts."""
-    high_slack_min: float = 0.5
+    high_slack_min: float = 0.25
     """A call of high priority never waits longer than this for the sake of coverage. [min]"""
-    low_wait_most_min: float = 12.0
+    low_wait_most_min: float = 10.0
     """A call of lower priority that has waited so long is served by the closest. [min]"""
-    hold_min: float = 8.0
+    hold_min: float = 6.0
     """What waiting for a unit to come free is taken to cost a call of lower priority. [min]"""
+    hold_free_most: int = 3
+    """A call of lower priority waits for coverage's sake only while no more units than this are free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def assign(state: EmergencyState, coverage: Coverage, view: Picture, now_ms: int
         waited_min = (now_ms - int(calls.received_ms[c])) / 60_000.0
         if calls.priority[c] <= HIGH:
             hold[c, c] = 500.0
-        elif waited_min < params.low_wait_most_min and params.prepared:
+        elif params.prepared and waited_min < params.low_wait_most_min and free.sum() <= params.hold_free_most:
             hold[c, c] = params.low_weight * (params.hold_min + float(minutes[c].min(initial=5.0)))
         else:
             hold[c, c] = 200.0
@@ -110,14 +112,15 @@ def _costs(state: EmergencyState, rows: I64, minutes: F64, loss: F64, now_ms: in
         fair = minutes[c] + loss / weight
         if high:
             # Coverage breaks near ties only: who is in danger gets the closest.
-            fair = np.where(minutes[c] <= minutes[c].min() + params.high_slack_min, minutes[c] + loss, minutes[c] + 2.0)
+            near = minutes[c] <= minutes[c].min() + params.high_slack_min
+            fair = np.where(near, minutes[c] + loss, minutes[c] + params.high_slack_min + loss.max())
         elif waited_min >= params.low_wait_most_min:
             fair = minutes[c]
-        line = weight * fair
+        held = calls.unit[c] >= 0
+        # A swap frees a unit elsewhere: it costs no coverage.
+        line = weight * (minutes[c] if held else fair)
         mine = serving == call
         other = (serving >= 0) & ~mine
-        held = calls.unit[c] >= 0
-        line = np.where(mine, weight * minutes[c], line)
         if held:
             line = np.where(mine, line, line + weight * params.switch_min)
         allowed = (units.capability[rows] & calls.needs[c]) == calls.needs[c]

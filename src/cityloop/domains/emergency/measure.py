@@ -2,7 +2,8 @@
 
 NFPA 1710 (2020), 4.1.2: turnout of at most 60 s for ambulances, first unit with a defibrillator within 240 s of driving
 and advanced life support within 480 s, each in 90 % of calls. NHS England, ambulance response programme: category 1 in
-7 min in the mean and 15 min for nine of ten. Netherlands, A1: 15 min from the call in 95 %. Norms are shown, not certified: each counts what its country defines, as far as the clocks here allow.
+7 min in the mean and 15 min for nine of ten. Netherlands, A1: 15 min from the call in 95 %. Norms are shown, not
+certified: each counts what its country defines, as far as the clocks here allow.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ class RelocateParams:
     """How long a placing is expected to last. [min]"""
     drive_share: float = 1.0
     """Share of a drive during which the unit counts for nothing more than before."""
-    least_gain: float = 3.0
+    least_gain: float = 2.0
     """Minutes of expected response times minutes of horizon that a move of a standing unit must win."""
-    most_moves: int = 2
+    most_moves: int = 3
     """Moves of standing or moving units in one round; who has just come free is placed besides."""
     use_posts: bool = True
     live: bool = True

@@ -1,9 +1,9 @@
 """Brain: rolling assignment, preparedness, and live relocation by marginal expected response.
 
-Three steps, each for all units together. Calls that wait and calls whose unit is still on its way are assigned anew to
-free and divertible units: weighted times, a penalty for every switch, and what the choice leaves uncovered. Then who has
-just come free is told where to stand, and others are moved when the next call's expected response gains by it. A unit at
-a hospital counts by its chance to come free soon.
+Three steps, each for all units together. Calls that wait and calls whose unit is still on its way are assigned anew
+to free and divertible units: weighted times, a penalty for every switch, and what the choice leaves uncovered. Then
+who has just come free is told where to stand, and others are moved when the next call's expected response gains by
+it. A unit at a hospital counts by its chance to come free soon.
 """
 
 from __future__ import annotations
