@@ -16,6 +16,7 @@ import numpy as np
 from cityloop.domains.refuse.checker import Report, check_plan
 from cityloop.domains.refuse.plan_file import METRES_PER_UNIT, plan_to_json
 from cityloop.domains.refuse.routes.problem import problem_of
+from cityloop.domains.refuse.routes.reasons import reasons_for
 from cityloop.domains.refuse.routes.timing import plan_of
 from cityloop.domains.refuse.schema import RoundCase, RoundPlan
 from cityloop.kernel.errors import CityloopError
@@ -50,8 +51,19 @@ class Solved:
     """Processor time of all searches: on a busy machine less than the wall's."""
 
 
-def solve_case(case: RoundCase, budget: Budget, told: Callable[[str], None] = lambda text: None) -> Solved:
-    """Plan a case within a time limit and have the plan checked.
+def solve_case(
+    case: RoundCase,
+    budget: Budget,
+    told: Callable[[str], None] = lambda text: None,
+    *,
+    progress: Callable[[], Callable[[int], float]] | None = None,
+) -> Solved:
+    """Plan a case within a budget and have the plan checked.
+
+    Parameters
+    ----------
+    progress
+        Makes the measure of a budget other than seconds, for one search in this process.
 
     Raises
     ------
@@ -61,8 +73,13 @@ def solve_case(case: RoundCase, budget: Budget, told: Callable[[str], None] = la
     warm_up()
     begun = time.monotonic()
     problem = problem_of(case)
-    best, cpu_s = _search(problem, budget, begun, told)
-    plan = plan_of(case, problem, best)
+    if progress is None:
+        best, cpu_s = _search(problem, budget, begun, told)
+    else:
+        spent = time.process_time()
+        best = improve(problem, (), progress(), np.random.default_rng(budget.seed))
+        cpu_s = time.process_time() - spent
+    plan = plan_of(case, problem, best, reasons_for(case, problem, best.left_out))
     report = check_plan(case, plan)
     if report.faults:
         raise CityloopError(f"{case.name}: the checker refuses the plan: {report.faults[0]}")
@@ -106,7 +123,9 @@ def _work(job: tuple[Problem, tuple[tuple[int, ...], ...], int, float, float, fl
     return plan, time.process_time() - spent
 
 
-def write_result(case: RoundCase, solved: Solved, best_known: float | None, out: Path | None, plan: Path | None) -> dict[str, Any]:
+def write_result(
+    case: RoundCase, solved: Solved, best_known: float | None, out: Path | None, plan: Path | None
+) -> dict[str, Any]:
     """Write the figures and the plan, and return the figures."""
     distance = solved.report.metres / METRES_PER_UNIT[case.unit]
     figures: dict[str, Any] = {

@@ -165,6 +165,8 @@ class RoundCase:
     """Place where each truck begins, where that is not its depot."""
     half_hours: bool = False
     """Whether trucks leave their depot on the half hour only."""
+    origin: tuple[float, float] | None = None
+    """Latitude and longitude of x = y = 0, where places were given in degrees."""
     unit: str = "km"
     """Unit in which distances are reported: ``km`` or ``mi``."""
 

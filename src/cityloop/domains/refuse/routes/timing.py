@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from cityloop.domains.refuse.routes.problem import TICKS_PER_S
-from cityloop.domains.refuse.schema import RoundCase, Route, RoundPlan, Visit, VisitKind
+from cityloop.domains.refuse.schema import RoundCase, RoundPlan, Route, Visit, VisitKind
 from cityloop.methods.vrp import Plan, Problem
 
-__all__ = ["plan_of", "timed_route"]
+__all__ = ["drives", "plan_of", "timed_route"]
 
 _HALF_HOUR = 1800 * TICKS_PER_S
 _QUARTER_HOUR = 900 * TICKS_PER_S
@@ -143,3 +143,8 @@ def _visits(lines: Sequence[tuple[int, int, int]], names: Sequence[tuple[VisitKi
     for node, arrive, leave in lines:
         kind, name = (VisitKind.BREAK, f"break {-node}") if node < 0 else names[node]
         yield Visit(kind, name, arrive / TICKS_PER_S, leave / TICKS_PER_S)
+
+
+def drives(problem: Problem, v: int, middle: Sequence[int]) -> bool:
+    """Whether a truck that leaves as early as it may can drive a route legally."""
+    return _drive(problem, v, middle, int(problem.fleet.open[v])) is not None
