@@ -27,6 +27,7 @@ __all__ = ["PaceParams", "PacedEngine", "Picture", "Steered", "Stopped"]
 
 
 _MADE_UP_STEPS = 10
+_WARM_STEPS = 5
 
 
 class Stopped(Exception):  # noqa: N818  an outcome, no fault
@@ -117,8 +118,10 @@ class PacedEngine:
         due_s = time.monotonic()
         while True:
             self._listen(due_s)
-            late_s = time.monotonic() - due_s
-            self._step(late_s)
+            if self._number < _WARM_STEPS:
+                # What the first steps still compile or load is not the city's doing: the pace begins after them.
+                due_s = time.monotonic()
+            self._step(time.monotonic() - due_s)
             # A few late steps are made up for, so that the clock stays true; after a long halt it goes on from now.
             due_s += period_s
             if time.monotonic() - due_s > _MADE_UP_STEPS * period_s:
