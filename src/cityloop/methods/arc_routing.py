@@ -184,8 +184,8 @@ def _ways(network: ArcNetwork, nodes: list[int], arcs: I32) -> F64:
     for i, node in enumerate(nodes):
         out = np.flatnonzero(network.tail == node)
         into = np.flatnonzero(network.head == node)
-        rows += [np.full(len(out), n_arcs + i), into]
-        columns += [out, np.full(len(into), n_arcs + n_nodes + i)]
+        rows += [np.full(len(out), n_arcs + i, np.int32), into.astype(np.int32)]
+        columns += [out.astype(np.int32), np.full(len(into), n_arcs + n_nodes + i, np.int32)]
         costs += [network.cost[out], np.full(len(into), _TINY)]
     size = n_arcs + 2 * n_nodes
     graph = csr_matrix(

@@ -8,7 +8,7 @@ improves a plan by removing and putting back clients; both answer with a ``Plan`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -177,7 +177,7 @@ def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
     """
     fleet = problem.fleet
     alone = np.full(problem.n_nodes, -1, np.int32)
-    twin = alone if problem.twin is None else _whole(problem.twin, np.int32)
+    twin: I32 = alone if problem.twin is None else _whole(problem.twin, np.int32)
     return Arrays(
         problem.n_depots, problem.first_client,
         _whole(problem.distance, np.int32), _whole(problem.duration, np.int32),
@@ -191,7 +191,7 @@ def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
     )  # fmt: skip
 
 
-def _whole(values: npt.NDArray[np.generic], kind: type) -> npt.NDArray[np.generic]:
+def _whole(values: npt.NDArray[Any], kind: type) -> Any:
     return np.ascontiguousarray(values, dtype=kind)
 
 
@@ -215,7 +215,9 @@ def _way(problem: Problem, node: int) -> I64:
     first, last = problem.first_client, problem.end_primary
     there, back = problem.distance[node].astype(np.int64), problem.distance[:, node].astype(np.int64)
     if problem.twin is None:
-        return there[first:last] + back[first:last]
-    way = np.minimum(there, back)
+        both: I64 = np.add(there[first:last], back[first:last])
+        return both
+    way: I64 = np.minimum(there, back)
     other = problem.twin[first:last]
-    return np.where(other >= 0, np.minimum(way[first:last], way[other]), way[first:last])
+    least: I64 = np.where(other >= 0, np.minimum(way[first:last], way[other]), way[first:last])
+    return least

@@ -8,7 +8,8 @@ after a visit, so an insertion is checked in constant time and exactly, the brea
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
@@ -16,12 +17,17 @@ from numba import njit
 from cityloop.kernel.columns import I32, I64
 from cityloop.methods.vrp import Arrays
 
-__all__ = ["NEVER", "Routes", "chain_fits", "new_routes", "orient", "place_reloads", "refresh"]
+__all__ = ["NEVER", "Routes", "chain_fits", "compiled", "new_routes", "orient", "place_reloads", "refresh"]
 
 NEVER = 1 << 50
 
-COMPILED = {"cache": True, "_nrt": False, "error_model": "numpy"}
-"""Kernels allocate nothing, so they are compiled without reference counts, which would cost ten times the work."""
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def compiled(function: F) -> F:
+    """Compile a kernel, which allocates nothing, without counting references: that would cost ten times the work."""
+    made: F = njit(cache=True, error_model="numpy", _nrt=False)(function)  # type: ignore[call-overload]  # _nrt is not typed
+    return made
 
 
 class Routes(NamedTuple):
@@ -62,8 +68,8 @@ def new_routes(problem: Arrays, max_length: int) -> Routes:
     )  # fmt: skip
 
 
-@njit(**COMPILED)
-def _serve(problem: Any, node: int, arrive: int) -> int:
+@compiled
+def _serve(problem: Any, node: int, arrive: int) -> Any:
     """Return when a visit that began with an arrival at ``arrive`` ends."""
     begin = max(arrive, problem.early[node])
     if begin > problem.late[node]:
@@ -81,8 +87,8 @@ def _serve(problem: Any, node: int, arrive: int) -> int:
     return begin + problem.service[node]
 
 
-@njit(**COMPILED)
-def _arrive_by(problem: Any, node: int, leave_by: int) -> int:
+@compiled
+def _arrive_by(problem: Any, node: int, leave_by: int) -> Any:
     """Return the last arrival whose visit ends by ``leave_by``; -NEVER when there is none."""
     if leave_by < problem.early[node] + problem.service[node]:
         return -NEVER
@@ -100,7 +106,7 @@ def _arrive_by(problem: Any, node: int, leave_by: int) -> int:
     return low if low >= problem.early[node] else -NEVER
 
 
-@njit(**COMPILED)
+@compiled
 def _take_breaks(problem: Any, v: int, clock: Any) -> None:
     """Let every clock of a vehicle that stands still take its next break, where that is sooner."""
     for k in range(problem.breaks.shape[1]):
@@ -109,7 +115,7 @@ def _take_breaks(problem: Any, v: int, clock: Any) -> None:
             clock[k + 1] = min(clock[k + 1], done)
 
 
-@njit(**COMPILED)
+@compiled
 def refresh(problem: Any, routes: Any, v: int) -> bool:
     """Compute everything about one vehicle's route again; say whether it is legal."""
     nodes, size = routes.nodes[v], routes.length[v]
@@ -147,7 +153,7 @@ def refresh(problem: Any, routes: Any, v: int) -> bool:
         drive = problem.duration[before, node] if p > 0 else 0
         for k in range(states):
             if p == 0:
-                arrive = problem.open[v] if k == problem.breaks_taken[v] else np.int64(NEVER)
+                arrive: Any = problem.open[v] if k == problem.breaks_taken[v] else np.int64(NEVER)
             else:
                 arrive = routes.leave[v, k, p - 1] + drive
             routes.scratch[k] = arrive if p == size - 1 or p == 0 else _serve(problem, node, arrive)
@@ -193,7 +199,7 @@ def refresh(problem: Any, routes: Any, v: int) -> bool:
     return legal
 
 
-@njit(**COMPILED)
+@compiled
 def chain_fits(problem: Any, routes: Any, v: int, p: int, first: int, second: int) -> bool:
     """Whether ``first`` (and ``second`` unless -1) can be visited right after position ``p`` in time."""
     states = problem.breaks.shape[1] + 1
@@ -208,13 +214,13 @@ def chain_fits(problem: Any, routes: Any, v: int, p: int, first: int, second: in
         _take_breaks(problem, v, clock)
         here, node = node, second
     drive = problem.duration[here, routes.nodes[v, p + 1]]
+    fits = False
     for k in range(states):
-        if clock[k] + drive <= routes.latest[v, k, p + 1]:
-            return True
-    return False
+        fits = fits or clock[k] + drive <= routes.latest[v, k, p + 1]
+    return fits
 
 
-@njit(**COMPILED)
+@compiled
 def orient(problem: Any, routes: Any, v: int) -> None:
     """Choose the direction of every client of a route for the least distance in its order (a shortest path)."""
     nodes, size = routes.nodes[v], routes.length[v]
@@ -244,7 +250,7 @@ def orient(problem: Any, routes: Any, v: int) -> None:
         way = back
 
 
-@njit(**COMPILED)
+@compiled
 def _cut(problem: Any, routes: Any, v: int, m: int) -> bool:
     """Cut the ``m`` clients in ``routes.work[0]`` into loads and lay the route out; say whether that can be done.
 
@@ -315,7 +321,7 @@ def _cut(problem: Any, routes: Any, v: int, m: int) -> bool:
     return True
 
 
-@njit(**COMPILED)
+@compiled
 def place_reloads(problem: Any, routes: Any, v: int) -> bool:
     """Put the reload sites of a route where they cost least for its order of clients; say whether it is legal."""
     nodes, size = routes.nodes[v], routes.length[v]

@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from cityloop.kernel.columns import F64, I8, I32, I64
 from cityloop.methods.vrp import MUST
-from cityloop.methods.vrp_kernel import COMPILED, chain_fits, orient, place_reloads, refresh
+from cityloop.methods.vrp_kernel import chain_fits, compiled, orient, place_reloads, refresh
 
 __all__ = ["Store", "anneal", "insert_client", "total_cost"]
 
@@ -64,7 +63,7 @@ class Store(NamedTuple):
     """Cost now, best cost, iterations done."""
 
 
-@njit(**COMPILED)
+@compiled
 def _draw(dice: Any) -> float:
     """Return a uniform number in [0, 1) (xorshift64*)."""
     x = dice[0]
@@ -75,13 +74,13 @@ def _draw(dice: Any) -> float:
     return np.float64((x * np.uint64(2685821657736338717)) >> np.uint64(11)) / 9007199254740992.0
 
 
-@njit(**COMPILED)
+@compiled
 def _client(problem: Any, node: int) -> int:
     """Return the client that a node serves, in whichever direction."""
     return node if node < problem.end_primary else problem.twin[node]
 
 
-@njit(**COMPILED)
+@compiled
 def _touch(routes: Any, store: Any, v: int) -> None:
     """Keep a route as it was before this iteration changes it."""
     if not store.touched[v]:
@@ -92,8 +91,8 @@ def _touch(routes: Any, store: Any, v: int) -> None:
             store.saved_nodes[v, p] = routes.nodes[v, p]
 
 
-@njit(**COMPILED)
-def total_cost(problem: Any, routes: Any, store: Any) -> int:
+@compiled
+def total_cost(problem: Any, routes: Any, store: Any) -> Any:
     """Return distance, fixed costs, prizes left behind and what changing vehicles costs."""
     cost = np.int64(0)
     for v in range(len(problem.start)):
@@ -108,7 +107,7 @@ def total_cost(problem: Any, routes: Any, store: Any) -> int:
     return cost
 
 
-@njit(**COMPILED)
+@compiled
 def _ruin(problem: Any, routes: Any, store: Any) -> int:
     """Take strings of clients out of routes near a random client into the pool; return how many."""
     first, n = problem.first_client, problem.end_primary
@@ -181,7 +180,7 @@ def _ruin(problem: Any, routes: Any, store: Any) -> int:
     return count
 
 
-@njit(**COMPILED)
+@compiled
 def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int) -> None:
     """Price putting ``u`` after position ``p`` of vehicle ``v``, with a reload beside it where it is needed."""
     pick = store.pick
@@ -233,7 +232,7 @@ def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int) ->
             pick[0], pick[1], pick[2], pick[3], pick[4], pick[5] = cost, v, p, site, kind, u
 
 
-@njit(**COMPILED)
+@compiled
 def _put(problem: Any, routes: Any, store: Any) -> None:
     """Carry out the picked insertion."""
     v, p, site, kind, u = store.pick[1], store.pick[2], store.pick[3], store.pick[4], store.pick[5]
@@ -251,7 +250,7 @@ def _put(problem: Any, routes: Any, store: Any) -> None:
     refresh(problem, routes, v)
 
 
-@njit(**COMPILED)
+@compiled
 def _places(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> int:
     """List the places worth a look for a client as (vehicle, position); return their number."""
     places, count = store.places, 0
@@ -285,8 +284,8 @@ def _places(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, bli
     return count
 
 
-@njit(**COMPILED)
-def _alike(problem: Any, v: int, w: int, u: int) -> bool:
+@compiled
+def _alike(problem: Any, v: int, w: int, u: int) -> Any:
     """Whether two idle vehicles make no difference to a client."""
     same = problem.start[v] == problem.start[w] and problem.end[v] == problem.end[w]
     same = same and problem.open[v] == problem.open[w] and problem.close[v] == problem.close[w]
@@ -296,7 +295,7 @@ def _alike(problem: Any, v: int, w: int, u: int) -> bool:
     return same
 
 
-@njit(**COMPILED)
+@compiled
 def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> bool:
     """Put one client where it costs least; say whether there was such a place cheaper than leaving it out."""
     store.pick[0], store.pick[1] = problem.prize[u], -1
@@ -311,7 +310,7 @@ def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: boo
     return True
 
 
-@njit(**COMPILED)
+@compiled
 def _recreate(problem: Any, routes: Any, store: Any, count: int) -> None:
     """Put the pool and the clients left out back, in one of five orders."""
     out = store.out[-1]
@@ -353,8 +352,8 @@ def _recreate(problem: Any, routes: Any, store: Any, count: int) -> None:
     store.out[-1] = left
 
 
-@njit(**COMPILED)
-def _missed(problem: Any, store: Any, out: Any) -> int:
+@compiled
+def _missed(problem: Any, store: Any, out: Any) -> Any:
     """Return how hard the clients left out have proved to place; those that may stay out do not count."""
     missed = np.int64(0)
     for i in range(out[-1]):
@@ -363,7 +362,7 @@ def _missed(problem: Any, store: Any, out: Any) -> int:
     return missed
 
 
-@njit(**COMPILED)
+@compiled
 def _undo(problem: Any, routes: Any, store: Any) -> None:
     for v in range(len(problem.start)):
         if store.touched[v]:
@@ -379,7 +378,7 @@ def _undo(problem: Any, routes: Any, store: Any) -> None:
         routes.vehicle_of[store.out[i]] = -1
 
 
-@njit(**COMPILED)
+@compiled
 def _keep_best(routes: Any, store: Any) -> None:
     for v in range(len(routes.length)):
         size = routes.length[v]
@@ -391,7 +390,7 @@ def _keep_best(routes: Any, store: Any) -> None:
         store.best_out[i] = store.out[i]
 
 
-@njit(**COMPILED)
+@compiled
 def anneal(problem: Any, routes: Any, store: Any, iterations: int, hot: float, cold: float) -> None:
     """Ruin, recreate and accept by simulated annealing; the best stays in the store.
 

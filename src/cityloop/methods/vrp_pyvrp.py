@@ -13,6 +13,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyvrp
@@ -131,7 +132,9 @@ def _data(problem: Problem) -> tuple[pyvrp.ProblemData, list[list[int]]]:
         )
         members.append(rows[::-1])
     locations = [pyvrp.Location(0, 0) for _ in range(n)]
-    return pyvrp.ProblemData(locations, clients, depots, kinds, [distance], [duration]), members
+    # PyVRP's own types ask for arrays of `int`, which NumPy has none of.
+    matrices: list[Any] = [distance, duration]
+    return pyvrp.ProblemData(locations, clients, depots, kinds, matrices[:1], matrices[1:]), members
 
 
 def _go_home_by_reload(problem: Problem, distance: I64, duration: I64) -> None:

@@ -60,7 +60,9 @@ def plan_file(case_path: Path, budget: Budgeted, out: Path) -> Solved:
     return solved
 
 
-def replan_file(case_path: Path, plan_path: Path, event: Disruption, budget: Budgeted, out: Path) -> tuple[Replanned, float]:
+def replan_file(
+    case_path: Path, plan_path: Path, event: Disruption, budget: Budgeted, out: Path
+) -> tuple[Replanned, float]:
     """Plan the rest of a day anew, have it checked and write it; return it and the seconds it took."""
     case = read_case(case_path)
     for kind, names, known in (

@@ -101,10 +101,8 @@ class _Places:
             metres = float(travel.metres[here, there])
         else:
             (x0, y0), (x1, y1) = self._position(here), self._position(there)
-            if travel.metric is Metric.MANHATTAN:
-                metres = abs(x1 - x0) + abs(y1 - y0)
-            else:
-                metres = math.hypot(x1 - x0, y1 - y0)
+            manhattan = travel.metric is Metric.MANHATTAN
+            metres = abs(x1 - x0) + abs(y1 - y0) if manhattan else math.hypot(x1 - x0, y1 - y0)
         if travel.seconds is not None:
             return metres, float(travel.seconds[here, there])
         return metres, metres / travel.speed_mps

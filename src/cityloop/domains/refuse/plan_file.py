@@ -62,14 +62,15 @@ def plan_from_json(raw: object, source: str) -> RoundPlan:
 def _route(raw: object, where: str) -> Route:
     if not isinstance(raw, Mapping) or not isinstance(raw.get("visits"), list):
         raise InputError(f"{where}: must be an object with vehicle and visits.")
-    return Route(str(raw.get("vehicle", "")), tuple(_visit(v, f"{where}.visits[{i}]") for i, v in enumerate(raw["visits"])))
+    visits = tuple(_visit(visit, f"{where}.visits[{i}]") for i, visit in enumerate(raw["visits"]))
+    return Route(str(raw.get("vehicle", "")), visits)
 
 
 def _visit(raw: object, where: str) -> Visit:
     if not isinstance(raw, Mapping):
         raise InputError(f"{where}: must be an object with kind, id, arrive_s and leave_s.")
     try:
-        kind = VisitKind(raw.get("kind"))
+        kind = VisitKind(str(raw.get("kind")))
     except ValueError:
         kinds = ", ".join(kind.value for kind in VisitKind)
         raise InputError(f"{where}.kind: {raw.get('kind')!r}, must be one of {kinds}.") from None

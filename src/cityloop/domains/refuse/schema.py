@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import numpy as np
@@ -34,7 +34,7 @@ __all__ = [
 DOMAIN = "refuse"
 
 
-class VisitKind(str, Enum):
+class VisitKind(StrEnum):
     """What a truck does at a place of its route."""
 
     DEPOT = "depot"
@@ -43,7 +43,7 @@ class VisitKind(str, Enum):
     BREAK = "break"
 
 
-class Metric(str, Enum):
+class Metric(StrEnum):
     """How a distance follows from two positions, where no road matrix is given."""
 
     MANHATTAN = "manhattan"

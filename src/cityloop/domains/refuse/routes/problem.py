@@ -23,7 +23,8 @@ def metres_between(case: RoundCase) -> F64:
     x_m = np.concatenate([case.depots.x_m, case.tips.x_m, case.stops.x_m, case.travel.extra_x_m])
     y_m = np.concatenate([case.depots.y_m, case.tips.y_m, case.stops.y_m, case.travel.extra_y_m])
     dx, dy = np.abs(x_m[:, None] - x_m), np.abs(y_m[:, None] - y_m)
-    return dx + dy if case.travel.metric is Metric.MANHATTAN else np.hypot(dx, dy)
+    metres: F64 = dx + dy if case.travel.metric is Metric.MANHATTAN else np.hypot(dx, dy)
+    return metres
 
 
 def problem_of(case: RoundCase) -> Problem:

@@ -18,12 +18,13 @@ from cityloop.domains.refuse.schema import (
     Stops,
     Travel,
     Trucks,
+    Visit,
     VisitKind,
 )
 from cityloop.kernel.columns import I32
 from cityloop.methods.vrp_search import SearchParams, improve
 
-__all__ = ["Disruption", "Replanned", "rest_of_day", "replan"]
+__all__ = ["Disruption", "Replanned", "replan", "rest_of_day"]
 
 MOVE_COST = 50_000
 """Moving another truck's stop has to spare 5 km. [0.1 m]"""
@@ -109,7 +110,9 @@ def rest_of_day(case: RoundCase, plan: RoundPlan, event: Disruption) -> tuple[Ro
         half_hours=False,
     )  # fmt: skip
     known = set(open_names) | (set(case.tip_ids) - set(event.closed_tips))
-    orders = [[name for _, name in at.rest if name in known] if v not in broken else [] for v, at in enumerate(standing)]
+    orders = [
+        [] if v in broken else [name for _, name in at.rest if name in known] for v, at in enumerate(standing)
+    ]
     home = np.array([-1 if owner.get(name, -1) in broken else owner.get(name, -1) for name in open_names], np.int32)
     return rest, orders, home
 
@@ -139,7 +142,8 @@ def replan(
         problem, start, progress, rng, SearchParams(hot_frac=0.02, n_near=30, block=50), home=homes, move_cost=MOVE_COST
     )
     reasons = reasons_for(rest, problem, found.left_out)
-    reasons += [f"stop {name}, blocked: cannot be reached today; it stays open for another day." for name in event.blocked]
+    blocked = "cannot be reached today; it stays open for another day."
+    reasons += [f"stop {name}, blocked: {blocked}" for name in event.blocked]
     timed = plan_of(rest, problem, found, reasons)
     timed = replace(timed, left_out=(*timed.left_out, *event.blocked))
     server = {visit.id: route.truck for route in timed.routes for visit in route.visits if visit.kind is VisitKind.STOP}
@@ -162,7 +166,7 @@ def _standing(case: RoundCase, route: Route | None, v: int, now_s: float, *, com
     at.day_m3, at.day_kg = at.volume_m3, at.mass_kg
     if route is None or now_s < route.visits[0].leave_s:
         if route is not None:
-            at.rest = [(visit.kind, visit.id) for visit in route.visits if visit.kind in (VisitKind.STOP, VisitKind.TIP)]
+            at.rest = _open(route.visits)
         return at
     tips = {name: len(case.depot_ids) + row for row, name in enumerate(case.tip_ids)}
     stops = {name: row for row, name in enumerate(case.stop_ids)}
@@ -193,6 +197,10 @@ def _standing(case: RoundCase, route: Route | None, v: int, now_s: float, *, com
             at.stops += 1
     at.rest = [(kind, name) for kind, name in at.rest if kind in (VisitKind.STOP, VisitKind.TIP)]
     return at
+
+
+def _open(visits: Sequence[Visit]) -> list[tuple[VisitKind, str]]:
+    return [(visit.kind, visit.id) for visit in visits if visit.kind in (VisitKind.STOP, VisitKind.TIP)]
 
 
 def _trucks(case: RoundCase, standing: Sequence[_Standing], broken: set[int]) -> Trucks:

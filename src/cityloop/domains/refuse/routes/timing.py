@@ -77,7 +77,8 @@ def _departures(case: RoundCase, open_: int, close: int) -> Iterator[int]:
 def _names(case: RoundCase) -> list[tuple[VisitKind, str]]:
     yards = [(VisitKind.DEPOT, name) for name in case.depot_ids]
     yards += [(VisitKind.DEPOT, "on the way")] * len(case.travel.extra_x_m)
-    return [*yards, *((VisitKind.TIP, name) for name in case.tip_ids), *((VisitKind.STOP, name) for name in case.stop_ids)]
+    tips = [(VisitKind.TIP, name) for name in case.tip_ids]
+    return [*yards, *tips, *((VisitKind.STOP, name) for name in case.stop_ids)]
 
 
 def _drive(problem: Problem, v: int, middle: Sequence[int], begin: int) -> list[tuple[int, int, int]] | None:
