@@ -113,5 +113,6 @@ def _first_of_each(stream: I32, begin_ms: I64) -> npt.NDArray[np.int64]:
 
 
 def _reduce(operation: np.ufunc, values: F64, first: npt.NDArray[np.int64]) -> F64:
-    # reduceat refuses positions of an empty array.
-    return np.asarray(operation.reduceat(values, first) if len(first) else np.empty(0), np.float64)
+    # reduceat refuses positions of an empty array. A sum beyond all numbers is infinite, its mean then the greatest.
+    with np.errstate(over="ignore"):
+        return np.asarray(operation.reduceat(values, first) if len(first) else np.empty(0), np.float64)

@@ -52,6 +52,7 @@ def layouts_of(bins: Bins, starts: npt.NDArray[np.int64]) -> tuple[npt.NDArray[n
     return layout, np.where(layout == _DOUBLES, 0, digits)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def as_numbers(bins: Bins, digits: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
     """Return the columns of every layout; those of integers mean nothing where there are too many digits."""
     sizes = np.diff(np.append(starts, len(bins)))
@@ -107,6 +108,7 @@ def _rounded(values: F64) -> npt.NDArray[np.int64]:
     return np.rint(np.clip(values, -_EXACT, _EXACT)).astype(np.int64)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _digits(bins: Bins) -> npt.NDArray[np.int64]:
     """Return how many decimals hold each bin exactly; one more than the most where none does."""
     found = np.full(len(bins), _MOST_DIGITS + 1, np.int64)

@@ -134,7 +134,9 @@ def test_a_disk_too_full_to_seal_keeps_readings_until_it_can(tmp_path, opened, b
     disk.full = False
     store.upkeep.seal(store.catalogue.view.recents[0])
     assert len(store.history(np.array([1, 2], np.int32), 0, 10)) == 2
-    assert not [path for path in (tmp_path / "readings" / "sealed").iterdir() if "-l" in path.name and path.stat().st_size == 0]
+    assert not [
+        path for path in (tmp_path / "readings" / "sealed").iterdir() if "-l" in path.name and path.stat().st_size == 0
+    ]
 
 
 def test_one_senders_fault_does_not_stop_the_others(opened, batch_of, append, caplog):
