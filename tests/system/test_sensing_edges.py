@@ -25,7 +25,9 @@ from cityloop.cli.simulate_sensors import command
 from cityloop.kernel.readings import DataKind
 from cityloop.sensing.app import SensingService, sensing_app
 from cityloop.sensing.inbox import Limits
+from cityloop.sensing.mqtt.bridge import Bridge, BridgeParams
 from cityloop.sensing.mqtt.listener import ListenerParams
+from cityloop.sensing.mqtt.topics import ReadingTopics
 from cityloop.storage.readings import StoreParams
 from cityloop.storage.streams import Registration
 from cityloop.wire import arrow
@@ -310,6 +312,25 @@ def test_changes_are_told_as_server_sent_events(server):
             sender.post("/ingest", content=body, headers={"Content-Type": "text/csv"})
         data = next(line for line in lines if line.startswith("data: "))
         assert json.loads(data[6:])[0]["value"] == 33.25
+
+
+def test_a_bridge_brings_in_what_another_broker_has(server, tmp_path):
+    """Readings published at one broker are stored by a server that is bridged to it, and acknowledged there after."""
+    with Server(tmp_path) as behind:
+        params = BridgeParams(
+            host="127.0.0.1", port=server.mqtt_port, topics=("readings/s3",), user="box", password=server.token
+        )
+        bridge = Bridge(params, behind.opened.inbox, [ReadingTopics(behind.opened.inbox)])
+
+        async def run() -> None:
+            await bridge.start()
+            with Client(server) as client:
+                client.publish("readings/s3", "44.5")
+                await asyncio.to_thread(until, lambda: behind.history("s3")[-1:] == [44.5])
+            await bridge.close()
+
+        asyncio.run(run())
+        assert bridge.taken >= 1
 
 
 def test_the_simulator_loads_a_server(server):

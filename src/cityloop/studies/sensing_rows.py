@@ -58,6 +58,12 @@ ROWS: dict[str, str] = {
     "day": "cityloop.studies.bench_store_day:day",
     "kills": "cityloop.studies.bench_store:kills",
     "power-cuts": "cityloop.studies.bench_store:power_cuts",
+    "arrow": "cityloop.studies.bench_ingest:arrow",
+    "acknowledge": "cityloop.studies.bench_ingest:acknowledge",
+    "data-arrays": "cityloop.studies.bench_ingest:data_arrays",
+    "mqtt": "cityloop.studies.bench_ingest:mqtt",
+    "mqtt-acknowledged": "cityloop.studies.bench_ingest:mqtt_acknowledged",
+    "overload": "cityloop.studies.bench_ingest:overload",
 }
 """Where each row is measured, ``module:function``."""
 

@@ -22,6 +22,8 @@ class _Single(msgspec.Struct, forbid_unknown_fields=True):
     observed_at_ms: int | None = None
     phenomenonTime: str | None = None  # noqa: N815 - the name is the standard's
     unit: str = ""
+    quality: int = 0
+    """As a newest reading is told to subscribers; the receiver judges anew."""
 
 
 _DECODER = msgspec.json.Decoder(_Single)

@@ -1,0 +1,311 @@
+"""Rows of ``cityloop bench sensing`` on the edges: a server process of its own, and a fleet that loads it from here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from cityloop.kernel.errors import CityError
+from cityloop.studies.sensing_rows import Figure, RowSpec
+from cityloop.studies.sensor_fleet import FleetParams
+from cityloop.studies.sensor_http import HttpSender
+from cityloop.studies.sensor_load import LoadParams, LoadReport
+from cityloop.studies.simulate import simulate
+from cityloop.wire.mqtt.packets import Connect, Publish, encode_connect, encode_publish
+
+__all__ = ["acknowledge", "arrow", "data_arrays", "mqtt", "mqtt_acknowledged", "overload"]
+
+_STREAMS = 120_000
+_PROBES = 400
+_TOKEN = "measuring"
+_START_S = 300.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A server of sensing in a process of its own."""
+
+    pid: int
+    http: str
+    mqtt: str
+
+    def cpu_s(self) -> float:
+        """Return what the process has used of the processors so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def resident_mb(self) -> float:
+        """Return the memory that the process holds now."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+    def ask(self, path: str) -> object:
+        """Return what the server answers."""
+
+        async def ask() -> object:
+            sender = HttpSender(self.http, _TOKEN)
+            try:
+                status, body = await sender.request("GET", path)
+            finally:
+                sender.close()
+            if status != 200:
+                raise CityError(f"{self.http}{path} answers {status}")
+            return msgspec.json.decode(body)
+
+        return asyncio.run(ask())
+
+
+@contextmanager
+def _served(spec: RowSpec, streams: int, limit: float | None = None) -> Iterator[_Server]:
+    options = ["--streams", str(streams), "--control-streams", str(_PROBES), "--token", _TOKEN]
+    options += [] if limit is None else ["--limit", str(limit)]
+    spec.say(f"starting a server with {streams} streams")
+    command = [sys.executable, "-m", "cityloop.app.sensing_server", str(spec.folder / "server"), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        timer = threading.Timer(_START_S, process.kill)
+        timer.start()
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        timer.cancel()
+        if not line:
+            raise CityError("the server under measurement did not start")
+        told = json.loads(line)
+        try:
+            yield _Server(process.pid, f"http://127.0.0.1:{told['port']}", f"mqtt://127.0.0.1:{told['mqtt_port']}")
+        finally:
+            process.terminate()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    report: LoadReport
+    server_cpu_s: float
+    live_ms: list[float]
+    """Of probes sent meanwhile on a connection of their own: from measuring to live state."""
+
+    def figures(self, row: str, note: str) -> list[Figure]:
+        """Return what every row tells."""
+        report = self.report
+        note += f"; {report.sent} readings in {report.wall_s:g} s"
+        note += f", the sender used {report.client_cpu_s:g} s of CPU and fell at most {report.behind_s:g} s behind"
+        found = [
+            Figure(row=row, what="readings sent", value=report.rate_per_s, unit="1/s", note=note, more_is_better=True),
+            Figure(row=row, what="server CPU", value=self.server_cpu_s / report.wall_s, unit="cores", note=note),
+            Figure(
+                row=row,
+                what="server CPU per million readings",
+                value=1e6 * self.server_cpu_s / max(1, report.sent),
+                unit="s",
+                note=note,
+            ),
+        ]
+        if self.live_ms:
+            p99 = float(np.percentile(self.live_ms, 99))
+            found.append(Figure(row=row, what="reading to live state, p99", value=p99, unit="ms", bound=250, note=note))
+        return found
+
+
+def _load(server: _Server, streams: int, load: LoadParams, seed: int) -> _Outcome:
+    probe = _Probe(server)
+    probe.start()
+    before_s = server.cpu_s()
+    report = simulate(FleetParams(count=streams, seed=seed), load)
+    used_s = server.cpu_s() - before_s
+    return _Outcome(report, used_s, probe.stop())
+
+
+class _Probe(threading.Thread):
+    """Sends a reading of a stream of its own every 50 ms over MQTT, and asks afterwards when it became live."""
+
+    def __init__(self, server: _Server) -> None:
+        super().__init__(daemon=True)
+        self._server = server
+        self._stopped = threading.Event()
+        self._sent = 0
+
+    def run(self) -> None:
+        port = int(self._server.mqtt.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+            sock.sendall(encode_connect(Connect(version=4, client_id="probe", user="probe", password=_TOKEN.encode())))
+            sock.recv(4)
+            while self._sent < _PROBES and not self._stopped.wait(0.05):
+                now_ms = time.time_ns() // 1_000_000
+                payload = b'{"value":1,"observed_at_ms":%d}' % now_ms
+                sock.sendall(encode_publish(Publish(topic=f"readings/control-{self._sent:06d}", payload=payload), 4))
+                self._sent += 1
+            time.sleep(1.0)
+
+    def stop(self) -> list[float]:
+        """Return how long each probe took."""
+        self._stopped.set()
+        self.join()
+        found = []
+        for begin in range(0, self._sent, 100):
+            names = ",".join(f"control-{row:06d}" for row in range(begin, min(begin + 100, self._sent)))
+            told = msgspec.convert(self._server.ask(f"/ingest/live?streams={names}"), list[dict[str, object]])
+            found += [float(str(one["received_at_ms"])) - float(str(one["observed_at_ms"])) for one in told]
+        return found
+
+
+def _streams(spec: RowSpec) -> int:
+    return max(1000, round(_STREAMS * spec.scale))
+
+
+def arrow(spec: RowSpec) -> list[Figure]:
+    """Measure Arrow packs of 1,000 by name over HTTP, at ten readings a second of every stream."""
+    streams = _streams(spec)
+    with _served(spec, streams) as server:
+        load = LoadParams(url=server.http, rate_hz=10.0, duration_s=spec.seconds, connections=16, token=_TOKEN)
+        outcome = _load(server, streams, load, spec.seed)
+    report = outcome.report
+    kept = Figure(
+        row="arrow",
+        what="readings acknowledged",
+        value=report.acknowledged / report.wall_s,
+        unit="1/s",
+        bound=1_200_000 * spec.scale,
+        more_is_better=True,
+    )
+    return [kept, *outcome.figures("arrow", f"{streams} streams at 10 Hz")]
+
+
+def acknowledge(spec: RowSpec) -> list[Figure]:
+    """Measure the time to acknowledgement of Arrow packs of 1,000 at one reading a second of every stream."""
+    streams = _streams(spec)
+    with _served(spec, streams) as server:
+        load = LoadParams(url=server.http, duration_s=spec.seconds, connections=16, token=_TOKEN)
+        outcome = _load(server, streams, load, spec.seed)
+    waits = outcome.report.ack_ms
+    bounds = {"p50": 25.0, "p99": 100.0}
+    return [
+        Figure(row="acknowledge", what=f"acknowledged, {name}", value=ms, unit="ms", bound=bounds.get(name))
+        for name, ms in waits.items()
+    ] + outcome.figures("acknowledge", f"{streams} streams at 1 Hz")
+
+
+def data_arrays(spec: RowSpec) -> list[Figure]:
+    """Measure SensorThings dataArrays of one row a Datastream, 1,000 a request: the costliest form."""
+    streams = _streams(spec)
+    with _served(spec, streams) as server:
+        load = LoadParams(url=server.http, protocol="sta", duration_s=spec.seconds, connections=16, token=_TOKEN)
+        outcome = _load(server, streams, load, spec.seed)
+    report = outcome.report
+    share = outcome.server_cpu_s / report.wall_s / (os.cpu_count() or 1)
+    bounds = {"p50": 25.0, "p99": 100.0}
+    return [
+        Figure(row="data-arrays", what="share of the machine", value=share, unit="1", bound=0.4),
+        *(
+            Figure(row="data-arrays", what=f"acknowledged, {name}", value=ms, unit="ms", bound=bounds.get(name))
+            for name, ms in report.ack_ms.items()
+        ),
+        *outcome.figures("data-arrays", f"{streams} streams at 1 Hz, {report.failed} failed"),
+    ]
+
+
+def mqtt(spec: RowSpec) -> list[Figure]:
+    """Measure single readings of QoS 0 from 5,000 connections."""
+    streams, connections = _streams(spec), max(50, round(5000 * spec.scale))
+    with _served(spec, streams) as server:
+        load = LoadParams(
+            url=server.mqtt, protocol="mqtt", duration_s=spec.seconds, connections=connections, token=_TOKEN
+        )
+        outcome = _load(server, streams, load, spec.seed)
+        counts = msgspec.convert(server.ask("/ingest/counts"), dict[str, object])
+    note = f"{connections} connections, {counts['submitted']} readings taken in"
+    cores = outcome.server_cpu_s / outcome.report.wall_s
+    return [
+        Figure(row="mqtt", what="server", value=cores, unit="cores", bound=1.0, note=note),
+        *outcome.figures("mqtt", note),
+    ]
+
+
+def mqtt_acknowledged(spec: RowSpec) -> list[Figure]:
+    """Measure single readings of QoS 1 over 1,000, 5,000 and 15,000 connections at rising rates."""
+    found = []
+    for connections in (1000, 5000, 15_000):
+        of = max(20, round(connections * spec.scale))
+        streams = of * 8
+        with _served(spec, streams) as server:
+            for rate_hz in (0.25, 0.5, 1.0, 2.0):
+                load = LoadParams(
+                    url=server.mqtt,
+                    protocol="mqtt",
+                    qos=1,
+                    rate_hz=rate_hz,
+                    duration_s=max(spec.seconds / 4, 1 / rate_hz),
+                    connections=of,
+                    token=_TOKEN,
+                )
+                outcome = _load(server, streams, load, spec.seed)
+                report = outcome.report
+                note = f"{of} connections, {report.sent - report.acknowledged} unacknowledged"
+                what = f"acknowledged, p99, at {report.rate_per_s:.0f}/s"
+                found.append(
+                    Figure(
+                        row="mqtt-acknowledged",
+                        what=what,
+                        value=report.ack_ms.get("p99", float("nan")),
+                        unit="ms",
+                        bound=100.0,
+                        note=note,
+                    )
+                )
+    return found
+
+
+def overload(spec: RowSpec) -> list[Figure]:
+    """Measure a server limited to a tenth of what is offered: memory, refusals, control traffic, recovery."""
+    streams = _streams(spec)
+    with _served(spec, streams, limit=streams / 10) as server:
+        calm = LoadParams(url=server.http, rate_hz=0.05, duration_s=20, connections=16, pack=100, token=_TOKEN)
+        simulate(FleetParams(count=streams, seed=spec.seed), calm)
+        steady_mb = server.resident_mb()
+        flood = LoadParams(url=server.http, duration_s=spec.seconds, connections=64, pack=100, token=_TOKEN)
+        outcome = _load(server, streams, flood, spec.seed)
+        flooded_mb = server.resident_mb()
+        time.sleep(2.0)
+        after = simulate(FleetParams(count=streams, seed=spec.seed), calm)
+    report = outcome.report
+    unexplained = report.sent - report.acknowledged - report.refused
+    note = f"limit {streams / 10:g}/s, {report.rate_per_s:g}/s offered for {report.wall_s:g} s"
+    taken = report.acknowledged / report.wall_s
+    return [
+        Figure(
+            row="overload",
+            what="memory against steady state",
+            value=flooded_mb / steady_mb,
+            unit="1",
+            bound=1.2,
+            note=note,
+        ),
+        Figure(
+            row="overload", what="readings neither taken nor refused", value=unexplained, unit="1", bound=0, note=note
+        ),
+        Figure(row="overload", what="readings taken", value=taken, unit="1/s", note=note),
+        Figure(row="overload", what="refused after the flood", value=after.refused, unit="1", bound=0, note=note),
+        *(
+            Figure(
+                row="overload",
+                what="control reading to live state, p99",
+                value=float(np.percentile(outcome.live_ms, 99)),
+                unit="ms",
+                bound=250,
+                note=note,
+            )
+            for _ in outcome.live_ms[:1]
+        ),
+    ]
