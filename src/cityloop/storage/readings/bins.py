@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +68,9 @@ def join_bins(parts: Sequence[Bins]) -> Bins:
     parts = [part for part in parts if len(part)]
     if len(parts) < 2:
         return parts[0] if parts else empty_bins()
+    parts = sorted(parts, key=lambda part: int(part.stream[0]))
+    if all(one.stream[-1] < other.stream[0] for one, other in pairwise(parts)):
+        return concat_bins(parts)
     # Parts that follow one another in time are then already in order within each stream.
     whole = concat_bins(sorted(parts, key=lambda part: int(part.begin_ms[0])))
     whole = pick_bins(whole, stored_order(whole.stream, whole.begin_ms, whole.last_at_ms))

@@ -150,8 +150,10 @@ class TileReader:
             _unpack([packed[m] for m in members], blocks[members], bins, layout, digits)
             for (bins, layout, digits), members in alike.items()
         ]
+        if len(parts) == 1:
+            return parts[0]
         whole = concat_bins(parts)
-        return whole if len(parts) == 1 else pick_bins(whole, np.argsort(whole.stream, kind="stable"))
+        return pick_bins(whole, np.argsort(whole.stream, kind="stable"))
 
 
 def _unpack(packed: list[bytes], blocks: npt.NDArray[np.void], bins: int, layout: int, digits: int) -> Bins:
