@@ -15,11 +15,11 @@ import uvicorn
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 
-from sensorthings_service import ADMIN, Service  # noqa: E402 - found by the path above
+from sensorthings_service import ADMIN, Service
 
-from cityloop.sensing.access import Access  # noqa: E402
-from cityloop.sensing.app import SensingService  # noqa: E402
-from cityloop.sensing.sensorthings.topics import SensorThingsTopics  # noqa: E402
+from cityloop.sensing.access import Access
+from cityloop.sensing.app import SensingService
+from cityloop.sensing.sensorthings.topics import SensorThingsTopics
 
 
 def free_port() -> int:
@@ -61,7 +61,7 @@ class Running:
     async def _run(self) -> None:
         await self.sensing.listener.start()
         serving = asyncio.create_task(self.server.serve())
-        while not self.server.started:
+        while not self.server.started:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
             await asyncio.sleep(0.01)
         self.started.set()
         await serving
