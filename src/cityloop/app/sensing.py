@@ -11,14 +11,17 @@ from pathlib import Path
 import msgspec
 
 from cityloop.engine.compiled import keep_compiled_apart
+from cityloop.kernel.columns import U8
 from cityloop.kernel.readings import Readings
 from cityloop.sensing.access import Access, DeviceTokens
 from cityloop.sensing.http import Identify, Register, StreamFacts
 from cityloop.sensing.inbox import Inbox, Limits
 from cityloop.sensing.live import LiveState
 from cityloop.sensing.mqtt.broker import Authenticate
+from cityloop.sensing.sensorthings.service import SensorThings
 from cityloop.storage.dead_letters import SqliteDeadLetters
 from cityloop.storage.device_tokens import DeviceTokenRows
+from cityloop.storage.entities import Entities
 from cityloop.storage.metadata import Metadata
 from cityloop.storage.readings import DEFAULT_RETENTION, ReadingsStore, StoreParams
 from cityloop.storage.streams import Registration, StreamRegister
@@ -30,7 +33,8 @@ __all__ = ["OpenSensing", "authenticate_with", "identify_with", "open_sensing", 
 class OpenSensing:
     """What sensing is made of, opened over one data folder."""
 
-    metadata: Metadata
+    entities: Entities
+    things: SensorThings
     streams: StreamRegister
     readings: Readings
     letters: SqliteDeadLetters
@@ -47,27 +51,39 @@ def wall_ms() -> int:
 
 @contextmanager
 def open_sensing(
-    data: Path, *, limits: Limits | None = None, store: StoreParams | None = None, admin_token: str = ""
+    data: Path,
+    *,
+    limits: Limits | None = None,
+    store: StoreParams | None = None,
+    admin_token: str = "",
+    mqtt_endpoints: Sequence[str] = (),
 ) -> Iterator[OpenSensing]:
-    """Open the store, the stream table and the inbox; the live state begins with the newest stored readings."""
+    """Open the store, the entities and the inbox; the live state begins with the newest stored readings."""
     keep_compiled_apart()
     data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
         metadata = Metadata(data / "metadata.sqlite")
-        closing.callback(metadata.close)
-        streams = StreamRegister(metadata)
-        readings = ReadingsStore(
-            data / "readings", params=store, kinds=lambda: streams.columns().kind, retention=DEFAULT_RETENTION
-        )
+
+        def kinds() -> U8:
+            # The store asks what a stream's readings are of; the table that knows stands upon the store.
+            return entities.streams.columns().kind
+
+        readings = ReadingsStore(data / "readings", params=store, kinds=kinds, retention=DEFAULT_RETENTION)
         closing.callback(readings.close)
+        entities = Entities(metadata, readings, now_ms=wall_ms)
+        closing.callback(entities.close)
+        streams = entities.streams
         letters = SqliteDeadLetters(data / "dead_letters.sqlite")
         closing.callback(letters.close)
         live = LiveState(len(streams))
         live.update(readings.latest())
-        inbox = Inbox(readings, streams, live, now_ms=wall_ms, limits=limits, dead_letters=letters)
+        inbox = Inbox(entities.readings, streams, live, now_ms=wall_ms, limits=limits, dead_letters=letters)
+        things = SensorThings(entities, inbox, now_ms=wall_ms, mqtt_endpoints=list(mqtt_endpoints))
+        closing.callback(things.close)
         tokens = DeviceTokens(DeviceTokenRows(metadata), wall_ms)
         yield OpenSensing(
-            metadata=metadata,
+            entities=entities,
+            things=things,
             streams=streams,
             readings=readings,
             letters=letters,

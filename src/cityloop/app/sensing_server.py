@@ -12,13 +12,20 @@ import os
 import resource
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
+from starlette.applications import Starlette
 
 from cityloop.app.sensing import authenticate_with, identify_with, open_sensing, register_with
 from cityloop.sensing.app import SensingService, sensing_app
 from cityloop.sensing.inbox import Limits
+from cityloop.sensing.sensorthings.routes import ROOT, sensorthings_routes
+from cityloop.sensing.sensorthings.topics import SensorThingsTopics
 from cityloop.storage.streams import Registration
+
+if TYPE_CHECKING:
+    from cityloop.sensing.app import AsgiApp
 
 __all__ = ["raise_file_limit"]
 
@@ -80,15 +87,25 @@ async def _serve(opened: object, port: int, mqtt_port: int, token: str) -> None:
         named = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-device"), "")
         return named if device == "" else device
 
-    register = register_with(opened.streams)
+    topics = SensorThingsTopics(opened.things, base=ROOT)
     service = SensingService.over(
-        opened.inbox, identify=sender, authenticate=known, mqtt_port=mqtt_port, register=register
+        opened.inbox,
+        handlers=(topics,),
+        identify=sender,
+        authenticate=known,
+        mqtt_port=mqtt_port,
+        register=register_with(opened.streams),
+    )
+    topics.attach(service.broker.publish, lambda run: service.broker.call_soon(run))
+    routes = Starlette(
+        routes=list(
+            sensorthings_routes(opened.things, lambda http: opened.access.principal(http.headers.get("authorization")))
+        )
     )
     mqtt = await service.listener.start()
     listening = socket.create_server(("127.0.0.1", port), backlog=2048)
-    config = uvicorn.Config(
-        sensing_app(service.ingest), log_level="warning", access_log=False, lifespan="off", server_header=False
-    )
+    answer = sensing_app(service.ingest, cast("AsgiApp", routes))
+    config = uvicorn.Config(answer, log_level="warning", access_log=False, lifespan="off", server_header=False)
     told = {"port": listening.getsockname()[1], "mqtt_port": mqtt, "pid": os.getpid(), "token": token}
     print(json.dumps(told), flush=True)
     try:
