@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +15,9 @@ from cityloop.domains.signals.bounds import MAX_RED_S, due_stage, forced_stage
 from cityloop.domains.signals.domain import signals
 from cityloop.domains.signals.guard import check
 from cityloop.domains.signals.schema import ShowStage
+from cityloop.domains.signals.waits import BELIEVED_EMPTY_S
 from cityloop.domains.traffic.domain import traffic
-from cityloop.kernel.messages import Allowed, Proposal, Refused
+from cityloop.kernel.messages import Allowed, Proposal, Refused, Trimmed
 
 ROUND_S = 110.0
 """A round of every stage that serves, entered by its longest intergreen, held for its least green and seen a second
@@ -57,25 +59,35 @@ def junctions(draw: st.DrawFn) -> tuple[tuple[str, ...], list[list[int]]]:
 
 
 def longest_red_s(
-    crossroads: Callable[..., Any], states: tuple[str, ...], intergreen_s: list[list[int]], asks: list[int], seed: int
+    crossroads: Callable[..., Any],
+    states: tuple[str, ...],
+    intergreen_s: list[list[int]],
+    asks: list[int],
+    seed: int,
+    come_s: tuple[int, ...] = (0,),
 ) -> tuple[float, float]:
-    """Drive a junction for 450 s by proposals at random; return the longest red and the round. [s]."""
+    """Drive a junction for 450 s by proposals at random; return the longest wait for green and the round. [s].
+
+    Into each lane somebody comes at ``come_s``, in turn, and another after every green; before that it is empty.
+    """
     n_stages, n_links = len(states), len(states[0])
     made = crossroads(states, tuple((link,) for link in range(n_links)), intergreen_s=intergreen_s)
     round_s = sum(5 + 1 + max(row[k] for row in intergreen_s) for k in range(n_stages))
     rng = np.random.default_rng(seed)
     kerb = Kerb(intergreen_s, 5)
     lanes, state = traffic.view(traffic.start(made.layout, 0)), signals.start(made.layout, 0)
-    red_since, longest = np.zeros(n_links), 0.0
+    comes_s = np.array([come_s[link % len(come_s)] for link in range(n_links)])
+    red_since, longest = comes_s.astype(float), 0.0
     asked, wanted, turns = -1, 0, list(asks)
     for second in range(450):
         shown = kerb.step(asked, second)
         for link in range(n_links):
             if shown >= 0 and states[shown][link] in "gG":
-                red_since[link] = second + 1
+                red_since[link] = max(second + 1, comes_s[link])
             longest = max(longest, second + 1 - red_since[link])
         now_ms = (second + 1) * 1000
-        heard = {"traffic": replace(lanes, seen_at_ms=np.full(n_links, now_ms))}
+        count_veh = (second + 1 >= comes_s).astype(np.int32)
+        heard = {"traffic": replace(lanes, seen_at_ms=np.full(n_links, now_ms), count_veh=count_veh)}
         state = signals.update(state, made.batch(now_ms, stage=shown, mode=1), heard, now_ms)
         if rng.random() < 0.15:
             wanted = turns[rng.integers(len(turns))] % n_stages
@@ -91,10 +103,49 @@ def longest_red_s(
 @settings(max_examples=40)
 @given(junction=junctions(), asks=st.lists(st.integers(0, 7), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_no_link_stays_red_past_the_bound(crossroads, junction, asks, seed):
-    """Whatever stages are asked for in whatever order, every link that a stage serves is green within 120 s."""
+    """Whatever stages are asked for in whatever order, whoever waits at a link that a stage serves is green within 120 s."""
     red_s, round_s = longest_red_s(crossroads, *junction, asks, seed)
     if round_s <= ROUND_S:
         assert red_s <= MAX_RED_S
+
+
+@settings(max_examples=40)
+@given(
+    junction=junctions(),
+    asks=st.lists(st.integers(0, 7), min_size=1, max_size=4),
+    seed=st.integers(0, 99),
+    come_s=st.lists(st.integers(0, 300), min_size=1, max_size=10),
+)
+def test_whoever_comes_to_an_empty_lane_is_served_within_the_bound(crossroads, junction, asks, seed, come_s):
+    """A lane seen empty is left at red, but from the moment somebody comes the bound holds."""
+    wait_s, round_s = longest_red_s(crossroads, *junction, asks, seed, tuple(come_s))
+    if round_s <= ROUND_S:
+        assert wait_s <= MAX_RED_S
+
+
+@pytest.mark.parametrize("n", [2, 6])
+def test_an_empty_lane_is_not_believed_for_ever(crossroads, n):
+    """A sensor that has stuck at nothing tells the same: its lane is green within the bound and 180 s more."""
+    states = tuple("r" * k + "G" + "r" * (n - 1 - k) for k in range(n))
+    intergreen_s = [[0 if a == b else 3 for b in range(n)] for a in range(n)]
+    made = crossroads(states, tuple((link,) for link in range(n)), intergreen_s=intergreen_s)
+    kerb, lanes, state = Kerb(intergreen_s, 5), traffic.view(traffic.start(made.layout, 0)), signals.start(made.layout, 0)
+    green_s, asked, longest = np.zeros(n), 0, 0.0
+    for second in range(1200):
+        shown = kerb.step(asked, second)
+        if shown >= 0:
+            green_s[shown] = second
+        longest = max(longest, float((second - green_s).max()))
+        now_ms = (second + 1) * 1000
+        heard = {"traffic": replace(lanes, seen_at_ms=np.full(n, now_ms))}
+        state = signals.update(state, made.batch(now_ms, stage=shown, mode=1), heard, now_ms)
+        proposal = Proposal(target=0, action=ShowStage(0), reason=1, cost=0.0, gain=0.0)
+        verdict = check(proposal, state, now_ms)
+        assert isinstance(verdict, Allowed | Trimmed)
+        assert isinstance(verdict.action, ShowStage)
+        asked = verdict.action.stage
+        state = signals.accept(state, [(proposal, verdict)], now_ms)
+    assert MAX_RED_S < longest <= MAX_RED_S + BELIEVED_EMPTY_S
 
 
 def test_a_round_of_the_crossing_with_a_long_clearance_is_still_ordered(crossroads):
@@ -117,7 +168,7 @@ def test_a_stage_is_gone_to_only_while_there_is_time_for_it(crossroads):
     """With 20 s left to the third link, a change to the second would cost it its turn: the third goes first."""
     made = crossroads(("Grr", "rGr", "rrG"), ((0,), (1,), (2,)))
     state = signals.update(signals.start(made.layout, 0), made.batch(1000, stage=0), {}, 1000)
-    state = replace(state, last_green_ms=np.array([98_000, 98_000, 0]))
+    state = replace(state, waits_since_ms=np.array([98_000, 98_000, 0]))
     assert forced_stage(state, 0, 98_000, 0) == -1
     assert forced_stage(state, 0, 98_000, 2) == -1
     assert forced_stage(state, 0, 107_000, 1) == 2

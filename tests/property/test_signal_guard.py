@@ -34,7 +34,7 @@ def states(draw):
         "last_stage": np.array([shown if shown >= 0 else draw(st.integers(-1, 4))], np.int32),
         "target": np.array([draw(st.sampled_from([-1, 0, 1, 4]))], np.int32),
         "green_since_ms": np.array([NOW_MS - 1000 * draw(seconds)]),
-        "last_green_ms": np.array([NOW_MS - 1000 * draw(seconds) for _ in range(4)]),
+        "waits_since_ms": np.array([NOW_MS - 1000 * draw(seconds) for _ in range(4)]),
         "dead": np.array([draw(st.integers(0, 9)) == 0]),
     }
 
@@ -42,8 +42,8 @@ def states(draw):
 def judged(crossroads, asked, columns):
     """Return the junction's state and the verdict on a stage asked for."""
     made = crossroads(STATES, ((0,), (1,), (2,), (3,)), foes=((0, 1),), passed=(2,))
-    oldest_ms = columns["last_green_ms"].min(keepdims=True)
-    state = replace(signals.start(made.layout, 0), oldest_green_ms=oldest_ms, **columns)
+    oldest_ms = columns["waits_since_ms"].min(keepdims=True)
+    state = replace(signals.start(made.layout, 0), oldest_wait_ms=oldest_ms, **columns)
     ask = Proposal(target=0, action=ShowStage(asked), reason=1, cost=0.0, gain=0.0)
     return state, check(ask, state, NOW_MS)
 

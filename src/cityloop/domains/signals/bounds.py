@@ -59,7 +59,7 @@ def forced_stage(state: SignalState, junction: int, now_ms: int, wanted: int) ->
 
 def _young(state: SignalState, junction: int, now_ms: int) -> bool:
     """Tell whether every link was green so lately that serving all stages once, after any other, cannot be late."""
-    red_s = (now_ms - int(state.oldest_green_ms[junction])) / 1000.0
+    red_s = (now_ms - int(state.oldest_wait_ms[junction])) / 1000.0
     one_more = 1.0 + 1.0 / float(state.tables.n_stages[junction])
     return red_s + one_more * float(state.tables.round_s[junction]) + 10.0 < MAX_RED_S - SLACK_S
 
@@ -81,7 +81,7 @@ def _chain(state: SignalState, junction: int, now_ms: int, stage: int, at_s: flo
         int(controllers.link_end[junction]),
         int(tables.n_stages[junction]),
         tables.lamps,
-        state.last_green_ms,
+        state.waits_since_ms,
         tables.service[junction] & ~tables.conflict[junction],
         tables.min_green_s[junction],
         tables.intergreen_s[junction],
@@ -99,7 +99,7 @@ def _services(
     link_end: int,
     n_stages: int,
     lamps: U8,
-    last_green_ms: I64,
+    waits_since_ms: I64,
     service: BOOL,
     min_green_s: F64,
     intergreen_s: F64,
@@ -116,7 +116,7 @@ def _services(
         for i in range(n):
             if covered[i]:
                 continue
-            left_s = bound_s - (now_ms - last_green_ms[link_begin + i]) / 1000.0
+            left_s = bound_s - (now_ms - waits_since_ms[link_begin + i]) / 1000.0
             if left_s < worst_left_s:
                 servable = False
                 for k in range(n_stages):
@@ -134,7 +134,7 @@ def _services(
             gain = 0.0
             for i in range(n):
                 if not covered[i] and (lamps[link_begin + i, k] == 1 or lamps[link_begin + i, k] == 2):
-                    left_s = bound_s - (now_ms - last_green_ms[link_begin + i]) / 1000.0
+                    left_s = bound_s - (now_ms - waits_since_ms[link_begin + i]) / 1000.0
                     gain += 1.0 + max(60.0 - left_s, 0.0) / 10.0
             gain -= intergreen_s[here, k] / 20.0
             if gain > best_gain:

@@ -25,6 +25,8 @@ MAX_QUEUE = 64
 HORIZON_S = 45
 ACCELERATION_MPS2 = 2.0
 """Of a car starting in a queue; sets how long a standing vehicle needs to the line. [m/s2]"""
+CRUISING_FRAC = 0.7
+"""From this share of the limit on, a vehicle is taken to keep its speed: drivers differ in the speed they like."""
 RAIL_WEIGHT = 10.0
 """A tram's delay counts as this many cars': about 60 persons against 1.3, limited so that cars are still seen."""
 PEDESTRIAN_WEIGHT = 1.5
@@ -51,6 +53,8 @@ class Demand:
     """Weight of a user's delay, one a queue."""
     headway_s: F64
     """Saturation headway, one a queue."""
+    stands: BOOL
+    """Whether each stands already, shape (n_queues, MAX_QUEUE)."""
     now: I32
     """Users present in the zone now, one a queue; the rest are expected."""
 
@@ -65,6 +69,7 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
     present = np.zeros(n, np.int32)
     weight = np.ones(n)
     headway_s = np.full(n, 2.0)
+    stands = np.zeros((n, MAX_QUEUE), np.bool_)
     traffic = views["traffic"]
     approaches = state.layout.approaches
     look_ahead(
@@ -102,8 +107,9 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         present,
         weight,
         headway_s,
+        stands,
     )
-    return Demand(eta_s, wants, count, weight, headway_s, present)
+    return Demand(eta_s, wants, count, weight, headway_s, stands, present)
 
 
 @njit(cache=True)
@@ -172,14 +178,18 @@ def _join(
     eta_s: F64,
     wants: I32,
     count: I32,
+    stands: BOOL,
 ) -> None:
     """Add a vehicle seen at a distance to the end of a queue."""
     k = count[target]
     if k >= eta_s.shape[1]:
         return
     limit = max(speed_limit_mps[queue_approach[seen_from]], 1.0)
-    lost = limit - min(speed, limit)
-    eta = d / limit + lost * lost / (2.0 * ACCELERATION_MPS2 * limit)
+    if speed >= CRUISING_FRAC * limit:
+        eta = d / speed
+    else:
+        lost = limit - speed
+        eta = d / limit + lost * lost / (2.0 * ACCELERATION_MPS2 * limit)
     if k > 0 and eta < eta_s[target, k - 1]:
         eta = eta_s[target, k - 1]
     b = queue_approach[target]
@@ -187,6 +197,7 @@ def _join(
     wants[target, k] = _draw(
         left_veh[b] + k, b, k == 0, movement_begin, movement_end, class_of_movement, share, head_odds
     )
+    stands[target, k] = speed < STANDING_MPS
     count[target] = k + 1
 
 
@@ -226,6 +237,7 @@ def look_ahead(
     present: I32,
     weight: F64,
     headway_s: F64,
+    stands: BOOL,
 ) -> None:
     """Fill the demand of every queue, in place."""
     n_queues = len(queue_approach)
@@ -253,7 +265,7 @@ def look_ahead(
                 break
             _join(
                 q, q, distance_m[a, i], speed_mps[a, i], queue_approach, speed_limit_mps, movement_begin, movement_end,
-                class_of_movement, left_veh, share, head_odds, eta_s, wants, count,
+                class_of_movement, left_veh, share, head_odds, eta_s, wants, count, stands,
             )  # fmt: skip
     # Upstream lanes that serve several approach lanes: whoever is there comes after those already in lane.
     for q in range(n_queues):
@@ -277,7 +289,7 @@ def look_ahead(
                 target = _lane_of(left_veh[a] + i, q, a, sharing_begin, sharing_queue, queue_approach, left_veh)
             _join(
                 target, q, d, speed_mps[a, i], queue_approach, speed_limit_mps, movement_begin, movement_end,
-                class_of_movement, left_veh, share, head_odds, eta_s, wants, count,
+                class_of_movement, left_veh, share, head_odds, eta_s, wants, count, stands,
             )  # fmt: skip
     for q in range(n_queues):
         a = queue_approach[q]
@@ -290,6 +302,7 @@ def look_ahead(
             if k >= most:
                 break
             # They stand right behind those seen.
+            stands[q, k] = True
             eta_s[q, k] = eta_s[q, k - 1] if k > 0 else 0.0
             wants[q, k] = _draw(
                 left_veh[a] + k, a, False, movement_begin, movement_end, class_of_movement, share, head_odds

@@ -10,6 +10,7 @@ from numba import njit
 
 from cityloop.domains.signals.schema import ShowStage, SignalView
 from cityloop.domains.signals.tables import SignalTables, build_tables
+from cityloop.domains.signals.waits import await_green
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
 from cityloop.kernel.domain import Views
@@ -54,8 +55,12 @@ class SignalState:
     """Per link, as in the view."""
     last_green_ms: I64
     """Per link, when it last was green."""
-    oldest_green_ms: I64
-    """Per junction, the earliest ``last_green_ms`` of its links that a service stage can serve."""
+    occupied_ms: I64
+    """Per approach, when its zone was last seen with anybody in it, or could not be seen."""
+    waits_since_ms: I64
+    """Per link, since when somebody may wait for it: when it last was green, or when its zone last was empty."""
+    oldest_wait_ms: I64
+    """Per junction, the earliest ``waits_since_ms`` of its links that a service stage can serve."""
     call_since_ms: I64
     """Per link: when the call standing at a crossing was first heard; -1 when nobody waits."""
     dead: BOOL
@@ -79,7 +84,9 @@ def start(layout: Layout, now_ms: int) -> SignalState:
         mode=np.zeros(n, np.int32),
         lamp=np.zeros(n_links, np.uint8),
         last_green_ms=np.full(n_links, since_ms, np.int64),
-        oldest_green_ms=np.full(n, since_ms, np.int64),
+        occupied_ms=np.full(len(layout.approaches.lane), now_ms, np.int64),
+        waits_since_ms=np.full(n_links, since_ms, np.int64),
+        oldest_wait_ms=np.full(n, since_ms, np.int64),
         call_since_ms=np.full(n_links, -1, np.int64),
         dead=np.ones(n, np.bool_),
     )
@@ -91,7 +98,8 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
     green_since_ms, change_since_ms = state.green_since_ms.copy(), state.change_since_ms.copy()
     mode, lamp = state.mode.copy(), np.zeros_like(state.lamp)
     last_green_ms, call_since_ms = state.last_green_ms.copy(), state.call_since_ms.copy()
-    dead, oldest_green_ms = np.ones_like(state.dead), np.full_like(state.oldest_green_ms, now_ms)
+    occupied_ms, waits_since_ms = state.occupied_ms.copy(), state.waits_since_ms.copy()
+    dead, oldest_wait_ms = np.ones_like(state.dead), np.full_like(state.oldest_wait_ms, now_ms)
     streams = state.layout.streams
     controllers = state.tables.assets.controllers
     traffic = views.get("traffic")
@@ -126,11 +134,22 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         state.tables.lamps,
         seen_at_ms,
         round(SENSING_DEAD_S * 1000),
-        state.tables.servable,
         lamp,
         last_green_ms,
-        oldest_green_ms,
         dead,
+    )
+    await_green(
+        now_ms,
+        state.layout.approaches.owner,
+        seen_at_ms,
+        np.zeros_like(seen_at_ms, np.int32) if traffic is None else traffic.count_veh,
+        state.tables.link_approach,
+        state.tables.assets.links.junction,
+        state.tables.servable,
+        last_green_ms,
+        occupied_ms,
+        waits_since_ms,
+        oldest_wait_ms,
     )
     return SignalState(
         layout=state.layout,
@@ -144,7 +163,9 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         mode=mode,
         lamp=lamp,
         last_green_ms=last_green_ms,
-        oldest_green_ms=oldest_green_ms,
+        occupied_ms=occupied_ms,
+        waits_since_ms=waits_since_ms,
+        oldest_wait_ms=oldest_wait_ms,
         call_since_ms=call_since_ms,
         dead=dead,
     )
@@ -203,10 +224,8 @@ def _show(
     lamps: U8,
     seen_at_ms: I64,
     dead_ms: int,
-    servable: BOOL,
     lamp: U8,
     last_green_ms: I64,
-    oldest_green_ms: I64,
     dead: BOOL,
 ) -> None:
     for j in range(len(stage)):
@@ -230,8 +249,6 @@ def _show(
                     last_green_ms[i] = now_ms
             if s >= 0 and (lamp[i] == 1 or lamp[i] == 2):
                 last_green_ms[i] = now_ms
-            if servable[i]:
-                oldest_green_ms[j] = min(oldest_green_ms[j], last_green_ms[i])
 
 
 def accept(state: SignalState, verdicts: Sequence[tuple[Proposal, Verdict]], now_ms: int) -> SignalState:
@@ -251,7 +268,7 @@ def view(state: SignalState) -> SignalView:
     return SignalView(
         stage=state.stage,
         green_since_ms=state.green_since_ms,
-        longest_red_s=(state.now_ms - state.oldest_green_ms) / 1000.0,
+        longest_red_s=(state.now_ms - state.oldest_wait_ms) / 1000.0,
         sensing_dead=state.dead,
         lamp=state.lamp,
     )

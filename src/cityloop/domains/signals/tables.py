@@ -61,6 +61,9 @@ class SignalTables:
     """Approach lanes of each group."""
     servable: BOOL
     """Per link, whether a service stage shows it green."""
+    link_approach: I32
+    """Per link, the approach whose live zone tells whether anybody waits for it; -1 where none can: a crossing, any
+    link of a junction with crossings (people on foot are not seen), or sensing that sees only a share."""
     round_s: F64
     """Per junction, an upper bound on the time to serve every service stage once at its least. [s]"""
     conflict: BOOL
@@ -177,6 +180,7 @@ def build_tables(layout: Layout) -> SignalTables:
         min_green_s=min_green_s,
         lamps=lamps,
         conflict=conflict,
+        link_approach=_vouching(assets),
         servable=(((lamps == 1) | (lamps == 2)) & service[links.junction]).any(axis=1),
         round_s=((min_green_s + intergreen_s.max(axis=2) + 1.0) * service).sum(axis=1),
         reach_m=np.minimum(assets.approaches.zone_m, _sensed_m(assets.sensing)),
@@ -184,6 +188,18 @@ def build_tables(layout: Layout) -> SignalTables:
         sharing_queue=np.array([q for s in sharing for q in s], np.int32),
         group_size=np.maximum(np.bincount(assets.approaches.group, minlength=1), 1).astype(np.int32),
     )
+
+
+def _vouching(assets: SignalAssets) -> I32:
+    """Return per link the approach that can vouch for its being empty, -1 for none."""
+    links = assets.links
+    found = np.full(len(links.junction), -1, np.int32)
+    if assets.sensing.partition(":")[0] not in ("area", "truth"):
+        return found
+    found[assets.movements.link] = assets.movements.approach
+    on_foot = np.unique(links.junction[links.kind == LinkKind.CROSSING])
+    found[np.isin(links.junction, on_foot)] = -1
+    return found
 
 
 def _sensed_m(sensing: str) -> float:

@@ -26,9 +26,13 @@ class Case:
         state = signals.update(
             signals.start(made.layout, 0), made.batch(now_ms, stage=stage), {"traffic": heard}, now_ms
         )
-        links = np.full(len(state.last_green_ms), now_ms - red_s * 1000)
+        links = np.full(len(state.waits_since_ms), now_ms - red_s * 1000)
         self.state = replace(
-            state, green_since_ms=np.array([now_ms - green_s * 1000]), last_green_ms=links, last_stage=state.stage
+            state,
+            green_since_ms=np.array([now_ms - green_s * 1000]),
+            waits_since_ms=links,
+            oldest_wait_ms=links.min(keepdims=True),
+            last_stage=state.stage,
         )
         queues = len(state.tables.queue_approach)
         self.demand = Demand(
@@ -37,6 +41,7 @@ class Case:
             np.zeros(queues, np.int32),
             np.ones(queues),
             np.full(queues, 2.0),
+            np.zeros((queues, MAX_QUEUE), np.bool_),
             np.zeros(queues, np.int32),
         )
 
@@ -220,3 +225,17 @@ def test_max_pressure_keeps_a_stage_twice_as_long_as_its_change_takes(plain):
     asked = Case(plain, green_s=4).queue(1, [0.0] * 3).asked(max_pressure)
     assert (asked.action.stage, asked.reason) == (0, Reason.KEEP_MINIMUM_GREEN)
     assert Case(plain, green_s=5).queue(1, [0.0] * 3).asked(max_pressure).action.stage == 1
+
+
+def test_a_green_is_worth_more_to_a_lone_right_turn_than_a_turn_on_red(crossroads):
+    """Whoever turns on red must stop first: with nobody else about, the stage with its green is gone to in time."""
+    made = crossroads(("Gs", "rG"), ((0,), (1,)), foes=((0, 1),))
+    asked = Case(made).queue(1, [5.0]).asked()
+    assert (asked.action.stage, asked.reason) == (1, Reason.CHANGE_LEAST_DELAY)
+
+
+def test_of_two_moments_as_good_the_first_is_taken(plain):
+    """Somebody comes to the red lane in 12 s and nobody to the green one: a change now and one in 5 s cost the same."""
+    case = Case(plain).queue(1, [12.0])
+    assert case.asked().action.stage == 1
+    assert case.asked(params=BrainParams(eager_s=0.0)).action.stage == 0

@@ -48,9 +48,10 @@ def test_nobody_overtakes_in_a_lane(lane):
     assert etas(ahead(lane, {0: [(20.0, 0.0), (30.0, 10.0)]})) == pytest.approx([4.5, 4.5])
 
 
-def test_a_speeding_vehicle_is_taken_at_the_limit(lane):
-    """At 14 m/s where 10 are allowed, 50 m take 5 s."""
-    assert etas(ahead(lane, {0: [(50.0, 14.0)]})) == pytest.approx([5.0])
+def test_a_cruising_vehicle_keeps_its_speed(lane):
+    """At 8 m/s where 10 are allowed 50 m take 6.25 s, at 12.5 m/s 4 s."""
+    assert etas(ahead(lane, {0: [(50.0, 8.0)]})) == pytest.approx([6.25])
+    assert etas(ahead(lane, {0: [(50.0, 12.5)]})) == pytest.approx([4.0])
 
 
 def test_those_present_are_told_from_those_expected(lane):

@@ -27,11 +27,11 @@ __all__ = ["BrainParams", "propose"]
 class BrainParams:
     """How the horizon is looked at. Set on the project's own networks; see ``docs/signals.md``."""
 
-    horizon_s: int = 40
-    """How far ahead plans are compared. [s]"""
+    horizon_s: int = 24
+    """How far ahead plans are compared; little farther than vehicles are seen. [s]"""
     start_loss_s: float = 1.2
     """From green to the first vehicle over the line (HCM 7, ch. 19: 2 s less the headway's own part). [s]"""
-    yellow_use_s: float = 1.5
+    yellow_use_s: float = 0.8
     """Yellow in which moving vehicles still cross. [s]"""
     gap_s: float = 3.5
     """Gap in the opposing stream that a yielding vehicle takes. [s]"""
@@ -39,14 +39,15 @@ class BrainParams:
     """Delay of braking to a stand and gaining speed again, beyond the wait itself: v/2a + v/2b at 50 km/h. [s]"""
     rest_s: float = 9.0
     """Further wait of whoever the horizon leaves before a red. [s]"""
-    hold_gain_s: float = 0.0
-    """A change must be worth this much weighted delay. [s]"""
+    eager_s: float = 0.3
+    """A change is made now even if it seems this much worse than waiting, of a car's delay: whoever puts a change off
+    to the last good moment is late whenever somebody comes a little sooner than foreseen. [s]"""
 
     def __post_init__(self) -> None:
         """Refuse nonsense."""
         if not 10 <= self.horizon_s <= 120:
             raise ValueError(f"horizon_s {self.horizon_s} s, must be 10 to 120.")
-        for name in ("start_loss_s", "yellow_use_s", "gap_s", "stop_cost_s", "rest_s", "hold_gain_s"):
+        for name in ("start_loss_s", "yellow_use_s", "gap_s", "stop_cost_s", "rest_s", "eager_s"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} {getattr(self, name)} s, must not be negative.")
 
@@ -90,7 +91,7 @@ def propose(
         params.gap_s,
         params.stop_cost_s,
         params.rest_s,
-        params.hold_gain_s,
+        params.eager_s,
         state.stage,
         state.target,
         state.green_since_ms,
@@ -104,6 +105,7 @@ def propose(
         demand.count,
         demand.weight,
         demand.headway_s,
+        demand.stands,
         tables.class_lamp,
         tables.class_queue,
         tables.foe_begin,
@@ -152,7 +154,7 @@ def _decide_all(
     gap_s: float,
     stop_cost_s: float,
     rest_s: float,
-    hold_gain_s: float,
+    eager_s: float,
     stage: I32,
     target: I32,
     green_since_ms: I64,
@@ -166,6 +168,7 @@ def _decide_all(
     count: I32,
     weight: F64,
     headway_s: F64,
+    stands: BOOL,
     class_lamp: U8,
     class_queue: I32,
     foe_begin: I32,
@@ -223,12 +226,15 @@ def _decide_all(
                 reason[j] = 5
                 continue
         best = search(
-            shown, 0, n_stages[j], horizon, q0, q1, eta_s, wants, count, weight, headway_s, class_lamp, class_queue,
-            foe_begin, foe_end, foe_class, service[j], min_green_s[j], intergreen_s[j],
+            shown, 0, n_stages[j], horizon, q0, q1, eta_s, wants, count, weight, headway_s, stands,
+            class_lamp, class_queue, foe_begin, foe_end, foe_class, service[j], min_green_s[j], intergreen_s[j],
             start_loss_s, yellow_use_s, gap_s, stop_cost_s, rest_s, costs[j],
         )  # fmt: skip
-        if best >= 0 and hold_gain_s > 0.0 and costs[j, n_stages[j]] - costs[j, best] < hold_gain_s:
-            best = -1
+        if best < 0:
+            least_s = costs[j, n_stages[j]] + eager_s * weight[q0:q1].min()
+            for k in range(n_stages[j]):
+                if costs[j, k] <= least_s:
+                    best, least_s = k, costs[j, k]
         if best < 0 and not service[j, shown]:
             for k in range(n_stages[j]):
                 if service[j, k]:

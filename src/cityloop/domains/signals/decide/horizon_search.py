@@ -1,4 +1,4 @@
-"""The rolling horizon's search, compiled: the stage sequence of least weighted delay over the next 40 s or so.
+"""The rolling horizon's search, compiled: the stage sequence of least weighted delay over the next half minute or so.
 
 A forward dynamic program over (stage, second it begins to be green), in the line of OPAC (Gartner 1983), PRODYN (Henry,
 Farges and Tuffal 1983) and COP (Sen and Head 1997). Each node keeps the best way found to it, with every queue's place;
@@ -21,8 +21,28 @@ __all__ = ["KEEP", "search"]
 KEEP = -1
 _NEVER = 1e9
 
+STOP_S = 3.5
+"""Turning on red after a full stop costs a moving vehicle this, beyond gaining speed again. [s]"""
+STOP_HEADWAY_S = 6.0
+"""Each of those who must stop draws up, stands and sets off by itself (measured in SUMO: 5 to 7 s). [s]"""
+_STOP = 3
+
 CLEAR_S = 1.0
 """After a vehicle of the stream yielded to has crossed, the next yielding one may. [s]"""
+
+
+@njit(cache=True)
+def _earliest(eta_s: float, lamp: int, stands: bool) -> float:
+    """Return when a user could cross under a lamp: who turns on red stops first, and who stands has stopped."""
+    if lamp != _STOP:
+        return eta_s
+    return max(eta_s - STOP_S, 0.0) if stands else eta_s + STOP_S
+
+
+@njit(cache=True)
+def _rank(lamp: int) -> int:
+    """Order lamps by what they are worth: red, on red after a stop, giving way, protected."""
+    return 1 if lamp == _STOP else lamp + 1 if lamp > 0 else 0
 
 
 @njit(cache=True, fastmath=False)
@@ -38,6 +58,7 @@ def _serve(
     wants: I32,
     count: I32,
     headway_s: F64,
+    stands: BOOL,
     class_lamp: U8,
     class_queue: I32,
     foe_begin: I32,
@@ -70,15 +91,12 @@ def _serve(
                 mixed = True
             held = before >= 0 and class_lamp[c, before] != 0
             t = since_s if held else begin_s + start_loss_s
-            if eta_s[q, at] > t:
-                t = eta_s[q, at]
-            if t_ready > t:
-                t = t_ready
+            t = max(t, _earliest(eta_s[q, at], lamp, stands[q, at]), t_ready)
             if t > horizon_s:
                 break
             leave_s[i, k] = t
             k += 1
-            t_ready = t + headway_s[q]
+            t_ready = t + (STOP_HEADWAY_S if lamp == _STOP else headway_s[q])
             at += 1
         n_leave[i] = k
     if not mixed:
@@ -101,11 +119,9 @@ def _serve(
             c = wants[q, at]
             held = before >= 0 and class_lamp[c, before] != 0
             t = since_s if held else begin_s + start_loss_s
-            if eta_s[q, at] > t:
-                t = eta_s[q, at]
-            if t_ready > t:
-                t = t_ready
-            if class_lamp[c, stage] != 2:
+            lamp = class_lamp[c, stage]
+            t = max(t, _earliest(eta_s[q, at], lamp, stands[q, at]), t_ready)
+            if lamp != 2:
                 moved = True
                 while moved and t <= horizon_s:  # t only grows, past one departure a turn
                     moved = False
@@ -127,7 +143,7 @@ def _serve(
                 n_leave[i] = k
                 break
             leave_s[i, k] = t
-            t_ready = t + headway_s[q]
+            t_ready = t + (STOP_HEADWAY_S if lamp == _STOP else headway_s[q])
 
 
 @njit(cache=True, fastmath=False)
@@ -143,6 +159,7 @@ def search(
     count: I32,
     weight: F64,
     headway_s: F64,
+    stands: BOOL,
     class_lamp: U8,
     class_queue: I32,
     foe_begin: I32,
@@ -222,7 +239,7 @@ def search(
             prior = k if is_root else before[node]
             _serve(
                 k, float(t0), 0.0 if is_root else since[node], prior, total_h + yellow_use_s,
-                q0, q1, eta_s, wants, count, headway_s, class_lamp, class_queue,
+                q0, q1, eta_s, wants, count, headway_s, stands, class_lamp, class_queue,
                 foe_begin, foe_end, foe_class, start_loss_s, gap_s,
                 place[node], ready[node], leave, n_leave,
             )  # fmt: skip
@@ -275,7 +292,7 @@ def search(
                         if x < count[q0 + i]:
                             c = wants[q0 + i, x]
                             now, then = class_lamp[c, k], class_lamp[c, k2]
-                            if then != 0 and eta_s[q0 + i, x] <= t1 + 6.0 and (now == 0 or then > now):
+                            if eta_s[q0 + i, x] <= t1 + 6.0 and _rank(then) > _rank(now):
                                 useful = True
                                 break
                     if not useful:

@@ -1,0 +1,62 @@
+"""Since when somebody may wait for each link: what the longest wait is counted from.
+
+A red that nobody waits at harms nobody. Where live sensing of the whole lane has seen it empty since its green, the
+wait begins when somebody comes; an empty lane is not believed for longer than ``BELIEVED_EMPTY_S``, since a sensor that
+has stuck at nothing tells the same. Whoever is not sensed, people on foot above all, waits from the end of green.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from cityloop.kernel.columns import BOOL, I32, I64
+
+__all__ = ["BELIEVED_EMPTY_S", "await_green"]
+
+BELIEVED_EMPTY_S = 180.0
+"""Longest that a lane is believed to be empty; its links are then served within the bound all the same. [s]"""
+
+_BELIEVED_EMPTY_MS = 180_000
+_QUIET_MS = 5_000
+"""A lane must have been seen empty this long: one lost reading makes nobody's wait begin anew."""
+_FRESH_MS = 3_000
+
+
+@njit(cache=True)
+def await_green(
+    now_ms: int,
+    owner: I32,
+    seen_at_ms: I64,
+    count_veh: I32,
+    link_approach: I32,
+    link_junction: I32,
+    servable: BOOL,
+    last_green_ms: I64,
+    occupied_ms: I64,
+    waits_since_ms: I64,
+    oldest_wait_ms: I64,
+) -> None:
+    """Bring the waits up to now, in place.
+
+    Parameters
+    ----------
+    owner
+        Per approach, the approach whose zone holds the lane that both share upstream.
+    link_approach
+        Per link, the approach that can vouch for its being empty, -1 for none.
+    occupied_ms, waits_since_ms, oldest_wait_ms
+        Per approach, link and junction, as in the state.
+
+    """
+    for a in range(len(occupied_ms)):
+        if count_veh[a] > 0 or count_veh[owner[a]] > 0 or now_ms - seen_at_ms[a] > _FRESH_MS:
+            occupied_ms[a] = now_ms
+    for i in range(len(link_approach)):
+        a = link_approach[i]
+        if a < 0 or last_green_ms[i] == now_ms:
+            waits_since_ms[i] = last_green_ms[i]
+        elif now_ms - occupied_ms[a] >= _QUIET_MS:
+            waits_since_ms[i] = max(waits_since_ms[i], min(now_ms, last_green_ms[i] + _BELIEVED_EMPTY_MS))
+        if servable[i]:
+            j = link_junction[i]
+            oldest_wait_ms[j] = min(oldest_wait_ms[j], waits_since_ms[i])
