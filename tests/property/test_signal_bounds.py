@@ -103,7 +103,7 @@ def longest_red_s(
 @settings(max_examples=40)
 @given(junction=junctions(), asks=st.lists(st.integers(0, 7), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_no_link_stays_red_past_the_bound(crossroads, junction, asks, seed):
-    """Whatever stages are asked for in whatever order, whoever waits at a link that a stage serves is green within 120 s."""
+    """Whatever is asked for in whatever order, whoever waits at a link that a stage serves has green within 120 s."""
     red_s, round_s = longest_red_s(crossroads, *junction, asks, seed)
     if round_s <= ROUND_S:
         assert red_s <= MAX_RED_S
@@ -129,7 +129,8 @@ def test_an_empty_lane_is_not_believed_for_ever(crossroads, n):
     states = tuple("r" * k + "G" + "r" * (n - 1 - k) for k in range(n))
     intergreen_s = [[0 if a == b else 3 for b in range(n)] for a in range(n)]
     made = crossroads(states, tuple((link,) for link in range(n)), intergreen_s=intergreen_s)
-    kerb, lanes, state = Kerb(intergreen_s, 5), traffic.view(traffic.start(made.layout, 0)), signals.start(made.layout, 0)
+    kerb, state = Kerb(intergreen_s, 5), signals.start(made.layout, 0)
+    lanes = traffic.view(traffic.start(made.layout, 0))
     green_s, asked, longest = np.zeros(n), 0, 0.0
     for second in range(1200):
         shown = kerb.step(asked, second)
