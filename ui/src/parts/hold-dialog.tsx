@@ -66,7 +66,7 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
               </>
             )}
           </p>
-          <button type="button" class="btn main" autofocus onClick={close}>
+          <button type="button" class="btn main" ref={focusOnce} onClick={close}>
             {t("act.close")}
           </button>
         </div>
@@ -138,9 +138,14 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
   );
 }
 
+/** The button that had the focus is gone: the next Enter is meant for this one. */
+function focusOnce(button: HTMLButtonElement | null): void {
+  button?.focus();
+}
+
 function otherId(body: unknown): string | null {
-  const found = body as { hold?: { id?: string }; other?: { id?: string } } | null;
-  return found?.hold?.id ?? found?.other?.id ?? null;
+  const found = body as { hold?: { id?: string }; error?: { hold?: { id?: string } } } | null;
+  return found?.hold?.id ?? found?.error?.hold?.id ?? null;
 }
 
 export async function lift(hold: Hold): Promise<void> {

@@ -67,17 +67,21 @@ export function listen(): void {
   source?.close();
   source = new EventSource("/api/v1/events");
   on<Alert>("alert", (alert) => {
+    if (!alert.place) {
+      void reload.alerts();
+      return;
+    }
     const rest = alerts.value.filter((a) => a.id !== alert.id);
     alerts.value = alert.status === "resolved" ? rest : [alert, ...rest];
   });
-  on<Hold>("hold", (hold) => {
-    holds.value = [hold, ...holds.value.filter((h) => h.id !== hold.id)];
-  });
+  on("hold", () => void reload.holds());
   on<DecisionNote>("decision", (decision) => {
     latest.value = [decision, ...latest.value].slice(0, KEPT);
   });
   on<Job>("job", (job) => {
-    jobs.value = [job, ...jobs.value.filter((j) => j.id !== job.id)];
+    const known = jobs.value.find((j) => j.id === job.id);
+    if (!known) void reload.jobs();
+    else jobs.value = jobs.value.map((j) => (j === known ? { ...known, ...job } : j));
   });
   on("ladder", () => void reload.ladder());
   on("change", () => void reload.changes());

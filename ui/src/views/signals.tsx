@@ -21,6 +21,7 @@ import { DataTable, type Column } from "../parts/table";
 import { Why } from "../parts/why";
 import { beat, city, layout, live, nowMs, scene } from "../state/city";
 import { open } from "../state/dialogs";
+import { ladder } from "../state/operations";
 import { go, route, rowOf } from "../state/route";
 import { figure, number, t, term } from "../words";
 
@@ -253,6 +254,8 @@ function Side({ row }: { row: number }) {
   const decision = decisions?.items[0];
   const j = live.junctions;
   const district = layout.value?.junctions[row]?.district;
+  const mine = ladder.value.filter((one) => one.domain === "signals");
+  const rung = (mine.find((one) => one.district === district) ?? mine.find((one) => one.district === "*"))?.rung ?? detail?.rung ?? "shadow";
   return (
     <>
       <section class="block" aria-labelledby="now-title">
@@ -302,8 +305,8 @@ function Side({ row }: { row: number }) {
             {t("ladder.change")} <kbd>L</kbd>
           </button>
         </header>
-        <LadderSteps rung={detail?.rung ?? "shadow"} />
-        <p class="small soft">{t(`rung_means.${detail?.rung ?? "shadow"}`)}</p>
+        <LadderSteps rung={rung} />
+        <p class="small soft">{t(`rung_means.${rung}`)}</p>
       </section>
       <Approaches detail={detail} />
       <section class="block" aria-labelledby="why-title">
