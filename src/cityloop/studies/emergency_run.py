@@ -79,7 +79,7 @@ def run_arm(
         state = EmergencyState(
             city.units,
             city.open_calls(),
-            world.sites,
+            city.sites,
             world.times,
             world.rules,
             turnout.standing_ms,

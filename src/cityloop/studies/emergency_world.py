@@ -9,7 +9,7 @@ import numpy as np
 
 from cityloop.cities.events.calls import Calls, draw_calls
 from cityloop.cities.events.case import EmergencyCase
-from cityloop.cities.events.city import Roster
+from cityloop.cities.events.fleet import Roster
 from cityloop.cities.events.jemss import is_jemss, read_jemss
 from cityloop.cities.events.zones import Zones, make_zones, zone_of
 from cityloop.domains.emergency.crew import CrewRules, shift_changes_ms
