@@ -35,7 +35,8 @@ def verify(data: Path, head: str | None, as_json: bool) -> None:
     found = verify_audit(data)
     fault = found.fault
     if found.ok and head is not None:
-        kept = any(json.loads(line)["hash"] == head for line in (data / AUDIT_FILE).open("rb"))
+        with (data / AUDIT_FILE).open("rb") as lines:
+            kept = any(json.loads(line)["hash"] == head for line in lines)
         if not kept:
             fault = f"{data / AUDIT_FILE}: no entry has the head {head}; the log was written anew"
     if not fault:
