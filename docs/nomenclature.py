@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from cityloop.domains.emergency import schema as emergency
 from cityloop.domains.signals import schema as signals
 from cityloop.domains.traffic import schema as traffic
 from cityloop.kernel import batch, layout, readings
@@ -17,7 +18,7 @@ from cityloop.kernel.columns import Column, columns_of
 
 PAGE = Path(__file__).with_name("nomenclature.md")
 MARK = "<!-- From here on written by docs/nomenclature.py; change the declarations instead. -->"
-MODULES: tuple[ModuleType, ...] = (batch, layout, readings, signals, traffic)
+MODULES: tuple[ModuleType, ...] = (batch, layout, readings, signals, traffic, emergency)
 """Where columns are declared; a new domain's ``schema`` joins here."""
 
 
