@@ -9,7 +9,7 @@ that a decision in the journal is what happens in the street. Rules, in order:
 3. ``SENSING_DEAD``: without trustworthy sensing nothing is leased; the junction's own plan runs.
 4. ``INTERGREEN``: a change under way is finished first.
 5. ``MINIMUM_GREEN``: at least the stage's minimum (RiLSA 2015, 2.7.3: 5 s), which holds its Walk (MUTCD 2023, 4I.06).
-6. ``MAXIMUM_RED``: when a link's wait leaves no slack for the stage asked, its own goes first (our bound, 120 s).
+6. ``MAXIMUM_RED``: when a wait at a link leaves no slack for the stage asked, its own goes first (our bound, 120 s).
 """
 
 from __future__ import annotations
