@@ -63,7 +63,7 @@ class Spans:
             self._open(transaction, stream, 0, wanted, same_time=same_time)
             return True
         if not hidden and wanted == known and same_time == bool(known_same):
-            self._note(transaction, stream)
+            self._note(transaction, stream, known, same_time=same_time)
             return True
         if not hidden and feature is None and wanted != known and same_time == bool(known_same):
             # The Thing has moved: that is not a whim of a client, and holds from now on.
@@ -133,11 +133,11 @@ class Spans:
         )
         if feature is not None:
             self.widen(transaction, "datastreams", stream, feature)
-        self._note(transaction, stream)
+        self._note(transaction, stream, feature, same_time=same_time)
 
-    def _note(self, transaction: Transaction, stream: int) -> None:
+    def _note(self, transaction: Transaction, stream: int, feature: int | None, *, same_time: bool) -> None:
         transaction.execute("UPDATE datastreams SET feature_stale = 0 WHERE id = ?", (stream,))
-        self._streams.refresh(transaction, [stream])
+        transaction.after_commit.append(lambda: self._streams.note_span(stream, feature, same_time=same_time))
 
 
 def feature_of_thing(transaction: Transaction, thing: int) -> int | None:

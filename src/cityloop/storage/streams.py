@@ -71,7 +71,7 @@ class StreamRegister:
             for facts in connection.execute(f"SELECT {_FACTS} FROM datastreams"):
                 self._note(facts)
             for row, feature, same_time in connection.execute(_SPAN):
-                self._note_span(row, feature, same_time)
+                self.note_span(row, feature, same_time=bool(same_time))
 
     def row_of(self, name: str) -> int | None:
         """Return the row of a stream by its external name or the id of its Datastream."""
@@ -214,7 +214,8 @@ class StreamRegister:
             if span is None:
                 self.forget_spans([row])
             else:
-                self._note_span(*span)
+                row, feature, same_time = span
+                self.note_span(row, feature, same_time=bool(same_time))
 
     def _note_registered(self, rows: Sequence[int], registrations: Sequence[Registration]) -> None:
         for row, what in zip(rows, registrations, strict=True):
@@ -244,10 +245,11 @@ class StreamRegister:
             self._alive[row] = True
             self._length = max(self._length, row + 1)
 
-    def _note_span(self, row: int, feature: int | None, same_time: int) -> None:
+    def note_span(self, row: int, feature: int | None, *, same_time: bool) -> None:
+        """Take over what a stream's next plain readings have in common."""
         with self._lock:
             self._feature[row] = feature or 0
-            self._same_time[row] = bool(same_time)
+            self._same_time[row] = same_time
             self._span_known[row] = True
 
     def _drop(self, row: int) -> None:
