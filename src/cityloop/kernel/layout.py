@@ -48,6 +48,10 @@ class StreamKind(IntEnum):
     """Field controller of a junction: 0 own plan, 1 leased, 2 handing back."""
     CROSSING_CALL = 10
     """Push button or kerb detector of a crossing link: 1 while somebody waits."""
+    FILL_FRAC = 11
+    """Level sensor of a refuse container: share of its capacity that is filled [1]."""
+    COLLECTED_FRAC = 12
+    """A refuse container was emptied: what the truck's scale found, as a share of capacity [1]; NaN without a scale."""
 
 
 @dataclass(frozen=True, slots=True)

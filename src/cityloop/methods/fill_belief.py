@@ -11,7 +11,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -74,11 +74,19 @@ class Belief:
     """Probability by cell of fill, shape (n, CELLS)."""
     faulty: F64
     """Probability that the container's sensor does not work, shape (n,)."""
+    last: F64
+    """The sensor's last words, NaN before the first, shape (n,). [1]"""
+    silent_days: F64
+    """Since the sensor was heard, shape (n,). [d]"""
 
     def mean(self) -> F64:
         """Return the expected fill, shape (n,). [1]"""
         expected: F64 = self.level @ _CENTRES
         return expected
+
+    def voice(self) -> F64:
+        """Return how far the sensor is to be heeded: not when it is silent for a day and a half, nor when it lies."""
+        return np.asarray(np.where(self.silent_days > 1.5, 0.0, 1.0 - self.faulty))
 
     def full(self) -> F64:
         """Return the probability of being full already, shape (n,)."""
@@ -90,7 +98,7 @@ def fresh(containers: int, params: SensorParams) -> Belief:
     """Return the belief of containers just emptied."""
     level = np.zeros((containers, CELLS))
     level[:, 0] = 1.0
-    return Belief(level, np.full(containers, params.fault_prior))
+    return Belief(level, np.full(containers, params.fault_prior), np.full(containers, np.nan), np.zeros(containers))
 
 
 def _steps(mean: F64, variance: F64) -> Histogram:
@@ -137,7 +145,7 @@ def deposit(belief: Belief, mean: F64, variance: F64, days: float, params: Senso
     faulty = belief.faulty
     stays = (1.0 - params.mend_per_day) ** days
     faulty = faulty * stays + (1.0 - faulty) * (1.0 - (1.0 - params.break_per_day) ** days)
-    return Belief(_add(belief.level, _steps(mean, variance)), faulty)
+    return Belief(_add(belief.level, _steps(mean, variance)), faulty, belief.last, belief.silent_days + days)
 
 
 def chance_full(belief: Belief, mean: F64, variance: F64) -> F64:
@@ -152,7 +160,7 @@ def emptied(belief: Belief, rows: I64 | BOOL) -> Belief:
     level = belief.level.copy()
     level[rows] = 0.0
     level[rows, 0] = 1.0
-    return Belief(level, belief.faulty)
+    return replace(belief, level=level)
 
 
 def sense(belief: Belief, reading: F64, params: SensorParams) -> Belief:
@@ -175,7 +183,9 @@ def sense(belief: Belief, reading: F64, params: SensorParams) -> Belief:
     fits = ndtr((high - _CENTRES) / params.noise_frac) - ndtr((low - _CENTRES) / params.noise_frac)
     prior = belief.level[heard]
     working = (prior * fits).sum(axis=1)
-    anything = np.minimum(2.0 * half / (CELLS * WIDTH), 1.0)
+    # Broken sensors either say anything or repeat themselves; a working one seldom says the very same while it fills.
+    same = np.abs(reading[heard] - belief.last[heard]) < 1e-9
+    anything = 0.5 * min(2.0 * half / (CELLS * WIDTH), 1.0) + 0.5 * same
     broken = belief.faulty[heard]
     weight_working, weight_broken = (1.0 - broken) * working, broken * anything
     total = np.maximum(weight_working + weight_broken, 1e-300)
@@ -186,4 +196,6 @@ def sense(belief: Belief, reading: F64, params: SensorParams) -> Belief:
     level, faulty = belief.level.copy(), belief.faulty.copy()
     level[heard] = (1.0 - after)[:, None] * posterior + after[:, None] * prior
     faulty[heard] = after
-    return Belief(level, faulty)
+    last, silent = belief.last.copy(), belief.silent_days.copy()
+    last[heard], silent[heard] = reading[heard], 0.0
+    return Belief(level, faulty, last, silent)

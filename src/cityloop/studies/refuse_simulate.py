@@ -121,6 +121,7 @@ def run_policy(
     recorded: Sequence[I64] | None = None,
     fleet: DayLimits = FLEET,
     announce: Announce | None = None,
+    keep: Callable[[DayRecord], None] | None = None,
 ) -> list[DayRecord]:
     """Run the city from its history's last day to its end under one policy."""
     run, state = copy.deepcopy(history.run), history.state
@@ -170,6 +171,8 @@ def run_policy(
                 containers=int(there.sum()),
             )
         )
+        if keep is not None:
+            keep(records[-1])
         state = day_passed(state, rows, found, city.visit_of_day)
         if announce is not None and (day + 1) % 30 == 0:
             announce(f"{city.name} {policy.name}: day {day + 1} of {city.days}")

@@ -15,7 +15,7 @@ from cityloop.kernel.columns import F64, I64
 from cityloop.methods.fill_belief import Belief, SensorParams, chance_full, deposit, emptied, fresh, sense
 from cityloop.methods.fill_rate import Rates, expected, learn
 
-__all__ = ["FillState", "chance_of", "day_passed", "fill_of", "read_levels", "start_fill"]
+__all__ = ["FillState", "chance_of", "collected", "day_passed", "fill_of", "passed", "read_levels", "start_fill"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ def start_fill(rates: Rates, weekday: int, sensed: I64, sensors: SensorParams | 
 def fill_of(state: FillState) -> F64:
     """Return the expected fill, shape (n,). [1]"""
     fill = state.rates.rate() * state.rates.level * state.since
-    fill[state.sensed] = state.belief.mean()
+    voice = state.belief.voice()
+    fill[state.sensed] = voice * state.belief.mean() + (1.0 - voice) * fill[state.sensed]
     return np.asarray(fill)
 
 
@@ -57,7 +58,8 @@ def chance_of(state: FillState, exposure: float) -> F64:
     full = 1.0 - gammainc(np.maximum(mean, 1e-9) / scale, 1.0 / scale)
     rows = state.sensed
     if len(rows):
-        full[rows] = chance_full(state.belief, *_coming(state, exposure))
+        voice = state.belief.voice()
+        full[rows] = voice * chance_full(state.belief, *_coming(state, exposure)) + (1.0 - voice) * full[rows]
     return np.asarray(full)
 
 
@@ -77,21 +79,35 @@ def day_passed(state: FillState, rows: I64, found: F64, share: float) -> FillSta
     share
         Share of the day's deposits that had been made by then.
     """
-    part = _pass(state, share)
-    if len(rows):
-        place = np.full(len(state.since), -1)
-        place[state.sensed] = np.arange(len(state.sensed))
-        heard = np.flatnonzero(place[rows] >= 0)
-        mine = place[rows[heard]]
-        # Where there is no scale, what the level sensor made believe is learned, if the sensor is believed.
-        guess = np.full(len(rows), np.nan)
-        guess[heard] = np.where(part.belief.faulty[mine] < 0.5, part.belief.mean()[mine], np.nan)
-        rates = learn(state.rates, rows, np.where(np.isnan(found), guess, found), part.since[rows])
-        trusted = Belief(part.belief.level, _trust(part.belief, mine, found[heard], state.sensors))
-        since = part.since.copy()
-        since[rows] = 0.0
-        part = replace(part, belief=emptied(trusted, mine), rates=rates, since=since)
-    return replace(_pass(part, 1.0 - share), weekday=(state.weekday + 1) % 7)
+    part = collected(passed(state, share), rows, found)
+    return replace(passed(part, 1.0 - share), weekday=(state.weekday + 1) % 7)
+
+
+def collected(state: FillState, rows: I64, found: F64) -> FillState:
+    """Let containers be emptied now, and learn from what was found."""
+    if not len(rows):
+        return state
+    place = np.full(len(state.since), -1)
+    place[state.sensed] = np.arange(len(state.sensed))
+    heard = np.flatnonzero(place[rows] >= 0)
+    mine = place[rows[heard]]
+    # Where there is no scale, what the level sensor made believe is learned, if the sensor is believed.
+    guess = np.full(len(rows), np.nan)
+    guess[heard] = np.where(state.belief.faulty[mine] < 0.5, state.belief.mean()[mine], np.nan)
+    rates = learn(state.rates, rows, np.where(np.isnan(found), guess, found), state.since[rows])
+    trusted = replace(state.belief, faulty=_trust(state.belief, mine, found[heard], state.sensors))
+    since = state.since.copy()
+    since[rows] = 0.0
+    return replace(state, belief=emptied(trusted, mine), rates=rates, since=since)
+
+
+def passed(state: FillState, share: float) -> FillState:
+    """Let a share of the day pass in which deposits are made."""
+    exposure = share * float(state.rates.weekday[state.weekday])
+    belief = state.belief
+    if len(state.sensed):
+        belief = deposit(belief, *_coming(state, exposure), share, state.sensors)
+    return replace(state, belief=belief, since=state.since + exposure)
 
 
 def _coming(state: FillState, exposure: float) -> tuple[F64, F64]:
@@ -100,14 +116,6 @@ def _coming(state: FillState, exposure: float) -> tuple[F64, F64]:
     found[state.sensed] = state.belief.mean()
     mean, variance = expected(state.rates, exposure, found, np.where(found > 0, state.since, 0.0))
     return mean[state.sensed], variance[state.sensed]
-
-
-def _pass(state: FillState, share: float) -> FillState:
-    exposure = share * float(state.rates.weekday[state.weekday])
-    belief = state.belief
-    if len(state.sensed):
-        belief = deposit(belief, *_coming(state, exposure), share, state.sensors)
-    return replace(state, belief=belief, since=state.since + exposure)
 
 
 def _trust(belief: Belief, rows: I64, found: F64, params: SensorParams) -> F64:
