@@ -15,10 +15,11 @@ from cityloop.domains.signals import schema as signals
 from cityloop.domains.traffic import schema as traffic
 from cityloop.kernel import batch, layout, readings
 from cityloop.kernel.columns import Column, columns_of
+from cityloop.sensing import health, live
 
 PAGE = Path(__file__).with_name("nomenclature.md")
 MARK = "<!-- From here on written by docs/nomenclature.py; change the declarations instead. -->"
-MODULES: tuple[ModuleType, ...] = (batch, layout, readings, signals, traffic, emergency)
+MODULES: tuple[ModuleType, ...] = (batch, layout, readings, signals, traffic, emergency, live, health)
 """Where columns are declared; a new domain's ``schema`` joins here."""
 
 
