@@ -21,7 +21,7 @@ __all__ = ["compiled_folder", "keep_compiled_apart", "source_key"]
 
 _VARIABLE = "NUMBA_CACHE_DIR"
 _COMPILERS = ("numba", "llvmlite", "numpy")
-_ROOMS = ("kernel", "methods", "domains")
+_ROOMS = ("kernel", "methods", "domains", "wire", "sensing")
 """What may be compiled lies in these: no other room computes."""
 
 
