@@ -41,7 +41,7 @@ from cityloop.web.steering import heard, steering
 from cityloop.web.watchers import ActWatch
 from cityloop.wire.live import Began, Died, Tick
 
-__all__ = ["ServeSpec", "serve"]
+__all__ = ["ServeSpec", "read_or_make_token", "serve"]
 
 _LOG = logging.getLogger(__name__)
 _TOKEN_FILE = "token"
@@ -89,7 +89,7 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
     spec.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
         closing.enter_context(_only_one(spec.data))
-        token = _token(spec.data)
+        token = read_or_make_token(spec.data, os.environ.get("CITYLOOP_TOKEN", ""))
         database = OfficeDatabase(spec.data)
         closing.callback(database.close)
         audit = AuditLog(spec.data)
@@ -216,9 +216,8 @@ def _store_ready(database: OfficeDatabase, data: Path) -> str:
     return ""
 
 
-def _token(data: Path) -> str:
-    """Return the administrator's token: of the environment, else the kept one, else a new one."""
-    given = os.environ.get("CITYLOOP_TOKEN", "")
+def read_or_make_token(data: Path, given: str) -> str:
+    """Return the administrator's token: the one given by the environment, else the kept one, else a new one."""
     if given:
         if len(given) < 16:
             raise ConfigError("CITYLOOP_TOKEN is shorter than 16 characters; give a longer one, or none")

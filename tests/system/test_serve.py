@@ -1,0 +1,168 @@
+"""The served city as its users meet it: one command, one port, and everything there again after kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cityloop.storage.audit_log import verify_audit
+
+TOKEN = "a-token-of-the-administrator"
+_PATIENCE_S = 240.0
+
+
+class Served:
+    """A server in a process of its own."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.data, self.port = data, port
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "cityloop", "serve", "adlershof", "--port", f"{self.port}", "--data", f"{self.data}"],
+            env={**os.environ, "CITYLOOP_TOKEN": TOKEN},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def ask(self, path: str, body: Any = None, method: str | None = None, token: str | None = TOKEN) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read().decode()
+        return json.loads(text) if answer.headers["content-type"] == "application/json" else text
+
+    def wait(self, what: Any) -> Any:
+        """Ask until the answer is there."""
+        until_s = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until_s:
+            try:
+                found = what()
+                if found:
+                    return found
+            except OSError:
+                assert self.process.poll() is None, self.process.stdout and self.process.stdout.read()
+            time.sleep(0.3)
+        raise AssertionError("it never came")
+
+    def ready(self) -> None:
+        self.wait(lambda: self.ask("/readyz", token=None) == "ready\n")
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Served(tmp_path / "room", port)
+    yield server
+    server.process.terminate()
+    try:
+        server.process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        server.kill()
+
+
+def _children(pid: int) -> set[int]:
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.add(int(path.parent.name))
+    return found | {grand for child in found for grand in _children(child)}
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_what_was_answered_is_there_after_a_kill(served: Served) -> None:
+    """Holds, rungs, people and the audit chain survive kill -9; children die; the port is free at once."""
+    served.ready()
+    served.wait(lambda: served.ask("/api/v1/city")["running"])
+    people = {"name": "anna", "password": "a long password", "roles": ["operator"]}
+    served.ask("/api/v1/users", people)
+    rung = {"domain": "signals", "district": "north-east", "rung": "live"}
+    served.ask("/api/v1/ladder", rung)
+    hold = {"kind": "hold", "junction": 3, "stage": 1, "expires_in_s": 900, "why": "test"}
+    placed = served.ask("/api/v1/holds", hold)
+    assert placed["receipt"]["status"] in ("PENDING", "ACCEPTED")
+    children = _children(served.process.pid)
+    assert len(children) >= 2
+    served.kill()
+    served.wait(lambda: not any(map(_alive, children)))
+    served.process = served.start()
+    served.ready()
+    (active,) = [one for one in served.ask("/api/v1/holds")["items"] if one["status"] == "active"]
+    assert (active["id"], active["expires_at_ms"]) == (placed["id"], placed["expires_at_ms"])
+    rungs = {one["district"]: one["rung"] for one in served.ask("/api/v1/ladder")["rungs"]}
+    assert rungs["north-east"] == "live"
+    assert rungs["south-west"] == "shadow"
+    assert [one["name"] for one in served.ask("/api/v1/users")["items"]] == ["anna"]
+    assert verify_audit(served.data).ok
+    # The hold is in force again as soon as the city runs, without anybody's doing.
+    served.wait(lambda: served.ask("/api/v1/signals/3")["stage"] == 1)
+    decisions = served.ask("/api/v1/decisions?junction=3&limit=50")["items"]
+    assert any(one["reason"]["code"] == "OPERATOR_HOLD" for one in decisions)
+    second = subprocess.run(
+        [sys.executable, "-m", "cityloop", "serve", "--load-test", "--port", "0", "--data", str(served.data)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "another cityloop serve works there" in second.stderr
+
+
+def test_a_token_is_made_once_and_kept_to_its_owner(tmp_path: Path) -> None:
+    """Made at the first start with mode 0600, found again, never shorter than it should be."""
+    from cityloop.app.serve import read_or_make_token
+
+    made = read_or_make_token(tmp_path, "")
+    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+    assert read_or_make_token(tmp_path, "") == made
+    assert read_or_make_token(tmp_path, "x" * 20) == "x" * 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["adlershof", "--host", "0.0.0.0"], "only over TLS"),
+        (["adlershof", "--pace", "0"], "--pace 0"),
+        (["nowhere"], "no such built-in city"),
+    ],
+)
+def test_what_cannot_be_served_is_told_in_a_line(tmp_path: Path, arguments: list[str], said: str) -> None:
+    """One line that names the option and the fix, exit code 1."""
+    command = [sys.executable, "-m", "cityloop", "serve", *arguments, "--port", "0", "--data", str(tmp_path / "d")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
