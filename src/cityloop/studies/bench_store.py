@@ -22,7 +22,7 @@ from cityloop.kernel.readings import Overloaded
 from cityloop.storage.readings import ReadingsStore
 from cityloop.studies.sensing_rows import Figure, RowSpec
 
-__all__ = ["append", "kills", "power_cuts", "storage"]
+__all__ = ["append", "append_all", "append_packs", "kills", "power_cuts", "storage"]
 
 STREAMS = 120_000
 PACK = 1_000
@@ -170,7 +170,7 @@ def _stored(spec: RowSpec, name: str, series: list[F64], step_ms: int, jitter_ms
         observed = 1_330_560_000_000 + step * step_ms + rng.integers(-jitter_ms, jitter_ms + 1, streams)
         received = observed + 50 + rng.gamma(2.0, jitter_ms / 4, streams).astype(np.int64)
         stream = np.arange(streams, dtype=np.int32)
-        _append_all(store, Batch(stream, observed, received, table[step], np.zeros(streams, np.uint8)))
+        append_all(store, Batch(stream, observed, received, table[step], np.zeros(streams, np.uint8)))
     store.seal()
     store.merge(2**53)
     segments = store.catalogue.view.segments
@@ -188,7 +188,7 @@ def _stored(spec: RowSpec, name: str, series: list[F64], step_ms: int, jitter_ms
     ]
 
 
-def _append_all(store: ReadingsStore, batch: Batch) -> None:
+def append_all(store: ReadingsStore, batch: Batch) -> None:
     """Append one batch, waiting where the store asks for it."""
     problems: list[Exception | None] = []
     told = threading.Event()
@@ -206,6 +206,16 @@ def _append_all(store: ReadingsStore, batch: Batch) -> None:
     told.wait()
     if problems[0] is not None:
         raise problems[0]
+
+
+def append_packs(store: ReadingsStore, batch: Batch) -> None:
+    """Append a batch in packs of 1,000 and wait until all are acknowledged."""
+    answers = _Answers()
+    packs = range(0, len(batch), PACK)
+    for begin in packs:
+        pack = Batch(*(getattr(batch, name)[begin : begin + PACK] for name in Batch.__slots__))
+        store.append(pack, partial(answers.tell, time.perf_counter()))
+    _settle(answers, len(packs))
 
 
 def _metr(root: Path) -> list[F64]:

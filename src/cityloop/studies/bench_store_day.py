@@ -9,7 +9,7 @@ import numpy as np
 
 from cityloop.kernel.batch import Batch
 from cityloop.storage.readings import ReadingsStore, StoreParams
-from cityloop.studies.bench_store import _append_all
+from cityloop.studies.bench_store import append_all
 from cityloop.studies.sensing_rows import Figure, RowSpec
 
 __all__ = ["day"]
@@ -30,7 +30,7 @@ def day(spec: RowSpec) -> list[Figure]:
     base = np.round(rng.normal(20.0, 5.0, streams), 1)
     minute = 0
     for minute in range(_MINUTES):
-        _append_all(store, _minute(rng, base, minute))
+        append_all(store, _minute(rng, base, minute))
         if minute % 120 == 119:
             spec.say(f"{minute + 1} of {_MINUTES} minutes, {len(store.catalogue.view.segments)} segments")
     store.seal()
@@ -67,7 +67,7 @@ def _lookups(
 ) -> list[Figure]:
     # The next day begins to come in beside the look-ups: rows in memory and in the log take part in every answer.
     for minute in range(_MINUTES, _MINUTES + 5):
-        _append_all(store, _minute(rng, base, minute))
+        append_all(store, _minute(rng, base, minute))
     end_ms = _BEGIN_MS + _DAY_MS
     segments = store.catalogue.view.segments
     stored = sum(segment.rows for segment in segments)
@@ -132,7 +132,7 @@ def _restart(
     filling = ReadingsStore(spec.folder / "readings", params=StoreParams(background=False))
     rows, minute = 0, _MINUTES + 5
     while rows + streams <= filling.params.roll_rows * 5:
-        _append_all(filling, _minute(rng, base, minute))
+        append_all(filling, _minute(rng, base, minute))
         rows, minute = rows + streams, minute + 1
     before = filling.latest()
     filling.close()
