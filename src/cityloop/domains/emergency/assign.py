@@ -12,7 +12,7 @@ from cityloop.domains.emergency.crew import protected
 from cityloop.domains.emergency.forecast import Coverage
 from cityloop.domains.emergency.relocate import Picture
 from cityloop.domains.emergency.schema import Reason, Send, UnitStatus
-from cityloop.domains.emergency.state import HIGH, EmergencyState, eta_ms, free_units
+from cityloop.domains.emergency.state import HIGH, EmergencyState, eta_matrix_ms, free_units
 from cityloop.kernel.columns import F64, I64
 from cityloop.kernel.messages import Alternative, Proposal
 
@@ -68,7 +68,7 @@ def assign(state: EmergencyState, coverage: Coverage, view: Picture, now_ms: int
     rows = np.flatnonzero(free | under_way)
     if not len(rows):
         return none
-    minutes = np.stack([eta_ms(state, rows, c) for c in range(len(calls.call))]) / 60_000.0
+    minutes = eta_matrix_ms(state, rows) / 60_000.0
     loss = _losses(state, coverage, view, rows, params)
     cost = _costs(state, rows, minutes, loss, now_ms, params)
     n_calls, n_units = cost.shape
@@ -103,6 +103,7 @@ def _costs(state: EmergencyState, rows: I64, minutes: F64, loss: F64, now_ms: in
     guarded = protected(units, state.rules, now_ms)[rows]
     serving = units.call[rows]
     priority_of = dict(zip(calls.call.tolist(), calls.priority.tolist(), strict=True))
+    their_priority = np.array([priority_of.get(call, 0) for call in serving.tolist()])
     cost = np.full(minutes.shape, NO_WAY)
     for c in range(len(calls.call)):
         call, priority = int(calls.call[c]), int(calls.priority[c])
@@ -124,8 +125,7 @@ def _costs(state: EmergencyState, rows: I64, minutes: F64, loss: F64, now_ms: in
         if held:
             line = np.where(mine, line, line + weight * params.switch_min)
         allowed = (units.capability[rows] & calls.needs[c]) == calls.needs[c]
-        lesser = np.array([priority_of.get(int(s), 0) > priority for s in serving])
-        allowed &= ~other | (lesser & ~units.diverted[rows] & high)
+        allowed &= ~other | ((their_priority > priority) & ~units.diverted[rows] & high)
         if not high:
             allowed &= ~guarded | mine
         if held and not params.reassign:

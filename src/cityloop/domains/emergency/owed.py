@@ -59,7 +59,7 @@ def _one(state: EmergencyState, u: int, duty: int) -> Proposal | None:
 def allowed_sites(state: EmergencyState, now_ms: int) -> BOOL:
     """Tell at which sites a unit may be told to stand now; a unit's own kerb time is looked at besides."""
     sites = state.sites
-    if is_night(state.rules, now_ms + 30 * 60_000):
+    if is_night(state.rules, now_ms) or is_night(state.rules, now_ms + 30 * 60_000):
         return np.asarray(sites.is_open & (sites.kind != int(SiteKind.KERB)))
     return np.array(sites.is_open)
 

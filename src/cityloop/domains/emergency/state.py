@@ -10,7 +10,7 @@ from cityloop.domains.emergency.crew import CrewRules
 from cityloop.domains.emergency.schema import CallTable, SiteTable, TravelTimes, UnitStatus, UnitTable
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 
-__all__ = ["EmergencyState", "drive_to_sites_ms", "eta_ms", "free_units"]
+__all__ = ["EmergencyState", "drive_to_sites_ms", "eta_matrix_ms", "eta_ms", "free_units"]
 
 _FREE = np.array([UnitStatus.STANDING, UnitStatus.MOVING, UnitStatus.FREE_ON_SCENE], np.int32)
 
@@ -45,11 +45,27 @@ def eta_ms(state: EmergencyState, rows: I64, call: int) -> I64:
     speed_mps = times.siren_offroad_mps if siren else times.ordinary_offroad_mps
     road_ms = router.to_one_ms(units.node[rows], int(state.calls.node[call]))
     off_ms = (units.offroad_m[rows] + state.calls.offroad_m[call]) * (1000.0 / speed_mps)
-    status = units.status[rows]
-    turnout_ms = np.where(status == UnitStatus.STANDING, state.turnout_standing_ms, state.turnout_driving_ms)
-    turnout_ms = np.where(status == UnitStatus.EN_ROUTE, 0, turnout_ms)
-    total: I64 = units.node_in_ms[rows] + road_ms + off_ms.astype(np.int64) + turnout_ms
+    total: I64 = units.node_in_ms[rows] + road_ms + off_ms.astype(np.int64) + _turnout_ms(state, rows)
     return total
+
+
+def eta_matrix_ms(state: EmergencyState, rows: I64) -> I64:
+    """Return the expected time of each unit to each waiting call, shape (n_calls, n_rows). [ms]"""
+    units, calls, times = state.units, state.calls, state.times
+    siren = times.response_mode[calls.priority - 1] == 0
+    road_ms = np.empty((len(calls.call), len(rows)), np.int64)
+    for router, which in ((times.siren, siren), (times.ordinary, ~siren)):
+        if which.any():
+            road_ms[which] = router.matrix_ms(units.node[rows], calls.node[which]).T
+    speed_mps = np.where(siren, times.siren_offroad_mps, times.ordinary_offroad_mps)
+    off_ms = (units.offroad_m[rows][None, :] + calls.offroad_m[:, None]) * (1000.0 / speed_mps[:, None])
+    return units.node_in_ms[rows][None, :] + road_ms + off_ms.astype(np.int64) + _turnout_ms(state, rows)[None, :]
+
+
+def _turnout_ms(state: EmergencyState, rows: I64) -> I64:
+    status = state.units.status[rows]
+    wait_ms = np.where(status == int(UnitStatus.STANDING), state.turnout_standing_ms, state.turnout_driving_ms)
+    return np.where(status == int(UnitStatus.EN_ROUTE), 0, wait_ms)
 
 
 def drive_to_sites_ms(state: EmergencyState, rows: I64, sites: I32) -> F64:
