@@ -38,7 +38,7 @@ _EXACT: Final = 2.0**53
 
 Send = Callable[[str, bytes], int]
 """Sends a message to the subscribers of a topic; returns how many there are."""
-CallSoon = Callable[[Callable[[], object]], object]
+CallSoon = Callable[[Callable[[], None]], object]
 """Has something called on the listener's loop, from any thread."""
 
 
