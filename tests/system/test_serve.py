@@ -31,8 +31,9 @@ class Served:
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[str]:
+        where = ["--port", str(self.port), "--data", str(self.data)]
         return subprocess.Popen(
-            [sys.executable, "-m", "cityloop", "serve", "adlershof", "--port", f"{self.port}", "--data", f"{self.data}"],
+            [sys.executable, "-m", "cityloop", "serve", "adlershof", *where],
             env={**os.environ, "CITYLOOP_TOKEN": TOKEN},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

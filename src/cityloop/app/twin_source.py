@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -43,9 +45,11 @@ class _TwinSource:
         self._thread = threading.Thread(target=self._supervise, name="running-city", daemon=True)
         self._hear: Hear | None = None
         self._jobs: WhatIf | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self, hear: Hear) -> None:
         self._hear = hear
+        self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     def steer(self, steering: Steering) -> None:
@@ -62,7 +66,13 @@ class _TwinSource:
         if self._spec.control not in LEASED_ARMS:
             return NoJobs()
         folder = Path(self._spec.data) / "what-if"
-        self._jobs = WhatIf(self._spec.city, folder, facts.layout.names["edges"], lambda job: None)
+
+        def tell(job: dict[str, Any]) -> None:
+            if self._loop is not None and not self._loop.is_closed():
+                with contextlib.suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(events.send, "job", job)
+
+        self._jobs = WhatIf(self._spec.city, folder, facts.layout.names["edges"], tell)
         return self._jobs
 
     def close(self) -> None:

@@ -257,11 +257,35 @@ def _recorded_frames(desk: Desk, begin_ms: int, end_ms: int, step_s: int) -> byt
 async def views(desk: Desk, request: Request, who: Principal) -> Response:
     """Hand out a domain's published columns."""
     domain = request.path_params["domain"]
-    view = desk.views.get(domain)
-    if view is None:
-        known = ", ".join(sorted(desk.views)) or "none"
+    tables = _VIEWS.get(domain)
+    if tables is None:
+        known = ", ".join(sorted(_VIEWS))
         raise ApiError(404, "not_found", f"no view of domain {domain[:40]!r} is published; there are: {known}")
-    return answer({"domain": domain, "at_ms": desk.now_ms(), "tables": view})
+    found = {
+        table: {
+            name: {"unit": unit, "values": desk.board.column(column).tolist()}
+            for name, (column, unit) in columns.items()
+        }
+        for table, columns in tables.items()
+    }
+    return answer({"domain": domain, "at_ms": desk.now_ms(), "tables": found})
+
+
+_VIEWS: dict[str, dict[str, dict[str, tuple[str, str]]]] = {
+    "signals": {
+        "junctions": {"stage": ("stage", "1"), "stage_s": ("stage_s", "s"), "longest_red_s": ("red_s", "s")},
+        "links": {"call": ("calls", "1")},
+    },
+    "traffic": {
+        "approaches": {
+            "count_veh": ("seen", "veh"),
+            "standing_veh": ("standing", "veh"),
+            "released": ("left", "veh"),
+            "age_ds": ("age_ds", "0.1 s"),
+        },
+    },
+}
+"""Published columns by domain and table: the recorded column, and its unit."""
 
 
 def _table(table: Any) -> dict[str, Any]:

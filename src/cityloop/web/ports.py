@@ -191,8 +191,6 @@ class Desk:
     waiting: dict[int, Any] = field(default_factory=dict)
     """Futures by steering token."""
     drill: dict[str, Any] = field(default_factory=dict)
-    views: dict[str, Any] = field(default_factory=dict)
-    """Published tables of domains, by name, as last heard."""
 
     def now_ms(self) -> int:
         """Return the city's clock."""
