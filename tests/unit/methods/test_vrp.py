@@ -1,0 +1,133 @@
+"""Routing: exact where it can be enumerated, kerbside streets, and PyVRP's answer mended."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cityloop.kernel.errors import InputError
+from cityloop.methods.arc_routing import bound, plan_cost
+from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem
+from cityloop.methods.vrp_pyvrp import solve_with_pyvrp
+from cityloop.methods.vrp_search import SearchParams, improve
+from cityloop.studies.refuse_streets import read_carp, read_round
+
+
+def problem(clients: int, *, capacity: int, reloads: int = 1, vehicles: int = 1, seed: int = 3) -> Problem:
+    """Return unit demands at random places, without windows."""
+    rng = np.random.default_rng(seed)
+    n = 1 + reloads + clients
+    spots = rng.integers(0, 1000, (n, 2))
+    distance = np.rint(np.hypot(*(spots[:, None] - spots).transpose(2, 0, 1))).astype(np.int32)
+    zeros = np.zeros(vehicles, np.int64)
+    fleet = Fleet(
+        start=zeros.astype(np.int32), end=zeros.astype(np.int32), open=zeros, close=zeros + FOREVER,
+        capacity=np.full((vehicles, 1), capacity), daily=np.full((vehicles, 1), 1000), max_stops=zeros + 1000,
+        fixed_cost=zeros, load=np.zeros((vehicles, 1), np.int64), allowed=np.ones((vehicles, n), bool),
+        breaks=np.zeros((vehicles, 0, 3), np.int64), breaks_taken=zeros,
+    )  # fmt: skip
+    demand = np.zeros((n, 1), np.int64)
+    demand[1 + reloads :] = 1
+    return Problem(
+        n_depots=1, n_reloads=reloads, distance=distance, duration=distance, early=np.zeros(n, np.int64),
+        late=np.full(n, FOREVER), service=np.zeros(n, np.int64), demand=demand, prize=np.full(n, MUST), fleet=fleet,
+        queue=np.zeros((reloads, 1), np.int32), slot=FOREVER,
+    )  # fmt: skip
+
+
+def search(given: Problem, iterations: int = 1000) -> tuple[int, tuple[tuple[int, ...], ...]]:
+    plan = improve(given, (), lambda i: i / iterations, np.random.default_rng(1), SearchParams(block=100))
+    assert plan.left_out == ()
+    return plan.cost, plan.routes
+
+
+def test_six_stops_in_loads_of_three_are_routed_optimally() -> None:
+    """Every order of six stops, cut after the third, is enumerated; the search finds the best of them."""
+    given = problem(6, capacity=3)
+    d = given.distance
+    best = min(
+        sum(int(d[a, b]) for a, b in zip((0, *o[:3], 1, *o[3:], 1), (*o[:3], 1, *o[3:], 1, 0), strict=True))
+        for o in permutations(range(2, 8))
+    )
+    assert search(given)[0] <= best
+
+
+def test_a_prize_below_the_detour_is_left() -> None:
+    """A client that may stay out is served only when that costs less than its prize."""
+    given = problem(5, capacity=9)
+    given.prize[2:] = 1
+    plan = improve(given, (), lambda i: i / 200, np.random.default_rng(1), SearchParams(block=100))
+    assert len(plan.left_out) == 5
+    assert plan.cost == 5
+
+
+def test_pyvrp_s_answer_can_be_mended() -> None:
+    """Its plan is a start that the search keeps or betters, reload sites included."""
+    given = problem(20, capacity=6, vehicles=2)
+    first = solve_with_pyvrp(given, lambda i: i >= 50, seed=1)
+    plan = improve(given, first.routes, lambda i: i / 300, np.random.default_rng(1), SearchParams(block=100))
+    assert plan.left_out == ()
+    assert plan.cost <= first.cost or first.left_out
+
+
+SQUARE = """NOMBRE : square
+VERTICES : 4
+CAPACIDAD : {capacity}
+LISTA_ARISTAS_REQ :
+ ( 1, 2)  coste 10 demanda 1
+ ( 2, 3)  coste 10 demanda 1
+ ( 3, 4)  coste 10 demanda 1
+ ( 4, 1)  coste 10 demanda 1
+ DEPOSITO :   1
+"""
+
+
+@pytest.mark.parametrize(("capacity", "cost"), [(4, 40), (2, 40), (1, 60)])
+def test_streets_round_a_square(tmp_path: Path, capacity: int, cost: int) -> None:
+    """One tour drives each side once; with room for one side a tour, the far sides are driven to: 10+10+20+20."""
+    path = tmp_path / "square.dat"
+    path.write_text(SQUARE.format(capacity=capacity), encoding="utf-8")
+    given = read_carp(path)
+    plan = improve(given, (), lambda i: i / 500, np.random.default_rng(1), SearchParams(block=100))
+    assert plan.left_out == ()
+    assert plan_cost(given, plan) == cost + (20 if capacity == 1 else 0)
+
+
+ROUND = """NAME\tcorner
+CAPACITY\t10\t10
+DUMPING_COST\t100
+MAX_DURATION\t36000
+DEPOT\t1
+DUMPING_SITES\t4
+TURN_PENALTY\t0\t5\t9\t40
+LIST_REQ_EDGES :
+2\t3\t20\t10\t6\t6\t0 0,0 100
+3\t5\t20\t10\t6\t6\t0 100,100 100
+LIST_NOREQ_EDGES :
+1\t2\t0\t10\t0\t0\t0 -100,0 0
+5\t4\t0\t10\t0\t0\t100 100,200 100
+LIST_REQ_ARCS :
+LIST_NOREQ_ARCS :
+"""
+
+
+def test_turns_and_tips_count_and_the_bound_holds(tmp_path: Path) -> None:
+    """Two streets that do not fit one load need two visits to the tip; no plan is cheaper than the bound."""
+    path = tmp_path / "corner.txt"
+    path.write_text(ROUND, encoding="utf-8")
+    given = read_round(path)
+    plan = improve(given, (), lambda i: i / 500, np.random.default_rng(1), SearchParams(block=100))
+    assert plan.left_out == ()
+    assert plan.routes[0].count(1) == 2
+    assert bound(given) <= plan_cost(given, plan)
+
+
+def test_a_file_without_streets_is_named(tmp_path: Path) -> None:
+    """The message names the file and the line that is missing."""
+    path = tmp_path / "empty.dat"
+    path.write_text("CAPACIDAD : 5\nDEPOSITO : 1\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"empty\.dat: no line of the form"):
+        read_carp(path)
