@@ -31,7 +31,7 @@ CREATE INDEX readings_by_stream ON readings (stream, observed_at_ms);
 
 
 def postgresql(spec: RowSpec) -> list[Figure]:
-    """Give PostgreSQL (COPY, indexed by stream and time, synced) and the store the same batches, one after the other."""
+    """Give PostgreSQL (COPY, indexed, synced) and the store the same batches, one after the other."""
     batches = _batches(spec)
     theirs_s, theirs_bytes, version = _copy_into_postgresql(spec.folder / "postgresql", batches, spec)
     ours_s, ours_bytes, sealed_s = _append_to_store(spec.folder / "readings", batches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -61,7 +62,7 @@ def kill_often(folder: Path, kills: int, seed: int, say: Callable[[str], None] =
         there.close()
         if not here.poll(60) or here.recv() != "serving":
             raise InvariantError(f"{root}: the store did not open again after kill {kill}.")
-        number = _send_until(time.monotonic() + float(rng.uniform(0.02, 0.15)), here, sender, number, rng)
+        number = _send_for(float(rng.uniform(0.0, 0.1)), here, sender, number, rng)
         os.kill(process.pid or 0, signal.SIGKILL)
         # What was acknowledged before the kill is still in the pipe.
         _hear(here, sender, wait_s=0.05)
@@ -98,13 +99,17 @@ def _tell(pipe: Connection, number: int, error: Exception | None) -> None:
         pipe.send(number)
 
 
-def _send_until(until_s: float, pipe: Connection, sender: Sender, number: int, rng: np.random.Generator) -> int:
+def _send_for(span_s: float, pipe: Connection, sender: Sender, number: int, rng: np.random.Generator) -> int:
+    """Send until the store has acknowledged something and then for a span: a kill before that would prove nothing."""
+    before, until_s = sender.acknowledged, math.inf
     while time.monotonic() < until_s:
         batch = numbered_batch(number, rng, _STREAMS, int(time.time() * 1000))
         sender.offer(number, batch)
         pipe.send((number, batch))
         number += 1
         _hear(pipe, sender, wait_s=0.0005)
+        if until_s == math.inf and sender.acknowledged > before:
+            until_s = time.monotonic() + span_s
     return number
 
 
