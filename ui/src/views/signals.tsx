@@ -19,7 +19,7 @@ import { HoldsList } from "../parts/holds-list";
 import { LadderSteps } from "../parts/ladder-dialog";
 import { DataTable, type Column } from "../parts/table";
 import { Why } from "../parts/why";
-import { beat, city, layout, live, nowMs, scene } from "../state/city";
+import { beat, city, layout, live, nowMs, pace, scene } from "../state/city";
 import { open } from "../state/dialogs";
 import { ladder } from "../state/operations";
 import { go, route, rowOf } from "../state/route";
@@ -93,7 +93,9 @@ function JunctionList({ chosen }: { chosen: number }) {
 
 /** The instant up to which charts reach: it moves in steps, so that they are not fetched anew each second. */
 function useChartEnd(stepMs: number): number {
-  return Math.floor(nowMs.value / stepMs) * stepMs;
+  // A city that runs faster than the clock moves them no more often.
+  const step = stepMs * Math.max(1, Math.ceil(pace.value));
+  return Math.floor(nowMs.value / step) * step;
 }
 
 function Charts({ row, minutes, setMinutes }: { row: number; minutes: number; setMinutes(n: number): void }) {
