@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import socket
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -53,7 +54,17 @@ def main() -> None:
         if given.streams and opened.streams.row_of("sensor-000000") is None:
             opened.streams.register_many(_registrations(given.streams, given.control_streams))
             opened.inbox.known.refresh_if_grown()
-        asyncio.run(_serve(opened, given.port, given.mqtt_port, given.token))
+        _run(_serve(opened, given.port, given.mqtt_port, given.token))
+
+
+def _run(serving: Coroutine[None, None, None]) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        # Not made for every system; the loop of the language does the same at a higher price.
+        asyncio.run(serving)
+        return
+    uvloop.run(serving)
 
 
 def _registrations(count: int, control: int) -> list[Registration]:
@@ -105,7 +116,9 @@ async def _serve(opened: object, port: int, mqtt_port: int, token: str) -> None:
     mqtt = await service.listener.start()
     listening = socket.create_server(("127.0.0.1", port), backlog=2048)
     answer = sensing_app(service.ingest, cast("AsgiApp", routes))
-    config = uvicorn.Config(answer, log_level="warning", access_log=False, lifespan="off", server_header=False)
+    config = uvicorn.Config(
+        answer, log_level="warning", access_log=False, lifespan="off", server_header=False, proxy_headers=False
+    )
     told = {"port": listening.getsockname()[1], "mqtt_port": mqtt, "pid": os.getpid(), "token": token}
     print(json.dumps(told), flush=True)
     try:
