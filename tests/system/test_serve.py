@@ -104,6 +104,7 @@ def _alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.timeout(900)  # on a machine that others load too, two starts take their time
 def test_what_was_answered_is_there_after_a_kill(served: Served) -> None:
     """Holds, rungs, people and the audit chain survive kill -9; children die; the port is free at once."""
     served.ready()
