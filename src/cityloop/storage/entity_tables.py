@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["BRANCHES", "LINKS", "Link", "Source", "foreign_key", "property_sql", "table_of"]
+__all__ = ["BRANCHES", "LINKS", "PLAIN_COLUMNS", "Link", "Source", "foreign_key", "property_sql", "table_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ _TABLES = {
     ("FeatureOfInterest", ""): "features",
 }
 
-_PLAIN = {
+PLAIN_COLUMNS = {
     "encodingType": "encoding_type",
     "observationType": "observation_type",
     "multiObservationDataTypes": "data_types",
@@ -105,7 +105,7 @@ def property_sql(source: Source, name: str) -> tuple[str, ...]:
     elif name == "unitOfMeasurement":
         found = tuple(f"{{a}}.unit_{part}" for part in _UNIT)
     else:
-        found = ("{a}." + _PLAIN.get(name, name),)
+        found = ("{a}." + PLAIN_COLUMNS.get(name, name),)
     return tuple(text.replace("{a}", source.alias) for text in found)
 
 

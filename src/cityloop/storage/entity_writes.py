@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,7 +9,8 @@ from typing import Any, Final
 import orjson
 
 from cityloop.kernel.errors import InputError
-from cityloop.kernel.readings import DataKind
+from cityloop.storage.declared import declared
+from cityloop.storage.entity_tables import PLAIN_COLUMNS
 from cityloop.storage.metadata import Transaction
 from cityloop.storage.observation_writes import Observed, Spans, create_observation, update_observation
 from cityloop.storage.readings_table import Withdrawn
@@ -32,16 +32,8 @@ _TABLES: Final = {
     "ObservedProperty": "observed_properties",
     "FeatureOfInterest": "features",
 }
-_COLUMNS: Final = {
-    "encodingType": "encoding_type",
-    "observationType": "observation_type",
-    "multiObservationDataTypes": "data_types",
-    "unitOfMeasurements": "units",
-    "time": "time_ms",
-}
 _KEYS: Final = {"Thing": "thing", "Sensor": "sensor", "ObservedProperty": "observed_property"}
 _COMPLEX: Final = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_ComplexObservation"
-_KINDS: Final = {kind.name.lower(): int(kind) for kind in DataKind}
 
 
 class Missing(InputError):  # noqa: N818 - reads as what it tells
@@ -80,7 +72,6 @@ class EntityWrites:
 
     def __init__(self, streams: StreamRegister, withdrawn: Withdrawn, look_anew: Callable[[int], None]) -> None:
         self.streams = streams
-        self._streams = streams
         self._withdrawn = withdrawn
         self._look_anew = look_anew
         """Told of streams of which a reading was withdrawn."""
@@ -103,7 +94,7 @@ class EntityWrites:
             stream = self._one(work, new, "Datastream")
             multi = self._one(work, new, "MultiDatastream")
             made = create_observation(
-                work.transaction, Spans(self._streams), new.values, stream, multi, feature, work.now_ms
+                work.transaction, Spans(self.streams), new.values, stream, multi, feature, work.now_ms
             )
             if isinstance(made, Observed):
                 work.observed.append(made)
@@ -123,7 +114,7 @@ class EntityWrites:
         made_id = work.transaction.insert(_TABLES[entity], values)
         work.changes.append(Change("created", entity, made_id))
         if entity == "Datastream":
-            self._streams.refresh(work.transaction, [made_id])
+            self.streams.refresh(work.transaction, [made_id])
         self._hang(work, new, made_id, fresh=True)
         return made_id
 
@@ -197,7 +188,7 @@ class EntityWrites:
             case _:
                 pass
         execute(f"DELETE FROM {_TABLES[entity.name]} WHERE id = ?", (row,))
-        self._streams.refresh(work.transaction, streams)
+        self.streams.refresh(work.transaction, streams)
         work.forgotten += streams
         work.transaction.after_commit += [lambda s=stream: self._withdrawn.drop(s) for stream in streams]  # type: ignore[misc]  # a default binds the loop's value
         work.changes.append(Change("deleted", entity.name, row))
@@ -326,13 +317,13 @@ class EntityWrites:
         if entity == "Datastream":
             if "thing" in values:
                 self._make_stale(work, "id = ?", row)
-            self._streams.refresh(work.transaction, [row])
+            self.streams.refresh(work.transaction, [row])
         elif entity == "Location" and "location" in values:
             # The feature made from the old place stays with its observations; new ones get a new feature.
             work.transaction.execute("UPDATE features SET made_from = NULL WHERE made_from = ?", (row,))
             self._make_stale(work, "thing IN (SELECT thing FROM thing_locations WHERE location = ?)", row)
         elif entity == "FeatureOfInterest" and "feature" in values:
-            Spans(self._streams).widen_all(work.transaction, row)
+            Spans(self.streams).widen_all(work.transaction, row)
 
     def _make_stale(self, work: Work, which: str, key: int) -> None:
         """Look for the feature of Datastreams anew, and put streams on the map where their Thing is now."""
@@ -351,7 +342,7 @@ class EntityWrites:
                 " lat_deg = coalesce(?, lat_deg) WHERE id = ?",
                 (lon, lat, stream),
             )
-        self._streams.refresh(work.transaction, streams)
+        self.streams.refresh(work.transaction, streams)
 
     def _hide_spans(self, work: Work, feature: int) -> None:
         """Observations go with their feature: single ones by the database, readings by their spans."""
@@ -366,7 +357,7 @@ class EntityWrites:
             work.transaction.after_commit.append(
                 lambda s=stream, b=since_ms, e=end_ms: self._withdrawn.add_span(s, b, e)  # type: ignore[misc]  # as above
             )
-        self._streams.refresh(work.transaction, sorted({stream for stream, _since, _until in spans}))
+        self.streams.refresh(work.transaction, sorted({stream for stream, _since, _until in spans}))
 
     def _row(self, work: Work, new: EntityInput, row: dict[str, Any]) -> dict[str, Any]:
         for name, value in new.values.items():
@@ -380,7 +371,7 @@ class EntityWrites:
             else:
                 row[_column(name)] = None if value is None else orjson.dumps(value).decode()
         if new.entity.name in ("Datastream", "MultiDatastream") and "properties" in new.values:
-            row |= _declared(new)
+            row |= declared(new)
         return row
 
 
@@ -398,7 +389,7 @@ def _adopt(new: EntityInput, parent: str, link: str, identity: int | str) -> Non
 
 
 def _column(name: str) -> str:
-    return _COLUMNS.get(name, name)
+    return PLAIN_COLUMNS.get(name, name)
 
 
 def _as_row(identity: int | str) -> int | None:
@@ -407,37 +398,3 @@ def _as_row(identity: int | str) -> int | None:
             return None
         identity = int(identity)
     return identity if -(2**63) <= identity < 2**63 else None
-
-
-def _declared(new: EntityInput) -> dict[str, Any]:
-    """Return what ``properties.cityloop`` declares: range, interval, kind, and the device that alone may write."""
-    properties = new.values.get("properties") or {}
-    facts = properties.get("cityloop", {})
-    key = "properties.cityloop"
-    if not isinstance(facts, dict):
-        raise ODataError(f"{key} must be an object of low, high, interval_s, kind and device")
-    device = facts.get("device", "")
-    if not isinstance(device, str):
-        raise ODataError(f"{key}.device must be a text")
-    if new.entity.name == "MultiDatastream":
-        return {"device": device}
-    unknown = sorted(facts.keys() - {"low", "high", "interval_s", "kind", "device"})
-    if unknown:
-        raise ODataError(f"{key} has no {unknown[0][:60]!r}; it has low, high, interval_s, kind and device")
-    numbers = {"low": -math.inf, "high": math.inf, "interval_s": None}
-    for name in numbers:
-        value = facts.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ODataError(f"{key}.{name} must be a number")
-        numbers[name] = value
-    low, high = numbers["low"], numbers["high"]
-    if low is not None and high is not None and low > high:
-        raise ODataError(f"{key}.low {low:g} is above {key}.high {high:g}")
-    if numbers["interval_s"] is not None and numbers["interval_s"] <= 0:
-        raise ODataError(f"{key}.interval_s must be above 0")
-    kind = facts.get("kind", "measurement")
-    if kind not in _KINDS:
-        raise ODataError(f"{key}.kind is {str(kind)[:40]!r}; give {', '.join(_KINDS)}")
-    return {**numbers, "kind": _KINDS[kind], "device": device}
