@@ -19,7 +19,7 @@ def test_a_forecast_that_claims_too_much_is_brought_down():
     happened = np.concatenate([np.zeros(500), np.tile([0.0, 1.0], 250)])
     now = recalibrate(fit_monotone(said, happened), np.array([0.1, 0.9]))
     assert now[0] < 0.05
-    assert now[1] == pytest.approx(0.5, abs=0.05)
+    assert now[1] == pytest.approx(0.5, abs=0.1)
 
 
 def test_skill_is_one_for_the_perfect_and_none_for_the_reference():

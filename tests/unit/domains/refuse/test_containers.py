@@ -32,7 +32,7 @@ def layout():
         np.zeros(4),
         np.full(4, 500.0),
         np.array([1, 1, 1, 0], np.int32),
-        np.full(4, 0.1),
+        np.array([0.1, 0.1, 0.1, 0.02]),
     )
     kinds = [StreamKind.FILL_FRAC] * 3 + [StreamKind.COLLECTED_FRAC] * 4
     streams = Streams(np.array(kinds, np.int32), np.array([0, 1, 2, 0, 1, 2, 3], np.int32))
@@ -48,9 +48,10 @@ def heard(stream, value, at_ms):
 
 
 def filled(layout):
-    """Follow the containers for a day and read two of them nearly full at dawn."""
-    state = refuse.start(layout, MONDAY - 24 * HOUR)
-    state = refuse.update(state, empty_batch(), {}, MONDAY)
+    """Follow the containers for eight days and read two of them nearly full at dawn."""
+    state = refuse.start(layout, MONDAY - 8 * 24 * HOUR)
+    for days in range(7, -1, -1):
+        state = refuse.update(state, empty_batch(), {}, MONDAY - days * 24 * HOUR)
     now = MONDAY + 5 * HOUR
     for k in range(3):
         state = refuse.update(state, heard([0, 1], [0.93 + 0.01 * k, 0.94 + 0.01 * k], now), {}, now)
