@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from cityloop.domains.emergency import schema as emergency
+from cityloop.domains.refuse import containers
 from cityloop.domains.refuse import schema as refuse
 from cityloop.domains.signals import schema as signals
 from cityloop.domains.traffic import schema as traffic
@@ -20,7 +21,18 @@ from cityloop.sensing import health, live
 
 PAGE = Path(__file__).with_name("nomenclature.md")
 MARK = "<!-- From here on written by docs/nomenclature.py; change the declarations instead. -->"
-MODULES: tuple[ModuleType, ...] = (batch, layout, readings, signals, traffic, emergency, refuse, live, health)
+MODULES: tuple[ModuleType, ...] = (
+    batch,
+    layout,
+    readings,
+    signals,
+    traffic,
+    emergency,
+    refuse,
+    containers,
+    live,
+    health,
+)
 """Where columns are declared; a new domain's ``schema`` joins here."""
 
 
