@@ -95,7 +95,7 @@ async def send_over_http(fleet: Fleet, params: LoadParams) -> LoadReport:
     senders = [asyncio.create_task(sender()) for _ in range(params.connections)]
     step_s = 1 / params.rate_hz / len(packs)
     due_s = count.began_s
-    while due_s - count.began_s < params.duration_s:
+    for _ in range(max(1, round(params.duration_s * params.rate_hz))):
         said = fleet.round(time.time_ns() // 1_000_000)
         for place, pack in enumerate(packs):
             late_s = time.perf_counter() - due_s
