@@ -19,9 +19,10 @@ import numpy.typing as npt
 
 from cityloop.kernel.columns import F64, I8, I32, I64
 from cityloop.methods.vrp import MUST
-from cityloop.methods.vrp_kernel import chain_fits, compiled, orient, place_reloads, refresh
+from cityloop.methods.vrp_insert import client_of, draw, insert_client, touch
+from cityloop.methods.vrp_kernel import compiled, orient, place_reloads, refresh
 
-__all__ = ["Store", "anneal", "insert_client", "total_cost"]
+__all__ = ["Store", "anneal", "total_cost"]
 
 MEAN_REMOVED = 10.0
 LONGEST_STRING = 10
@@ -64,34 +65,6 @@ class Store(NamedTuple):
 
 
 @compiled
-def _draw(dice: Any) -> float:
-    """Return a uniform number in [0, 1) (xorshift64*)."""
-    x = dice[0]
-    x ^= x >> np.uint64(12)
-    x ^= x << np.uint64(25)
-    x ^= x >> np.uint64(27)
-    dice[0] = x
-    return np.float64((x * np.uint64(2685821657736338717)) >> np.uint64(11)) / 9007199254740992.0
-
-
-@compiled
-def _client(problem: Any, node: int) -> int:
-    """Return the client that a node serves, in whichever direction."""
-    return node if node < problem.end_primary else problem.twin[node]
-
-
-@compiled
-def _touch(routes: Any, store: Any, v: int) -> None:
-    """Keep a route as it was before this iteration changes it."""
-    if not store.touched[v]:
-        store.touched[v] = 1
-        size = routes.length[v]
-        store.saved_length[v] = size
-        for p in range(size):
-            store.saved_nodes[v, p] = routes.nodes[v, p]
-
-
-@compiled
 def total_cost(problem: Any, routes: Any, store: Any) -> Any:
     """Return distance, fixed costs, prizes left behind and what changing vehicles costs."""
     cost = np.int64(0)
@@ -99,7 +72,7 @@ def total_cost(problem: Any, routes: Any, store: Any) -> Any:
         cost += routes.cost[v]
         if store.move_cost[0] > 0:
             for p in range(1, routes.length[v] - 1):
-                node = _client(problem, routes.nodes[v, p])
+                node = client_of(problem, routes.nodes[v, p])
                 if store.home[node] >= 0 and store.home[node] != v:
                     cost += store.move_cost[0]
     for i in range(store.out[-1]):
@@ -116,13 +89,13 @@ def _ruin(problem: Any, routes: Any, store: Any) -> int:
         if routes.stops[v] > 0:
             in_use += 1
             clients += routes.stops[v]
-    seed = first + int(_draw(store.dice) * (n - first))
+    seed = first + int(draw(store.dice) * (n - first))
     count = 0
     if in_use == 0:
         return 0
     longest = min(LONGEST_STRING, max(1.0, clients / in_use))
     strings_most = 4.0 * MEAN_REMOVED / (1.0 + longest) - 1.0
-    strings = int(1.0 + _draw(store.dice) * strings_most)
+    strings = int(1.0 + draw(store.dice) * strings_most)
     done = 0
     for i in range(-1, problem.near.shape[1]):
         if done >= strings:
@@ -133,31 +106,31 @@ def _ruin(problem: Any, routes: Any, store: Any) -> int:
         v = routes.vehicle_of[client]
         if store.touched[v]:
             continue
-        _touch(routes, store, v)
+        touch(routes, store, v)
         done += 1
         m = routes.stops[v]
         # The string lies in the order of clients, reload sites apart.
         rank, at = 0, 0
         for p in range(1, routes.length[v] - 1):
             node = routes.nodes[v, p]
-            if _client(problem, node) == client:
+            if client_of(problem, node) == client:
                 at = rank
             if node >= first:
                 rank += 1
-        size = int(1.0 + _draw(store.dice) * min(float(m), longest))
+        size = int(1.0 + draw(store.dice) * min(float(m), longest))
         size = min(size, m)
         kept = 0
-        if size > 1 and size < m and _draw(store.dice) < SPLIT_SHARE:
+        if size > 1 and size < m and draw(store.dice) < SPLIT_SHARE:
             kept = 1
-            while size + kept < m and _draw(store.dice) > SPLIT_KEEP:
+            while size + kept < m and draw(store.dice) > SPLIT_KEEP:
                 kept += 1
                 if kept >= 10:
                     break
         span = size + kept
         low = max(0, at - span + 1)
         high = min(at, m - span)
-        begin = low + int(_draw(store.dice) * (high - low + 1))
-        hole = begin + 1 + int(_draw(store.dice) * (size - 1)) if kept > 0 else begin + span
+        begin = low + int(draw(store.dice) * (high - low + 1))
+        hole = begin + 1 + int(draw(store.dice) * (size - 1)) if kept > 0 else begin + span
         rank, q = 0, 1
         for p in range(1, routes.length[v] - 1):
             node = routes.nodes[v, p]
@@ -165,10 +138,10 @@ def _ruin(problem: Any, routes: Any, store: Any) -> int:
             if node >= first:
                 inside = rank >= begin and rank < begin + span
                 stays = kept > 0 and rank >= hole and rank < hole + kept
-                goes = inside and not stays and not store.fixed[_client(problem, node)]
+                goes = inside and not stays and not store.fixed[client_of(problem, node)]
                 rank += 1
             if goes:
-                store.pool[count] = _client(problem, node)
+                store.pool[count] = client_of(problem, node)
                 count += 1
                 routes.vehicle_of[store.pool[count - 1]] = -1
             else:
@@ -181,154 +154,24 @@ def _ruin(problem: Any, routes: Any, store: Any) -> int:
 
 
 @compiled
-def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int) -> None:
-    """Price putting ``u`` after position ``p`` of vehicle ``v``, with a reload beside it where it is needed."""
-    pick = store.pick
-    if not problem.allowed[v, u] or routes.stops[v] >= problem.max_stops[v]:
-        return
-    if routes.length[v] + 2 > routes.nodes.shape[1]:
-        return
-    a, b = routes.nodes[v, p], routes.nodes[v, p + 1]
-    last_leg = p + 1 == routes.length[v] - 1
-    gain = np.int64(problem.distance[a, u]) - problem.distance[a, b]
-    if routes.stops[v] == 0:
-        gain += problem.fixed_cost[v]
-    home = store.home[_client(problem, u)]
-    if home >= 0 and home != v:
-        gain += store.move_cost[0]
-    if gain + problem.distance[u, b] >= pick[0]:
-        return
-    dims = problem.demand.shape[1]
-    fits = True
-    for d in range(dims):
-        if routes.total[v, d] + problem.demand[u, d] > problem.daily[v, d]:
-            return
-        if routes.segment[v, p + 1, d] + problem.demand[u, d] > problem.capacity[v, d]:
-            fits = False
-    has_sites = problem.first_client > problem.n_depots
-    plain = fits and not (last_leg and has_sites)
-    after, before = True, (a >= problem.first_client or p == 0) and not last_leg
-    for d in range(dims):
-        q = problem.demand[u, d]
-        after = after and routes.prefix[v, p, d] + q <= problem.capacity[v, d]
-        before = before and routes.segment[v, p + 1, d] - routes.prefix[v, p, d] + q <= problem.capacity[v, d]
-    # Either the client alone, or each reload site after it and then each before it.
-    sites = problem.first_client - problem.n_depots
-    for way in range(1 if plain else 2 * sites):
-        site, first, second, kind = -1, u, -1, 0
-        cost = gain + problem.distance[u, b]
-        if not plain:
-            kind = 1 if way < sites else 2
-            site = problem.n_depots + way % sites
-            if not problem.allowed[v, site] or not (after if kind == 1 else before):
-                continue
-            if kind == 1:
-                second = site
-                cost = gain + problem.distance[u, site] + problem.distance[site, b]
-            else:
-                first, second = site, u
-                cost += problem.distance[a, site] + problem.distance[site, u] - problem.distance[a, u]
-        if cost < pick[0] and chain_fits(problem, routes, v, p, first, second):
-            pick[0], pick[1], pick[2], pick[3], pick[4], pick[5] = cost, v, p, site, kind, u
-
-
-@compiled
-def _put(problem: Any, routes: Any, store: Any) -> None:
-    """Carry out the picked insertion."""
-    v, p, site, kind, u = store.pick[1], store.pick[2], store.pick[3], store.pick[4], store.pick[5]
-    _touch(routes, store, v)
-    grow = 1 if site < 0 else 2
-    for i in range(routes.length[v] - 1, p, -1):
-        routes.nodes[v, i + grow] = routes.nodes[v, i]
-    if site < 0:
-        routes.nodes[v, p + 1] = u
-    elif kind == 1:
-        routes.nodes[v, p + 1], routes.nodes[v, p + 2] = u, site
-    else:
-        routes.nodes[v, p + 1], routes.nodes[v, p + 2] = site, u
-    routes.length[v] += grow
-    refresh(problem, routes, v)
-
-
-@compiled
-def _places(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> int:
-    """List the places worth a look for a client as (vehicle, position); return their number."""
-    places, count = store.places, 0
-    # Near ones first: they soon give a cost that most others need not be looked at for.
-    if not everywhere:
-        for i in range(problem.near.shape[1]):
-            w = problem.near[u, i]
-            if w >= 0 and routes.vehicle_of[w] >= 0:
-                for before in range(2):
-                    if _draw(store.dice) >= blink:
-                        places[count, 0], places[count, 1] = routes.vehicle_of[w], routes.position_of[w] - before
-                        count += 1
-    idle = -1
-    for v in range(len(problem.start)):
-        size, sites = routes.length[v], routes.sites[v, -1]
-        if everywhere or (routes.stops[v] == 0 and (idle < 0 or not _alike(problem, v, idle, u))):
-            for p in range(size - 1):
-                places[count, 0], places[count, 1] = v, p
-                count += 1
-        elif routes.stops[v] > 0:
-            places[count, 0], places[count, 1] = v, 0
-            count += 1
-            for i in range(2 * sites):
-                places[count, 0], places[count, 1] = v, routes.sites[v, i // 2] - i % 2
-                count += 1
-            if sites == 0:
-                places[count, 0], places[count, 1] = v, size - 2
-                count += 1
-        if routes.stops[v] == 0:
-            idle = v
-    return count
-
-
-@compiled
-def _alike(problem: Any, v: int, w: int, u: int) -> Any:
-    """Whether two idle vehicles make no difference to a client."""
-    same = problem.start[v] == problem.start[w] and problem.end[v] == problem.end[w]
-    same = same and problem.open[v] == problem.open[w] and problem.close[v] == problem.close[w]
-    same = same and problem.fixed_cost[v] == problem.fixed_cost[w] and problem.allowed[v, u] == problem.allowed[w, u]
-    for d in range(problem.demand.shape[1]):
-        same = same and problem.capacity[v, d] == problem.capacity[w, d] and problem.load[v, d] == problem.load[w, d]
-    return same
-
-
-@compiled
-def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> bool:
-    """Put one client where it costs least; say whether there was such a place cheaper than leaving it out."""
-    store.pick[0], store.pick[1] = problem.prize[u], -1
-    count = _places(problem, routes, store, u, everywhere, blink)
-    ways = 1 if problem.twin[u] < 0 else 2
-    for i in range(count * ways):
-        node = u if i % ways == 0 else problem.twin[u]
-        _try_place(problem, routes, store, node, store.places[i // ways, 0], store.places[i // ways, 1])
-    if store.pick[1] < 0:
-        return False
-    _put(problem, routes, store)
-    return True
-
-
-@compiled
 def _recreate(problem: Any, routes: Any, store: Any, count: int) -> None:
     """Put the pool and the clients left out back, in one of five orders."""
     out = store.out[-1]
     tried = min(out, TRIED_AGAIN)
     for i in range(tried):
-        j = i + int(_draw(store.dice) * (out - i))
+        j = i + int(draw(store.dice) * (out - i))
         store.pool[count], store.out[j] = store.out[j], store.out[i]
         count += 1
     left = out - tried
     for i in range(left):
         store.out[i] = store.out[tried + i]
-    way = _draw(store.dice) * 11.0
+    way = draw(store.dice) * 11.0
     order = store.order
     depot = problem.start[0]
     for i in range(count):
         u = store.pool[i]
         if way < 4.0:
-            order[i] = _draw(store.dice)
+            order[i] = draw(store.dice)
         elif way < 8.0:
             order[i] = -float(problem.demand[u, 0])
         elif way < 10.0:
@@ -420,7 +263,7 @@ def anneal(problem: Any, routes: Any, store: Any, iterations: int, hot: float, c
                     orient(problem, routes, v)
                 legal = place_reloads(problem, routes, v) and legal
         fresh = total_cost(problem, routes, store)
-        better = fresh < cost - heat * np.log(max(_draw(store.dice), 1e-300))
+        better = fresh < cost - heat * np.log(max(draw(store.dice), 1e-300))
         if 0 < store.saved_out[-1] <= TRIED_AGAIN and not better:
             # While some stay out, those that are easy to place make room for those that have long been hard to.
             better = _missed(problem, store, store.out) < _missed(problem, store, store.saved_out)

@@ -13,8 +13,9 @@ import numpy as np
 
 from cityloop.kernel.columns import I32
 from cityloop.methods.vrp import MUST, Fleet, Plan, Problem, arrays_of
+from cityloop.methods.vrp_insert import insert_client
 from cityloop.methods.vrp_kernel import Routes, new_routes, place_reloads
-from cityloop.methods.vrp_moves import Store, anneal, insert_client, total_cost
+from cityloop.methods.vrp_moves import Store, anneal, total_cost
 
 __all__ = ["SearchParams", "improve", "warm_up"]
 

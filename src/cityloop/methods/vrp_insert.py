@@ -1,0 +1,169 @@
+"""Compiled insertion: where a client costs least, with a reload site beside it where it is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cityloop.methods.vrp_kernel import chain_fits, compiled, refresh
+
+__all__ = ["client_of", "draw", "insert_client", "touch"]
+
+
+@compiled
+def draw(dice: Any) -> float:
+    """Return a uniform number in [0, 1) (xorshift64*)."""
+    x = dice[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    dice[0] = x
+    return np.float64((x * np.uint64(2685821657736338717)) >> np.uint64(11)) / 9007199254740992.0
+
+
+@compiled
+def client_of(problem: Any, node: int) -> int:
+    """Return the client that a node serves, in whichever direction."""
+    return node if node < problem.end_primary else problem.twin[node]
+
+
+@compiled
+def touch(routes: Any, store: Any, v: int) -> None:
+    """Keep a route as it was before this iteration changes it."""
+    if not store.touched[v]:
+        store.touched[v] = 1
+        size = routes.length[v]
+        store.saved_length[v] = size
+        for p in range(size):
+            store.saved_nodes[v, p] = routes.nodes[v, p]
+
+
+@compiled
+def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int) -> None:
+    """Price putting ``u`` after position ``p`` of vehicle ``v``, with a reload beside it where it is needed."""
+    pick = store.pick
+    if not problem.allowed[v, u] or routes.stops[v] >= problem.max_stops[v]:
+        return
+    if routes.length[v] + 2 > routes.nodes.shape[1]:
+        return
+    a, b = routes.nodes[v, p], routes.nodes[v, p + 1]
+    last_leg = p + 1 == routes.length[v] - 1
+    gain = np.int64(problem.distance[a, u]) - problem.distance[a, b]
+    if routes.stops[v] == 0:
+        gain += problem.fixed_cost[v]
+    home = store.home[client_of(problem, u)]
+    if home >= 0 and home != v:
+        gain += store.move_cost[0]
+    if gain + problem.distance[u, b] >= pick[0]:
+        return
+    dims = problem.demand.shape[1]
+    fits = True
+    for d in range(dims):
+        if routes.total[v, d] + problem.demand[u, d] > problem.daily[v, d]:
+            return
+        if routes.segment[v, p + 1, d] + problem.demand[u, d] > problem.capacity[v, d]:
+            fits = False
+    has_sites = problem.first_client > problem.n_depots
+    plain = fits and not (last_leg and has_sites)
+    after, before = True, (a >= problem.first_client or p == 0) and not last_leg
+    for d in range(dims):
+        q = problem.demand[u, d]
+        after = after and routes.prefix[v, p, d] + q <= problem.capacity[v, d]
+        before = before and routes.segment[v, p + 1, d] - routes.prefix[v, p, d] + q <= problem.capacity[v, d]
+    # Either the client alone, or each reload site after it and then each before it.
+    sites = problem.first_client - problem.n_depots
+    for way in range(1 if plain else 2 * sites):
+        site, first, second, kind = -1, u, -1, 0
+        cost = gain + problem.distance[u, b]
+        if not plain:
+            kind = 1 if way < sites else 2
+            site = problem.n_depots + way % sites
+            if not problem.allowed[v, site] or not (after if kind == 1 else before):
+                continue
+            if kind == 1:
+                second = site
+                cost = gain + problem.distance[u, site] + problem.distance[site, b]
+            else:
+                first, second = site, u
+                cost += problem.distance[a, site] + problem.distance[site, u] - problem.distance[a, u]
+        if cost < pick[0] and chain_fits(problem, routes, v, p, first, second):
+            pick[0], pick[1], pick[2], pick[3], pick[4], pick[5] = cost, v, p, site, kind, u
+
+
+@compiled
+def _put(problem: Any, routes: Any, store: Any) -> None:
+    """Carry out the picked insertion."""
+    v, p, site, kind, u = store.pick[1], store.pick[2], store.pick[3], store.pick[4], store.pick[5]
+    touch(routes, store, v)
+    grow = 1 if site < 0 else 2
+    for i in range(routes.length[v] - 1, p, -1):
+        routes.nodes[v, i + grow] = routes.nodes[v, i]
+    if site < 0:
+        routes.nodes[v, p + 1] = u
+    elif kind == 1:
+        routes.nodes[v, p + 1], routes.nodes[v, p + 2] = u, site
+    else:
+        routes.nodes[v, p + 1], routes.nodes[v, p + 2] = site, u
+    routes.length[v] += grow
+    refresh(problem, routes, v)
+
+
+@compiled
+def _places(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> int:
+    """List the places worth a look for a client as (vehicle, position); return their number."""
+    places, count = store.places, 0
+    # Near ones first: they soon give a cost that most others need not be looked at for.
+    if not everywhere:
+        for i in range(problem.near.shape[1]):
+            w = problem.near[u, i]
+            if w >= 0 and routes.vehicle_of[w] >= 0:
+                for before in range(2):
+                    if draw(store.dice) >= blink:
+                        places[count, 0], places[count, 1] = routes.vehicle_of[w], routes.position_of[w] - before
+                        count += 1
+    idle = -1
+    for v in range(len(problem.start)):
+        size, sites = routes.length[v], routes.sites[v, -1]
+        if everywhere or (routes.stops[v] == 0 and (idle < 0 or not _alike(problem, v, idle, u))):
+            for p in range(size - 1):
+                places[count, 0], places[count, 1] = v, p
+                count += 1
+        elif routes.stops[v] > 0:
+            places[count, 0], places[count, 1] = v, 0
+            count += 1
+            for i in range(2 * sites):
+                places[count, 0], places[count, 1] = v, routes.sites[v, i // 2] - i % 2
+                count += 1
+            if sites == 0:
+                places[count, 0], places[count, 1] = v, size - 2
+                count += 1
+        if routes.stops[v] == 0:
+            idle = v
+    return count
+
+
+@compiled
+def _alike(problem: Any, v: int, w: int, u: int) -> Any:
+    """Whether two idle vehicles make no difference to a client."""
+    same = problem.start[v] == problem.start[w] and problem.end[v] == problem.end[w]
+    same = same and problem.open[v] == problem.open[w] and problem.close[v] == problem.close[w]
+    same = same and problem.fixed_cost[v] == problem.fixed_cost[w] and problem.allowed[v, u] == problem.allowed[w, u]
+    for d in range(problem.demand.shape[1]):
+        same = same and problem.capacity[v, d] == problem.capacity[w, d] and problem.load[v, d] == problem.load[w, d]
+    return same
+
+
+@compiled
+def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> bool:
+    """Put one client where it costs least; say whether there was such a place cheaper than leaving it out."""
+    store.pick[0], store.pick[1] = problem.prize[u], -1
+    count = _places(problem, routes, store, u, everywhere, blink)
+    ways = 1 if problem.twin[u] < 0 else 2
+    for i in range(count * ways):
+        node = u if i % ways == 0 else problem.twin[u]
+        _try_place(problem, routes, store, node, store.places[i // ways, 0], store.places[i // ways, 1])
+    if store.pick[1] < 0:
+        return False
+    _put(problem, routes, store)
+    return True
