@@ -85,7 +85,7 @@ def _witness(source: int, banned: int, most: int, alive: BOOL, graph: _Links, sc
     far[source] = 0
     touched[n_touched] = source
     n_touched += 1
-    size = _push(heap_key, heap_node, 0, np.int32(0), source)
+    size = _push(heap_key, heap_node, 0, 0, source)
     settled = 0
     while size > 0 and settled < settle_most:
         size = _pop(heap_key, heap_node, size)
@@ -197,7 +197,7 @@ def contract(
     if not given:
         for v in range(n):
             count, arcs = _shortcuts(v, alive, out_graph, in_graph, scratch, settle_most // 2, found)
-            size = _push(queue_key, queue_node, size, np.int32(4 * count - 2 * arcs), np.int32(v))
+            size = _push(queue_key, queue_node, size, 4 * count - 2 * arcs, v)
     done = 0
     while done < n:
         if given:
@@ -207,7 +207,7 @@ def contract(
             v = queue_node[size]
         count, arcs = _shortcuts(v, alive, out_graph, in_graph, scratch, settle_most, found)
         if not given:
-            key = np.int32(4 * count - 2 * arcs + 2 * depth[v] + removed[v])
+            key = 4 * count - 2 * arcs + 2 * int(depth[v]) + int(removed[v])
             if size > 0 and key > queue_key[0]:
                 size = _push(queue_key, queue_node, size, key, v)
                 continue

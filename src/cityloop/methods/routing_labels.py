@@ -117,11 +117,11 @@ def distance(labels: Labels, u: int, v: int) -> int:
     place, starts, hub_f, cost_f, hub_b, cost_b = labels
     i, i_end = starts[0, place[u]], starts[0, place[u] + 1]
     j, j_end = starts[1, place[v]], starts[1, place[v] + 1]
-    best = FAR_MS
+    best = int(FAR_MS)
     while i < i_end and j < j_end:
         a, b = hub_f[i], hub_b[j]
         if a == b:
-            best = min(best, cost_f[i] + cost_b[j])
+            best = min(best, int(cost_f[i]) + int(cost_b[j]))
             i += 1
             j += 1
         elif a < b:

@@ -104,7 +104,7 @@ def _refresh(r: int, routes: I64, lengths: I64, load: F64, route_of: I64, place:
 def _at(routes: I64, lengths: I64, r: int, p: int) -> int:
     if p < 0 or p >= lengths[r]:
         return 0
-    return routes[r, p]
+    return int(routes[r, p])
 
 
 @njit(cache=True)

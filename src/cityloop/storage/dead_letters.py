@@ -92,7 +92,8 @@ class SqliteDeadLetters:
         with self._db_lock, self._db:
             before = self._db.total_changes()
             self._db.executemany("DELETE FROM letter WHERE number = ?", [(number,) for number in numbers])
-            return self._db.total_changes() - before
+            removed = self._db.total_changes() - before
+        return removed
 
     def count(self) -> int:
         """Return how many letters are kept."""

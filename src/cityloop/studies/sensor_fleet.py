@@ -71,7 +71,7 @@ class Fleet:
         """Return what all sensors say now."""
         count = self.params.count
         if self._series is not None and self._begin is not None:
-            value: F64 = self._series[(self._begin + self._rounds) % len(self._series)].copy()
+            value: F64 = self._series[(self._begin + self._rounds) % len(self._series)].astype(np.float64)
         else:
             self._drift = 0.95 * self._drift + self._rng.normal(0.0, 0.05, count)
             day = now_ms / 1000 / _DAY_S
