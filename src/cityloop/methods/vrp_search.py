@@ -175,7 +175,7 @@ def _best(problem: Problem, store: Store, iterations: int) -> Plan:
     return Plan(routes, left, int(store.figures[1]), iterations)
 
 
-def warm_up() -> None:
+def warm_up(rng: np.random.Generator) -> None:
     """Compile the kernels on a problem of two clients, so that a budget of seconds is not spent on that."""
     n, some = 4, np.ones((1, 1), np.int64)
     fleet = Fleet(
@@ -189,4 +189,4 @@ def warm_up() -> None:
         service=np.zeros(n, np.int64), demand=np.array([[0], [0], [1], [1]]), prize=np.full(n, MUST), fleet=fleet,
         queue=np.zeros((1, 1), np.int32), slot=100,
     )  # fmt: skip
-    improve(problem, (), lambda iteration: iteration / 10, np.random.default_rng(1), SearchParams(block=10))
+    improve(problem, (), lambda iteration: iteration / 10, rng, SearchParams(block=10))

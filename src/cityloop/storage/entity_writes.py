@@ -138,7 +138,7 @@ class EntityWrites:
         row = self._require(work, entity.name, identity)
         kept: dict[str, Any] = {}
         if replace:
-            kept = {_column(p.name): None for p in entity.properties if not p.required and not p.read_only}
+            kept = {PLAIN_COLUMNS.get(p.name, p.name): None for p in entity.properties if not p.required and not p.read_only}
             kept.pop("observation_type", None)
         values = self._row(work, new, kept)
         for name, column in _KEYS.items():
@@ -367,9 +367,9 @@ class EntityWrites:
                 unit = value or {}
                 row |= {f"unit_{part}": unit.get(part) for part in ("name", "symbol", "definition")}
             elif prop.kind in (Kind.TEXT, Kind.INSTANT):
-                row[_column(name)] = value
+                row[PLAIN_COLUMNS.get(name, name)] = value
             else:
-                row[_column(name)] = None if value is None else orjson.dumps(value).decode()
+                row[PLAIN_COLUMNS.get(name, name)] = None if value is None else orjson.dumps(value).decode()
         if new.entity.name in ("Datastream", "MultiDatastream") and "properties" in new.values:
             row |= declared(new)
         return row
@@ -386,10 +386,6 @@ def _adopt(new: EntityInput, parent: str, link: str, identity: int | str) -> Non
         new.links.setdefault(back.name, []).append(Reference(identity))
     else:
         new.links[back.name] = [Reference(identity)]
-
-
-def _column(name: str) -> str:
-    return PLAIN_COLUMNS.get(name, name)
 
 
 def _as_row(identity: int | str) -> int | None:

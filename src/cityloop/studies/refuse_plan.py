@@ -74,7 +74,7 @@ def replan_file(
             if name not in known:
                 raise InputError(f"{case_path}: no {kind} {name!r} in this case.")
     plan = plan_from_json(_json(plan_path), str(plan_path))
-    warm_up()
+    warm_up(np.random.default_rng(1))
     begun = time.monotonic()
     result = replan(case, plan, event, budget.progress(), np.random.default_rng(budget.seed))
     report = check_plan(result.case, result.plan)
