@@ -89,11 +89,11 @@ class SqliteDeadLetters:
 
     def remove(self, numbers: Sequence[int]) -> int:
         """Forget letters."""
-        with self._db_lock, self._db:
+        with self._db_lock:
             before = self._db.total_changes()
-            self._db.executemany("DELETE FROM letter WHERE number = ?", [(number,) for number in numbers])
-            removed = self._db.total_changes() - before
-        return removed
+            with self._db:
+                self._db.executemany("DELETE FROM letter WHERE number = ?", [(number,) for number in numbers])
+            return self._db.total_changes() - before
 
     def count(self) -> int:
         """Return how many letters are kept."""

@@ -138,7 +138,8 @@ class EntityWrites:
         row = self._require(work, entity.name, identity)
         kept: dict[str, Any] = {}
         if replace:
-            kept = {PLAIN_COLUMNS.get(p.name, p.name): None for p in entity.properties if not p.required and not p.read_only}
+            free = (p.name for p in entity.properties if not p.required and not p.read_only)
+            kept = {PLAIN_COLUMNS.get(name, name): None for name in free}
             kept.pop("observation_type", None)
         values = self._row(work, new, kept)
         for name, column in _KEYS.items():
