@@ -51,7 +51,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
 @click.version_option(cityloop.__version__, prog_name=_PROGRAM)
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def root(debug: bool) -> None:
-    """Run a city's services as one closed loop; today its traffic signals, in a digital twin."""
+    """Run a city's services as one closed loop: signals in a digital twin, sensors, dashboard, and planning."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
