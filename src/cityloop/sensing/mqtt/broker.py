@@ -314,12 +314,14 @@ class Broker:
                 if new:
                     session.filters.add(wanted.topic_filter)
                     self._count(wanted.topic_filter, 1)
+                # Handlers note the subscription now: what happens after the SUBACK must reach the subscriber.
+                said = [handler.retained(wanted.topic_filter) for handler in self._handlers]
                 if wanted.retain_handling == 0 or (wanted.retain_handling == 1 and new):
-                    fresh.append((wanted.topic_filter, qos))
+                    fresh.append((wanted.topic_filter, qos, said))
                 reasons.append(qos)
         session.send(suback(session.version, asked.packet_id, reasons), self.now_s)
-        for topic_filter, qos in fresh:
-            session.send_later(self._retained_packets(session, topic_filter, qos), self.now_s)
+        for topic_filter, qos, said in fresh:
+            session.send_later(self._retained_packets(session, topic_filter, qos, said), self.now_s)
 
     def _unsubscribe(self, session: Session, topic_filter: str) -> bool:
         if topic_filter not in session.filters:
@@ -352,11 +354,12 @@ class Broker:
         if rows:
             self._feed = self.inbox.live.subscribe(np.array(rows, np.int32))
 
-    def _retained_packets(self, session: Session, topic_filter: str, qos: int) -> Iterator[bytes]:
-        said: Iterable[tuple[str, bytes]]
+    def _retained_packets(
+        self, session: Session, topic_filter: str, qos: int, said: Sequence[Iterable[tuple[str, bytes]]]
+    ) -> Iterator[bytes]:
         kept = [(topic, payload) for topic, payload in self._retained.items() if matches(topic_filter, topic)]
-        for said in (kept, *(handler.retained(topic_filter) for handler in self._handlers)):
-            for topic, payload in said:
+        for messages in (kept, *said):
+            for topic, payload in messages:
                 packet_id = session.take_id() if qos and len(session.in_flight) < 1000 else 0
                 granted = 1 if packet_id else 0
                 packet = Publish(topic=topic, payload=payload, qos=granted, retain=True, packet_id=packet_id)
