@@ -83,7 +83,7 @@ def _ready(base: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     """Chromium as an office computer without a graphics card has it."""
     from playwright.sync_api import sync_playwright
