@@ -15,11 +15,17 @@ export function Dialog({ title, onClose, kind = "", children }: Props) {
   const box = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const dialog = box.current;
-    if (dialog && !dialog.open) dialog.showModal();
-    return () => dialog?.close();
+    if (!dialog) return undefined;
+    if (!dialog.open) dialog.showModal();
+    // The browser tells of a close later: by then another dialog may be open, which is not the one that was closed.
+    dialog.addEventListener("close", onClose);
+    return () => {
+      dialog.removeEventListener("close", onClose);
+      dialog.close();
+    };
   }, []);
   return (
-    <dialog ref={box} class={kind} aria-label={title} onClose={onClose} onCancel={onClose}>
+    <dialog ref={box} class={kind} aria-label={title} onCancel={onClose}>
       <div class="dialoghead">
         <h2>{title}</h2>
         <button type="button" class="btn plain slim" onClick={onClose} aria-label={t("act.close")}>
