@@ -181,7 +181,7 @@ class LoadSensors:
         wanted = np.isin(self._state, np.array(states, np.uint8)) if states else np.ones(_SENSORS, np.bool_)
         rows = np.flatnonzero(wanted[begin:]) + begin
         if not text:
-            return rows[:limit].tolist()  # type: ignore[no-any-return]
+            return rows[:limit].tolist()  # type: ignore[no-any-return]  # NumPy types no list
         return [int(row) for row in rows if text in f"sensor {row}"][:limit]
 
     def history(self, row: int, begin_ms: int, end_ms: int) -> list[tuple[int, float]]:

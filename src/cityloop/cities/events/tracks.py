@@ -83,7 +83,7 @@ class Recorder:
         if not unit:
             none = np.empty(0, np.int32)
             return Tracks(none, none.astype(np.int64), np.empty(0), np.empty(0), none, none)
-        joined = Tracks(*(np.concatenate(parts) for parts in (unit, at_ms, x_m, y_m, arc, status)))  # type: ignore[arg-type]
+        joined = Tracks(*(np.concatenate(parts) for parts in (unit, at_ms, x_m, y_m, arc, status)))  # type: ignore[arg-type]  # a generator has no column types
         order = np.lexsort((np.arange(len(joined.unit)), joined.at_ms, joined.unit))
         return Tracks(
             joined.unit[order],

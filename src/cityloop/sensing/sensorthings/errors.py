@@ -17,19 +17,19 @@ class Unauthorised(InputError):  # noqa: N818 - names are those of the statuses
     """Nobody, or nobody known, asks."""
 
 
-class Forbidden(InputError):  # noqa: N818
+class Forbidden(InputError):  # noqa: N818 - as above
     """Who asks may not do this."""
 
 
-class NotFound(InputError):  # noqa: N818
+class NotFound(InputError):  # noqa: N818 - as above
     """There is nothing at this address."""
 
 
-class NotAllowed(InputError):  # noqa: N818
+class NotAllowed(InputError):  # noqa: N818 - as above
     """There is something at this address, and this cannot be done with it."""
 
 
-class TooLarge(InputError):  # noqa: N818
+class TooLarge(InputError):  # noqa: N818 - as above
     """A body larger than is taken."""
 
 
