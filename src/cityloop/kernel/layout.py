@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated, Any
 
-from cityloop.kernel.columns import F64, I32, Column
+from cityloop.kernel.columns import BOOL, F64, I32, Column
 
 __all__ = [
     "Approaches",
@@ -19,9 +19,12 @@ __all__ = [
     "Lanes",
     "Layout",
     "Movements",
+    "Passages",
     "StreamKind",
     "Streams",
     "Turn",
+    "UnitKind",
+    "Units",
 ]
 
 
@@ -52,6 +55,64 @@ class StreamKind(IntEnum):
     """Level sensor of a refuse container: share of its capacity that is filled [1]."""
     COLLECTED_FRAC = 12
     """A refuse container was emptied: what the truck's scale found, as a share of capacity [1]; NaN without a scale."""
+    UNIT_X_M = 20
+    """Automatic vehicle location of a unit: where it is, east [m]. The six readings of one report share an instant."""
+    UNIT_Y_M = 21
+    """The same report: where it is, north [m]."""
+    UNIT_SPEED_MPS = 22
+    """The same report: how fast it drives [m/s]."""
+    UNIT_HEADING_DEG = 23
+    """The same report: where it heads, clockwise from north [deg]."""
+    UNIT_EDGE = 24
+    """The same report: row of the edge that its own navigation has it on, the last one while it crosses a junction; -1
+    off every edge."""
+    UNIT_EDGE_M = 25
+    """The same report: how far it is from the edge's beginning [m], past its end while it crosses a junction."""
+    CROSSING_OCCUPIED = 26
+    """Detector over a crossing link: 1 while somebody on foot is on it."""
+    CALL_COUNT = 30
+    """Dispatch centre: how many calls it has open; the calls themselves follow in the kinds below, in one order [1]."""
+    CALL_NUMBER = 31
+    """The dispatch centre's own number of a call [1]."""
+    CALL_PRIORITY = 32
+    """As triaged outside, 1 the highest [1]."""
+    CALL_DETERMINANT = 33
+    """What was triaged: a row of the layout's names of determinants [1]."""
+    CALL_X_M = 34
+    """Where the call is [m]."""
+    CALL_Y_M = 35
+    CALL_RECEIVED_MS = 36
+    """When the call was answered [ms]."""
+    CALL_UNIT = 37
+    """Unit that the dispatch centre has written down for the call, -1 for none [1]."""
+    CALL_EDGE = 38
+    """Row of the edge that the dispatch centre's gazetteer has the call on, -1 when it knows none [1]."""
+    CALL_EDGE_M = 39
+    """How far along that edge [m]."""
+    UNIT_STATUS = 42
+    """What an emergency unit's crew has keyed in, as the emergency domain numbers it [1]."""
+    UNIT_CALL = 43
+    """Number of the call that a unit serves, -1 for none [1]."""
+    UNIT_SITE = 44
+    """Site at which a unit stands or to which it drives, -1 for none [1]."""
+    ROUND_OPEN = 45
+    """Depot: number of the round whose crews have checked in, -1 when none has [1]."""
+    TRUCK_STATUS = 46
+    """What a refuse truck's crew has keyed in, as the refuse domain numbers it [1]."""
+    TRUCK_LOAD_KG = 47
+    """What a refuse truck's scale has on board [kg]."""
+    TRUCK_NEXT = 48
+    """Container that a truck drives to or empties; -1 the tip, -2 the depot, -3 nothing [1]."""
+    PLAN_VERSION = 49
+    """Planner: number of a plan of the round that it hands over; its visits follow in the kinds below [1]."""
+    PLAN_VISIT = 50
+    """A visit of a truck's plan, in order: a container, -1 the tip, -2 the depot [1]."""
+    PLAN_ARRIVE_MS = 51
+    """When that visit is planned [ms]."""
+    PLAN_MOVED = 52
+    """A container that the plan moves to another truck: 1 from one that drives on, 2 from one that does not [1]."""
+    PLAN_LEFT_OUT = 53
+    """A container asked for that no truck can serve in this round [1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +191,37 @@ class Movements:
     next_distance_m: Annotated[F64, Column("m", low=0)]
     speed_mps: Annotated[F64, Column("m/s", low=0)]
     """Speed at which the path inside the junction is driven freely."""
+
+
+class UnitKind(IntEnum):
+    """What a unit is for."""
+
+    AMBULANCE = 0
+    FIRE_ENGINE = 1
+    REFUSE_TRUCK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Vehicles of the city's own services, by the names in ``names["units"]``: ``layout.tables["units"]``."""
+
+    kind: Annotated[I32, Column("1", low=0, high=2)]
+    """A ``UnitKind``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """One row a way from an edge into the next, as the city's services may drive: ``layout.tables["passages"]``."""
+
+    from_edge: Annotated[I32, Column("1", low=0)]
+    to_edge: Annotated[I32, Column("1", low=0)]
+    link: Annotated[I32, Column("1", low=-1)]
+    """Signal link passed, a row of the signals domain's links; -1 where there is no signal. Ways from several lanes
+    that have links of their own are several rows."""
+    length_m: Annotated[F64, Column("m", low=0)]
+    """Path inside the junction."""
+    lorry: Annotated[BOOL, Column("1")]
+    """Whether a lorry may drive it too; an emergency vehicle may drive every row."""
 
 
 @dataclass(frozen=True, slots=True)

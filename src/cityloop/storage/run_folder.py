@@ -23,7 +23,7 @@ from cityloop.domains.signals.schema import SignalAssets
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.errors import ConfigError, StoreError
 from cityloop.kernel.journal import DecisionDigest, decision_bytes
-from cityloop.kernel.layout import Layout
+from cityloop.kernel.layout import Layout, Passages, Units
 from cityloop.kernel.messages import Decision, Receipt
 from cityloop.storage.journal_log import LogWriter, sync_folder
 from cityloop.storage.readings_log import CHUNK_S, ReadingsReader, ReadingsWriter
@@ -35,7 +35,7 @@ __all__ = ["RunFolder", "RunReader", "claim_folder", "file_sha256"]
 
 _LAYOUT_FILE = "layout.msgpack"
 _READINGS_FILE = "readings/readings.arrows"
-_TABLES = {SIGNALS: SignalAssets}
+_TABLES = {SIGNALS: SignalAssets, "units": Units, "passages": Passages}
 _SYNC_EVERY_S = 1.0
 
 

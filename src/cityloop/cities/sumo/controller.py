@@ -22,6 +22,7 @@ from cityloop.cities.sumo.transitions import (
     StageTables,
     clearances_ms,
     foes_of_crossings,
+    gains,
     transition_steps,
 )
 from cityloop.domains.signals.schema import DOMAIN, LinkKind, ShowStage
@@ -131,6 +132,8 @@ class FieldController:
         self._answered: ReceiptStatus | None = None
         self._change: _Change | None = None
         self._home: int | None = None
+        self.occupied: frozenset[int] = frozenset()
+        """Local links of crossings that somebody is on, where a detector over the crossing tells."""
 
     @property
     def stage(self) -> int:
@@ -216,10 +219,30 @@ class FieldController:
         if self._change is None:
             return
         state = next((lamps for lamps, until_ms in self._change.steps if now_ms < until_ms), None)
-        if state is None:
+        if state is None and not self._waits_for_walkers(self._change, now_ms):
             state = self._states[self._change.to_stage]
             self._change = None
-        self._lamps.see(state, now_ms)
+        if state is not None:
+            self._lamps.see(state, now_ms)
+
+    def _waits_for_walkers(self, change: _Change, now_ms: int) -> bool:
+        """Tell whether somebody slow is still on a crossing before whom the change would let vehicles go.
+
+        At most as long again as the crossing's clearance: whoever walks at half the speed it is timed for gets
+        across, and a detector that has stuck does not close the junction.
+        """
+        if not self.occupied:
+            return False
+        due_ms = change.steps[-1][1] if change.steps else now_ms
+        before, after = self._lamps.state, self._states[change.to_stage]
+        return any(
+            before[crossing] not in GREEN
+            and after[crossing] not in GREEN
+            and now_ms - due_ms < clearance_ms
+            and any(gains(before[foe], after[foe]) for foe in self._limits.foes[crossing])
+            for crossing, clearance_ms in self._limits.clearance_ms.items()
+            if crossing in self.occupied
+        )
 
     def _serve(self, lease: _Lease, now_ms: int) -> bool:
         """Bring a lease to the street; False while no legal moment has come."""

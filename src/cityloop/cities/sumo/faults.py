@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from cityloop.cities.sumo.units import AVL_KINDS
 from cityloop.domains.signals.schema import SignalAssets
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.errors import ConfigError
@@ -29,8 +30,11 @@ _FAMILIES: tuple[tuple[StreamKind, ...], ...] = (
     (StreamKind.ADVANCE_COUNT, StreamKind.ADVANCE_OCCUPANCY),
     (StreamKind.STAGE_SHOWN, StreamKind.CONTROL_MODE),
     (StreamKind.CROSSING_CALL,),
+    (StreamKind.CROSSING_OCCUPIED,),
+    AVL_KINDS,
 )
 _DETECTORS = tuple(kind for family in _FAMILIES[:3] for kind in family) + _FAMILIES[4]
+_UNITS = 6
 _CONTINUOUS = (
     StreamKind.OBJECT_DISTANCE_M,
     StreamKind.OBJECT_SPEED_MPS,
@@ -150,8 +154,9 @@ class _Devices:
         )
         self.names = tuple(keys)
         names = layout.names["junctions"]
-        at = (assets.approaches.junction,) * 3 + (np.arange(len(names)), assets.links.junction)
-        self.junctions = tuple(names[int(at[number][asset])] for number, asset in keys)
+        at = (assets.approaches.junction,) * 3 + (np.arange(len(names)),) + (assets.links.junction,) * 2
+        # A unit stands at no junction: no fault that names one is its.
+        self.junctions = tuple("" if number == _UNITS else names[int(at[number][asset])] for number, asset in keys)
 
     def of(self, fault: Fault) -> BOOL:
         """Return which devices a fault may be of."""

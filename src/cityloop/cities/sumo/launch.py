@@ -12,6 +12,7 @@ from cityloop.cities.sumo.folder import CityCase
 from cityloop.cities.sumo.network import Network
 from cityloop.cities.sumo.outputs import measure_arguments, measure_elements
 from cityloop.cities.sumo.sensors import parse_level
+from cityloop.cities.sumo.units import USUAL_AVL, Avl, UnitSpec
 from cityloop.cities.sumo.zones import Zone
 from cityloop.kernel.errors import ConfigError
 
@@ -58,6 +59,21 @@ class TwinSetup:
     blackouts: tuple[tuple[float, float], ...] = ()
     """When the brain is unplugged, begin and end in seconds since the run's begin; for the engine alone."""
 
+    units: tuple[UnitSpec, ...] = ()
+    """Units of the city's services: vehicles of these names report where they are. None leaves the run as it was."""
+
+    avl: Avl = USUAL_AVL
+    """How well units are located."""
+
+    sublane_m: float = 0.0
+    """Width of SUMO's sublanes, so that vehicles move aside within a lane; 0 leaves the case's own way. [m]"""
+
+    junction_collisions: bool = False
+    """Whether collisions inside junctions are looked for too, and all are written to ``collisions.xml``."""
+
+    route_files: tuple[Path, ...] = ()
+    """Further vehicles and people, beside the case's."""
+
     def __post_init__(self) -> None:
         """Refuse what SUMO would take amiss."""
         parse_level(self.sensing)
@@ -84,6 +100,7 @@ class Launch:
     step_ms: int
     picture: bool = False
     prompt: bool = False
+    avl: Avl = USUAL_AVL
 
 
 def prepare(setup: TwinSetup, network: Network) -> Launch:
@@ -104,6 +121,7 @@ def prepare(setup: TwinSetup, network: Network) -> Launch:
         step_ms=round(setup.step_s * 1000),
         picture=setup.picture,
         prompt=setup.prompt,
+        avl=setup.avl,
     )
 
 
@@ -118,8 +136,9 @@ def _arguments(setup: TwinSetup, out: Path, generated: Path) -> tuple[str, ...]:
         # Options beyond the files (lateral resolution, routing) are the case's own and stay.
         arguments += ["-c", str(case.sumocfg.resolve())]
     arguments += ["--net-file", str(case.net_file.resolve())]
-    if case.route_files:
-        arguments += ["--route-files", ",".join(str(path.resolve()) for path in case.route_files)]
+    route_files = (*case.route_files, *setup.route_files)
+    if route_files:
+        arguments += ["--route-files", ",".join(str(path.resolve()) for path in route_files)]
     arguments += ["--additional-files", ",".join(map(str, additional))]
     options = {
         "--begin": f"{case.begin_s:.3f}",
@@ -136,6 +155,14 @@ def _arguments(setup: TwinSetup, out: Path, generated: Path) -> tuple[str, ...]:
         "--tripinfo-output.write-undeparted": "true",
         "--summary-output": str(out / "summary.xml"),
     }
+    if setup.sublane_m:
+        options["--lateral-resolution"] = f"{setup.sublane_m:g}"
+    if setup.junction_collisions:
+        options |= {
+            "--collision.action": "warn",
+            "--collision.check-junctions": "true",
+            "--collision-output": str(out / "collisions.xml"),
+        }
     return (*arguments, *(part for option in options.items() for part in option), *measure_arguments(out))
 
 

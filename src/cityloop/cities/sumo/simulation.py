@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import libsumo
 import numpy as np
 
+from cityloop.cities.sumo.avl import CrossingReader, UnitReader, joined
 from cityloop.cities.sumo.controller import FieldController, Join, Mode, Show
 from cityloop.cities.sumo.faults import FaultInjector, Readings
 from cityloop.cities.sumo.lamps import LampRecord
@@ -59,6 +60,9 @@ class Simulation:
         self._mode = np.zeros(len(self._controllers))
         self._sense = _Senses(launch)
         self._picture = PictureReader(network) if launch.picture else None
+        with_units = "units" in network.layout.tables
+        self.units = UnitReader(network, launch.avl, launch.seed, launch.step_ms) if with_units else None
+        self._crossings = CrossingReader(network) if with_units else None
 
     @property
     def ended(self) -> bool:
@@ -115,7 +119,16 @@ class Simulation:
                 self._shown[row] = shown
                 self._controllers[row].watch(shown, self.now_ms - self._launch.step_ms)
                 self._stage[row] = self._controllers[row].stage_of(shown)
-        return self._sense.read(self.now_ms, self._stage, self._mode), receipts
+        stream, value = self._sense.sensed(self._stage, self._mode)
+        if self._crossings is not None:
+            on_streams, on, occupied = self._crossings.read()
+            stream, value = np.concatenate([stream, on_streams]), np.concatenate([value, on])
+            for row, controller in enumerate(self._controllers):
+                controller.occupied = occupied.get(row, frozenset())
+        readings = self._sense.received(stream, value, self.now_ms)
+        if self.units is not None:
+            readings = joined(readings, self.units.read(self.now_ms, libsumo.vehicle.getIDList()))
+        return readings, receipts
 
     def _control(self, row: int) -> list[Receipt]:
         """Let a field controller that has something to do act on its lamps."""
@@ -191,8 +204,8 @@ class _Senses:
             else None
         )
 
-    def read(self, now_ms: int, stage: F64, mode: F64) -> Readings:
-        """Return the readings of the step just past."""
+    def sensed(self, stage: F64, mode: F64) -> tuple[I32, F64]:
+        """Return what was measured in the step just past: streams and values."""
         streams, values = [self._head], [stage, mode]
         if self._loops is not None:
             values.insert(0, self._read_loops())
@@ -205,7 +218,10 @@ class _Senses:
             call_streams, calls = self._status.calls(self._waiting())
             streams.append(call_streams)
             values.append(calls)
-        stream, value = np.concatenate(streams), np.concatenate(values)
+        return np.concatenate(streams), np.concatenate(values)
+
+    def received(self, stream: I32, value: F64, now_ms: int) -> Readings:
+        """Return what is received of it now, late readings of before included."""
         if self._faults is not None:
             return self._faults.apply(stream, value, now_ms)
         instants = np.full(len(stream), now_ms, np.int64)

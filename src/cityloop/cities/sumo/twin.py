@@ -9,6 +9,7 @@ from cityloop.cities.sumo.launch import TwinSetup, prepare
 from cityloop.cities.sumo.network import Network, read_network
 from cityloop.cities.sumo.process import TwinProcess
 from cityloop.cities.sumo.twin_wire import LeaseMessage, batch_of, receipts_of
+from cityloop.cities.sumo.units import with_units
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.errors import CityError
 from cityloop.kernel.layout import Layout
@@ -43,9 +44,10 @@ class SumoCity:
             The case's network, read at the same sensing level, to save reading it again.
         """
         case = setup.case
-        self.network = network or read_network(
+        network = network or read_network(
             case.net_file, sensing=setup.sensing, walking_speed_mps=case.walking_speed_mps
         )
+        self.network = with_units(network, case.net_file, setup.units)
         self._name = case.name
         launch = prepare(setup, self.network)
         self.begin_ms, self.end_ms = launch.begin_ms, launch.end_ms
