@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
@@ -18,8 +17,8 @@ from typing import Any
 import msgspec
 
 from cityloop.app.dying import die_with_parent
+from cityloop.app.what_if_result import AS_IS, WOULD_BE, RunFigures, ghost_of, paired, read_run
 from cityloop.kernel.errors import CityloopError, InputError
-from cityloop.methods.statistics import compare_paired
 
 __all__ = ["WhatIf", "WhatIfSpec"]
 
@@ -49,7 +48,8 @@ class WhatIf:
     """Runs one job after the other; owns their processes, which die with this one."""
 
     def __init__(self, city: str, folder: Path, edges: tuple[str, ...], tell: Callable[[dict[str, Any]], None]) -> None:
-        self._city, self._folder, self._edges, self._tell = city, folder, frozenset(edges), tell
+        self._city, self._folder, self._tell = city, folder, tell
+        self._edges = {name: row for row, name in enumerate(edges)}
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self._jobs: dict[str, dict[str, Any]] = {}
@@ -149,45 +149,54 @@ class WhatIf:
     def _run(self, job: dict[str, Any], asked: WhatIfSpec) -> dict[str, Any]:
         folder = self._folder / job["id"]
         folder.mkdir()
-        city = self._city
+        city, closure = self._city, None
         if asked.change.close_edge is not None:
             from cityloop.cities.sumo.closure import city_with_closure
 
-            city = str(city_with_closure(self._city, asked.change.close_edge, folder / "city"))
+            closure = city_with_closure(self._city, asked.change.close_edge, folder / "city")
+            city = str(closure.folder)
         worlds = {
-            "as it is": (self._city, asked.change.baseline, 1.0),
-            "as it would be": (city, asked.change.control, asked.change.demand),
+            AS_IS: (self._city, asked.change.baseline, 1.0),
+            WOULD_BE: (city, asked.change.control, asked.change.demand),
         }
-        delays: dict[str, list[float]] = {name: [] for name in worlds}
+        runs: dict[str, list[RunFigures]] = {name: [] for name in worlds}
         done, total = 0, len(worlds) * len(asked.seeds)
         for seed in asked.seeds:
             for name, (where, arm, scale) in worlds.items():
                 job.update(progress=done / total, text=f"{name}: {arm}, seed {seed}")
                 self._tell(dict(job))
                 out = folder / f"{done}"
-                delays[name].append(self._one(where, arm, seed, scale, asked.minutes, out))
+                runs[name].append(self._one(where, arm, seed, scale, asked.minutes, out))
                 done += 1
-        found = compare_paired(delays["as it would be"], delays["as it is"])
-        interval = found.difference.interval
         return {
             "arms": {
-                name: {"control": arm, "demand": scale, "delay_s": delays[name]}
+                name: {
+                    "control": arm,
+                    "demand": scale,
+                    "delay_s": [run.measures.get("delay_s") for run in runs[name]],
+                    "vehicles": [run.vehicles for run in runs[name]],
+                    "unfinished": [run.unfinished for run in runs[name]],
+                    "unsafe": [run.unsafe for run in runs[name]],
+                }
                 for name, (_, arm, scale) in worlds.items()
             },
-            "paired": {
-                "delay_s": {
-                    "mean": found.difference.mean,
-                    "low": None if interval is None else interval.low,
-                    "high": None if interval is None else interval.high,
-                    "n": found.n,
-                    "verdict": found.verdict.value,
-                }
+            "paired": paired(runs),
+            "ghost": ghost_of(runs, self._edges, asked.change.close_edge),
+            "closure": None
+            if closure is None
+            else {
+                "edge": asked.change.close_edge,
+                "rerouted_veh": closure.rerouted_veh,
+                "cannot_veh": closure.cannot_veh,
+                "total_veh": closure.total_veh,
+                "note": "of the whole demand as planned; those that cannot depart, end, stop or pass elsewhere are "
+                "taken out of the changed world, so that its means are over fewer vehicles",
             },
-            "note": "mean delay of a vehicle by the simulator's own trip output; both worlds begin empty at the "
+            "note": "means a vehicle by the simulator's own trip output; both worlds begin empty at the "
             "configuration's begin, not from the traffic of this moment",
         }
 
-    def _one(self, city: str, arm: str, seed: int, scale: float, minutes: float, out: Path) -> float:
+    def _one(self, city: str, arm: str, seed: int, scale: float, minutes: float, out: Path) -> RunFigures:
         if self._closed:
             raise CityloopError("the server ended")
         arguments = [
@@ -203,12 +212,13 @@ class WhatIf:
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
-        said, complained = self._process.communicate()
+        _, complained = self._process.communicate()
         if self._process.returncode != 0:
             last = (complained.strip().splitlines() or ["no word"])[-1]
             raise CityloopError(last.removeprefix("cityloop: error: "))
+        figures = read_run(out)
         shutil.rmtree(out, ignore_errors=True)
-        return float(json.loads(said.strip().splitlines()[-1])["mean_delay_s"])
+        return figures
 
     @staticmethod
     def _begin_s(city: str) -> float:

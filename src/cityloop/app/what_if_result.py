@@ -1,0 +1,109 @@
+"""What a what-if found: measures paired over seeds, and where on the map the lost time went."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from cityloop.kernel.errors import StoreError
+from cityloop.methods.statistics import compare_paired
+
+__all__ = ["AS_IS", "WOULD_BE", "RunFigures", "ghost_of", "paired", "read_run"]
+
+AS_IS, WOULD_BE = "as it is", "as it would be"
+_GHOST_EDGES = 400
+_LEAST_CHANGE_VEH_S = 30.0
+MEASURES = {
+    "delay_s": "vehicles",
+    "travel_time_s": "vehicles",
+    "waiting_s": "vehicles",
+    "stops": "vehicles",
+}
+
+
+class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of a world gave."""
+
+    measures: dict[str, float]
+    """Means a vehicle; a measure that the run has no value for is not there."""
+    vehicles: int
+    unfinished: int
+    unsafe: int | None
+    """Unsafe lamp states that the separate checker saw."""
+    lost_veh_s: dict[str, float]
+    """By edge."""
+
+
+def read_run(folder: Path) -> RunFigures:
+    """Read a finished run's own scorecard, trips and edges."""
+    from cityloop.cities.sumo.outputs import EDGES_FILE, read_edge_loss, read_trips
+
+    try:
+        score = json.loads((folder / "scorecard.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder}: the run left no scorecard ({error})") from error
+    vehicles = score["vehicles"]
+    measures = {name: vehicles.get(name) for name in ("delay_s", "waiting_s", "stops")}
+    trips, _ = read_trips(folder / "sumo" / "tripinfo.xml")
+    taken_s = np.nan_to_num(trips.duration_s) + trips.depart_delay_s
+    if len(taken_s):
+        measures["travel_time_s"] = float(taken_s.mean())
+    loss = read_edge_loss(folder / "sumo" / EDGES_FILE)
+    return RunFigures(
+        measures={name: float(value) for name, value in measures.items() if value is not None},
+        vehicles=vehicles["n"],
+        unfinished=vehicles["unfinished"] + vehicles["undeparted"],
+        unsafe=score["safety"].get("unsafe"),
+        lost_veh_s={} if loss is None else {edge: float(row.sum()) for edge, row in loss.loss_s.items()},
+    )
+
+
+def paired(runs: Mapping[str, Sequence[RunFigures]]) -> dict[str, dict[str, Any]]:
+    """Return each measure's difference, as it would be less as it is, with its interval and verdict."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in MEASURES:
+        ours = [run.measures.get(name, math.nan) for run in runs[WOULD_BE]]
+        theirs = [run.measures.get(name, math.nan) for run in runs[AS_IS]]
+        if any(map(math.isnan, (*ours, *theirs))):
+            continue
+        compared = compare_paired(ours, theirs)
+        interval = compared.difference.interval
+        found[name] = {
+            "mean": compared.difference.mean,
+            "low": None if interval is None else interval.low,
+            "high": None if interval is None else interval.high,
+            "n": compared.n,
+            "verdict": compared.verdict.value,
+        }
+    return found
+
+
+def ghost_of(
+    runs: Mapping[str, Sequence[RunFigures]], edges: Mapping[str, int], closed: str | None
+) -> dict[str, Any]:
+    """Return by how much each edge's lost time would change, the largest changes first: the ghost on the map."""
+    mean: dict[str, dict[str, float]] = {}
+    for world, figures in runs.items():
+        total: dict[str, float] = {}
+        for one in figures:
+            for edge, lost in one.lost_veh_s.items():
+                total[edge] = total.get(edge, 0.0) + lost / len(figures)
+        mean[world] = total
+    change = {
+        edge: mean[WOULD_BE].get(edge, 0.0) - mean[AS_IS].get(edge, 0.0)
+        for edge in mean[WOULD_BE].keys() | mean[AS_IS].keys()
+        if edge in edges
+    }
+    largest = sorted(change.items(), key=lambda one: (-abs(one[1]), one[0]))[:_GHOST_EDGES]
+    return {
+        "what": "change of the time lost on each edge, as it would be less as it is, mean over the seeds",
+        "unit": "veh·s",
+        "edges": [[edges[edge], round(value, 1)] for edge, value in largest if abs(value) >= _LEAST_CHANGE_VEH_S],
+        "closed": None if closed is None else edges.get(closed),
+    }
