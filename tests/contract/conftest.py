@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,8 @@ from cityloop.engine.inline import InlineEngine, LoopParams
 from cityloop.kernel.ports import City
 from cityloop.kernel.tick import Brain
 from cityloop.storage.memory import MemoryStore
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 CITY_S = 60
 """How long these cities last, from 0 s. [s]"""
@@ -31,3 +35,11 @@ def replay_city(clockwork: Brain) -> Callable[[], City]:
     city = ToyCity(ToyParams(end_s=CITY_S))
     InlineEngine(city, clockwork, store, LoopParams(begin_ms=0, end_ms=CITY_S * 1000)).run()
     return lambda: ReplayCity(city.layout(), store.readings, store.receipts, 0)
+
+
+@pytest.fixture
+def live_city(toy_city: Callable[[], City]) -> Callable[[], City]:
+    """Open a live city whose field is the toy, behind the documents, packs, leases and receipts of the protocols."""
+    from live_loopback import live_over
+
+    return lambda: live_over(toy_city())[0]

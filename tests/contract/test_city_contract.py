@@ -1,4 +1,4 @@
-"""What every City keeps, whatever it is made of: a toy, a recording of it, or a simulation."""
+"""What every City keeps, whatever it is made of: a toy, a recording of it, a field behind a link, or a simulation."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from cityloop.kernel.errors import CityError
 from cityloop.kernel.messages import Command, ReceiptStatus
 from cityloop.kernel.ports import City
 
+LIVE_BEGIN_MS = 1_772_352_000_000
+"""When the live city's field begins: a street's clock shows UTC."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -32,13 +35,14 @@ def _sumo(town: CityCase, out: Path, sensing: str) -> Subject:
     return Subject(city, city.begin_ms, acts=True)
 
 
-@pytest.fixture(params=["toy", "replay", "sumo area:150", "sumo loops", "sumo probe:0.5"])
+@pytest.fixture(params=["toy", "replay", "live", "sumo area:150", "sumo loops", "sumo probe:0.5"])
 def subject(request: pytest.FixtureRequest, town: CityCase, tmp_path: Path) -> Iterator[Subject]:
     kind, _, sensing = request.param.partition(" ")
     if kind == "sumo":
         opened = _sumo(town, tmp_path / "sumo", sensing)
     else:
-        opened = Subject(request.getfixturevalue(f"{kind}_city")(), 0, acts=kind == "toy")
+        begin_ms = LIVE_BEGIN_MS if kind == "live" else 0
+        opened = Subject(request.getfixturevalue(f"{kind}_city")(), begin_ms, acts=kind != "replay")
     yield opened
     opened.city.close()
 
