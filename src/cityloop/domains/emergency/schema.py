@@ -18,9 +18,11 @@ __all__ = [
     "DOMAIN",
     "CallStatus",
     "CallTable",
-    "EmergencyView",
+    "EmergencyTable",
     "Move",
+    "PlaceTable",
     "Reason",
+    "RosterTable",
     "Rule",
     "Send",
     "SiteKind",
@@ -29,6 +31,7 @@ __all__ = [
     "TravelTimes",
     "UnitStatus",
     "UnitTable",
+    "ZoneTable",
 ]
 
 DOMAIN = "emergency"
@@ -220,13 +223,58 @@ class TravelTimes:
 
 
 @dataclass(frozen=True, slots=True)
-class EmergencyView:
-    """What the domain publishes: no place of a call, no track of a unit."""
+class RosterTable:
+    """Units as they are kept, one row a unit."""
 
-    free_units: Annotated[I32, Column("1", low=0, per="city")]
-    open_calls: Annotated[I32, Column("1", low=0, per="priority")]
-    """Calls without a unit, by priority."""
-    expected_response_s: Annotated[F64, Column("s", low=0, per="city", missing=True)]
-    """Of the next call of high priority, if it came now."""
-    uncovered_frac: Annotated[F64, Column("1", low=0, high=1, per="city", missing=True)]
-    """Share of expected calls of high priority that no free unit reaches within the target."""
+    home: Annotated[I32, Column("1", low=0)]
+    """Site at which its crews change."""
+    capability: Annotated[I32, Column("1", low=0)]
+    """Bits of what it can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceTable:
+    """Sites where units may stand, one row a site."""
+
+    kind: Annotated[I32, Column("1", low=0, high=2)]
+    """A ``SiteKind``."""
+    x_m: Annotated[F64, Column("m")]
+    y_m: Annotated[F64, Column("m")]
+    edge: Annotated[I32, Column("1", low=0)]
+    """Row of the layout's edges on which it lies."""
+    edge_m: Annotated[F64, Column("m", low=0)]
+    """How far along."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneTable:
+    """Demand zones."""
+
+    x_m: Annotated[F64, Column("m")]
+    y_m: Annotated[F64, Column("m")]
+    edge: Annotated[I32, Column("1", low=0)]
+    weight: Annotated[F64, Column("1", low=0, high=1)]
+    """Share of expected calls of high priority."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyTable:
+    """What the layout holds for emergency: ``layout.tables["emergency"]``."""
+
+    units: RosterTable
+    sites: PlaceTable
+    zones: ZoneTable
+    zone: str
+    """Time zone of the crews' clock."""
+    turnout_s: float
+    """From dispatch to wheels turning, standing at a site. [s]"""
+    calls_per_h: float
+    """Expected calls. [1/h]"""
+    high_share: float
+    """Share of them that is of high priority."""
+    busy_share: float
+    """Long-run share of units that are busy."""
+    handover_min: tuple[float, ...]
+    """Handovers of the past, to learn from. [min]"""
+    off_graph_m: float = 500.0
+    """A call farther from any road than this is for a person to place. [m]"""

@@ -1,4 +1,4 @@
-"""Containers on the street: their table, what may be asked of a crew, and what is published."""
+"""Containers on the street: why and by which rules they are emptied, and what is published of them."""
 
 from __future__ import annotations
 
@@ -6,47 +6,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
-from cityloop.kernel.columns import F64, I32, I64, Column
-from cityloop.kernel.messages import Action
+from cityloop.domains.refuse.schema import Containers, ContainersTable, EmptyToday
+from cityloop.kernel.columns import F64, I64, Column
 
 __all__ = ["RULES", "Containers", "ContainersTable", "ContainersView", "EmptyToday", "Reason", "Rule"]
-
-
-@dataclass(frozen=True, slots=True)
-class Containers:
-    """Containers of one stream; a row number is the container's identity."""
-
-    x_m: Annotated[F64, Column("m")]
-    y_m: Annotated[F64, Column("m")]
-    capacity_kg: Annotated[F64, Column("kg", low=1)]
-    """What it holds when it is full."""
-    sensed: Annotated[I32, Column("1", low=0, high=1)]
-    """Whether it has a level sensor."""
-    rate_per_day: Annotated[F64, Column("1/d", low=0)]
-    """Share of capacity thrown in a day, as its history has it or its kind lets expect."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainersTable:
-    """What the layout holds for refuse: ``layout.tables["refuse"]``."""
-
-    containers: Containers
-    tip_x_m: float
-    tip_y_m: float
-    payload_kg: float
-    """Of one truck."""
-    utc_offset_s: int = 0
-    """Of local time, in which days, shifts and weekdays are counted."""
-    decide_at_s: int = 5 * 3600
-    """Local time of day at which the day's containers are chosen."""
-    works: tuple[bool, ...] = (True, True, True, True, True, True, False)
-
-
-class EmptyToday(Action, frozen=True):
-    """Ask the crews to empty a container on this local day."""
-
-    day: int
-    """Days since 1970-01-01 in local time."""
 
 
 class Reason(IntEnum):

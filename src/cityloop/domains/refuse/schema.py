@@ -8,31 +8,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated
 
 import numpy as np
 
 from cityloop.kernel.columns import BOOL, F64, I32, Column
+from cityloop.kernel.messages import Action
 
 __all__ = [
+    "DEPOT",
     "DOMAIN",
+    "NOTHING",
+    "TIP",
     "Breaks",
+    "Containers",
+    "ContainersTable",
     "Depots",
+    "DriveRoute",
+    "EmptyToday",
+    "FleetTable",
     "Metric",
+    "PlanReason",
+    "PlanRound",
     "RoundCase",
     "RoundPlan",
+    "RoundsTable",
     "Route",
     "Stops",
     "Tips",
     "Travel",
+    "TruckStatus",
     "Trucks",
     "Visit",
     "VisitKind",
 ]
 
 DOMAIN = "refuse"
-
 
 class VisitKind(StrEnum):
     """What a truck does at a place of its route."""
@@ -48,6 +60,120 @@ class Metric(StrEnum):
 
     MANHATTAN = "manhattan"
     STRAIGHT = "straight"
+
+class TruckStatus(IntEnum):
+    """What a truck's crew has keyed in."""
+
+    AT_DEPOT = 0
+    """Checked in, not yet sent."""
+    DRIVING = 1
+    EMPTYING = 2
+    AT_TIP = 3
+    BROKEN_DOWN = 4
+    HOME = 5
+    """Back from its round."""
+
+
+class PlanReason(IntEnum):
+    """Why the planner is asked."""
+
+    MORNING = 1
+    BREAKDOWN = 2
+
+
+TIP, DEPOT, NOTHING = -1, -2, -3
+"""What stands for them where a container's row would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """Containers of one stream; a row number is the container's identity."""
+
+    x_m: Annotated[F64, Column("m")]
+    y_m: Annotated[F64, Column("m")]
+    capacity_kg: Annotated[F64, Column("kg", low=1)]
+    """What it holds when it is full."""
+    sensed: Annotated[I32, Column("1", low=0, high=1)]
+    """Whether it has a level sensor."""
+    rate_per_day: Annotated[F64, Column("1/d", low=0)]
+    """Share of capacity thrown in a day, as its history has it or its kind lets expect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainersTable:
+    """What the layout holds for refuse: ``layout.tables["refuse"]``."""
+
+    containers: Containers
+    tip_x_m: float
+    tip_y_m: float
+    payload_kg: float
+    """Of one truck."""
+    utc_offset_s: int = 0
+    """Of local time, in which days, shifts and weekdays are counted."""
+    decide_at_s: int = 5 * 3600
+    """Local time of day at which the day's containers are chosen."""
+    works: tuple[bool, ...] = (True, True, True, True, True, True, False)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetTable:
+    """Trucks of the containers' stream, one row a truck."""
+
+    payload_kg: Annotated[F64, Column("kg", low=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundsTable(ContainersTable):
+    """Containers together with the trucks that empty them and the ways between; rounds are opened by the depot."""
+
+    trucks: FleetTable
+    depot_x_m: float
+    depot_y_m: float
+    metres: Annotated[F64, Column("m", low=0, per="pair of places")]
+    """Road distance from place to place: the depot, the tip, then the containers."""
+    seconds: Annotated[F64, Column("s", low=0, per="pair of places")]
+    """Time of ordinary driving between them."""
+    stop_s: float
+    """To empty a container. [s]"""
+    tip_s: float
+    """From weighbridge to weighbridge. [s]"""
+    shift_s: float = 8 * 3600.0
+    """Length of a round at most. [s]"""
+
+
+class EmptyToday(Action, frozen=True):
+    """Ask the crews to empty a container on this local day."""
+
+    day: int
+    """Days since 1970-01-01 in local time."""
+
+
+class PlanRound(Action, frozen=True):
+    """Ask the planner for routes; everything that it needs beside the table of the layout."""
+
+    round: int
+    version: int
+    reason: int
+    """A ``PlanReason``."""
+    containers: tuple[int, ...]
+    """Still to be emptied in this round."""
+    load_kg: tuple[float, ...]
+    """What each is expected to put on a truck."""
+    truck_at: tuple[int, ...]
+    """Where each truck stands or is bound for first: a container, the tip or the depot."""
+    truck_load_kg: tuple[float, ...]
+    truck_out: tuple[bool, ...]
+    """Whether a truck drives no further."""
+    orders: tuple[tuple[int, ...], ...]
+    """Visits still open of each truck in the plan in force, without its present one."""
+
+
+class DriveRoute(Action, frozen=True):
+    """Tell a truck its visits from now on; what it is bound for or empties at present comes first and is not named."""
+
+    round: int
+    version: int
+    visits: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

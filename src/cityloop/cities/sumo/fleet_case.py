@@ -1,0 +1,198 @@
+"""A city's ambulances, calls, refuse trucks and containers as its own files name them.
+
+``emergency.toml`` and ``refuse.toml`` stand beside ``city.toml``, which names them under ``[assets]``. Places are an
+edge of the network and metres along it. What is made up says so in its ``synthetic`` key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from cityloop.cities.sumo.folder import CityCase
+from cityloop.kernel.errors import ConfigError
+
+__all__ = [
+    "Breakdown", "CallsCase", "EmergencyFile", "FleetCase", "OnEdge", "RefuseFile", "SiteCase", "TruckCase", "UnitCase",
+    "read_fleet",
+]  # fmt: skip
+
+_File = TypeVar("_File", bound=msgspec.Struct)
+
+
+class OnEdge(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A place at a kerb."""
+
+    edge: str
+    at_m: float
+
+
+class SiteCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A station, a hospital or a street post."""
+
+    name: str
+    kind: str
+    """``station``, ``hospital`` or ``kerb``."""
+    place: OnEdge
+
+
+class UnitCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An ambulance and the station where its crews change."""
+
+    name: str
+    station: str
+
+
+class CallsCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How calls come about: Poisson in time, by road length in space."""
+
+    per_h: float
+    priority_share: tuple[float, ...]
+    """Of priorities 1, 2, 3, ...; sums to 1."""
+    determinants: tuple[str, ...]
+    """What the triage outside may say, one a priority."""
+    call_taking_s: float
+    on_scene_min: tuple[float, float]
+    """Mean and standard deviation."""
+    transport_share: float
+    handover_min: tuple[float, float]
+    upgraded_share: float = 0.0
+    """Of calls below the highest priority: triaged again, higher, while somebody is on the way."""
+    cancelled_share: float = 0.0
+
+
+class EmergencyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``emergency.toml``."""
+
+    synthetic: bool
+    begins_at_h: int
+    """Hour of the day, on the crews' clock, that the begin of a run stands for."""
+    turnout_s: float
+    sites: tuple[SiteCase, ...]
+    units: tuple[UnitCase, ...]
+    calls: CallsCase
+
+
+class TruckCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A refuse truck."""
+
+    name: str
+    payload_kg: float
+
+
+class Breakdown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A truck that stops for good, so many seconds after the run's begin."""
+
+    truck: str
+    after_s: float
+
+
+class RefuseFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``refuse.toml``. Columns of containers are lists of equal length."""
+
+    synthetic: bool
+    depot: OnEdge
+    tip: OnEdge
+    trucks: tuple[TruckCase, ...]
+    stop_s: float
+    """To empty a container. [s]"""
+    tip_s: float
+    """From weighbridge to weighbridge. [s]"""
+    container: tuple[str, ...]
+    edge: tuple[str, ...]
+    at_m: tuple[float, ...]
+    capacity_kg: tuple[float, ...]
+    rate_per_day: tuple[float, ...]
+    """Share of capacity thrown in a day, in the mean."""
+    sensed: tuple[bool, ...]
+    breakdown: Breakdown | None = None
+
+
+class FleetCase(msgspec.Struct, frozen=True, kw_only=True):
+    """What a city has of both."""
+
+    emergency: EmergencyFile | None
+    refuse: RefuseFile | None
+
+
+def read_fleet(case: CityCase) -> FleetCase | None:
+    """Read a city's services; None where it has none."""
+    emergency, refuse = case.asset_files.get("emergency"), case.asset_files.get("refuse")
+    if emergency is None and refuse is None:
+        return None
+    found = FleetCase(
+        emergency=None if emergency is None else _decoded(emergency, EmergencyFile),
+        refuse=None if refuse is None else _decoded(refuse, RefuseFile),
+    )
+    if found.emergency is not None and emergency is not None:
+        _check_emergency(emergency, found.emergency)
+    if found.refuse is not None and refuse is not None:
+        _check_refuse(refuse, found.refuse)
+    return found
+
+
+def _decoded(path: Path, kind: type[_File]) -> _File:
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML ({error}); correct that line") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}; see the keys in docs/your-own-city.md") from error
+
+
+def _check_emergency(path: Path, file: EmergencyFile) -> None:
+    names = [site.name for site in file.sites]
+    stations = {site.name for site in file.sites if site.kind == "station"}
+    _unique(path, "sites", names)
+    _unique(path, "units", [unit.name for unit in file.units])
+    for site in file.sites:
+        if site.kind not in ("station", "hospital", "kerb"):
+            raise ConfigError(f"{path}: sites: {site.name!r} is a {site.kind!r}; give station, hospital or kerb")
+    if not any(site.kind == "hospital" for site in file.sites):
+        raise ConfigError(f"{path}: sites: there is no hospital; give at least one")
+    for unit in file.units:
+        if unit.station not in stations:
+            raise ConfigError(f"{path}: units: {unit.name!r} is at home at {unit.station!r}, which is no station")
+    if not file.units:
+        raise ConfigError(f"{path}: units: there are none; give at least one, or take the file out of city.toml")
+    calls = file.calls
+    if abs(sum(calls.priority_share) - 1.0) > 1e-6 or min(calls.priority_share, default=-1.0) < 0:
+        raise ConfigError(f"{path}: calls.priority_share {calls.priority_share}: must be shares that sum to 1")
+    if len(calls.determinants) != len(calls.priority_share):
+        raise ConfigError(f"{path}: calls.determinants: {len(calls.determinants)}, must be one a priority")
+    for name in ("transport_share", "upgraded_share", "cancelled_share"):
+        if not 0 <= getattr(calls, name) <= 1:
+            raise ConfigError(f"{path}: calls.{name} is {getattr(calls, name):g}; give 0 to 1")
+    if calls.per_h < 0 or calls.call_taking_s < 0 or file.turnout_s < 0:
+        raise ConfigError(f"{path}: calls.per_h, calls.call_taking_s and turnout_s must be 0 or more")
+    if not 0 <= file.begins_at_h <= 23:
+        raise ConfigError(f"{path}: begins_at_h is {file.begins_at_h}; give 0 to 23")
+
+
+def _check_refuse(path: Path, file: RefuseFile) -> None:
+    _unique(path, "container", file.container)
+    _unique(path, "trucks", [truck.name for truck in file.trucks])
+    if not file.trucks or not file.container:
+        raise ConfigError(f"{path}: give at least one truck and one container, or take the file out of city.toml")
+    for name in ("edge", "at_m", "capacity_kg", "rate_per_day", "sensed"):
+        if len(getattr(file, name)) != len(file.container):
+            raise ConfigError(f"{path}: {name} has {len(getattr(file, name))} entries, must be {len(file.container)}")
+    for row, name in enumerate(file.container):
+        if not (file.capacity_kg[row] >= 1 and file.rate_per_day[row] >= 0):
+            raise ConfigError(f"{path}: container {name!r}: capacity_kg must be 1 or more, rate_per_day 0 or more")
+        heaviest = max(truck.payload_kg for truck in file.trucks)
+        if file.capacity_kg[row] > heaviest:
+            raise ConfigError(
+                f"{path}: container {name!r} holds {file.capacity_kg[row]:g} kg, more than any truck's {heaviest:g} kg"
+            )
+    if file.breakdown is not None and file.breakdown.truck not in {truck.name for truck in file.trucks}:
+        raise ConfigError(f"{path}: breakdown: there is no truck {file.breakdown.truck!r}")
+
+
+def _unique(path: Path, key: str, names: list[str] | tuple[str, ...]) -> None:
+    twice = next((name for name in names if not name or list(names).count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{path}: {key}: {twice!r} is empty or there twice; give each a name of its own")
