@@ -53,5 +53,13 @@ class Domain(Generic[S, F]):
     view: Callable[[S], Any]
     """What the domain publishes."""
 
+    requests: Callable[[S, int], Sequence[Request]] | None = None
+    """``requests(state, now_ms)``: what this domain asks of others now. Sent anew in every tick for as long as it is
+    wanted; heard in the same tick by domains that come later, in the next by those before."""
+
+    hear: Callable[[S, Sequence[Request], Views, int], tuple[S, Sequence[tuple[Proposal, Verdict]]]] | None = None
+    """``hear(state, requests, views, now_ms)``: the state that knows who asks for what, and what is told of requests
+    that were admitted, refused or ended; journalled, without a command."""
+
     lease_s: float = 4.0
     """How long a command holds without renewal. [s]"""

@@ -16,11 +16,14 @@ __all__ = [
     "Command",
     "Decision",
     "Outcome",
+    "PassJunction",
+    "Priority",
     "Proposal",
     "Receipt",
     "ReceiptStatus",
     "Refused",
     "Request",
+    "RequestStatus",
     "Trimmed",
     "Verdict",
 ]
@@ -28,6 +31,50 @@ __all__ = [
 
 class Action(msgspec.Struct, frozen=True, tag=True):
     """What a domain may ask of a target; each domain's ``schema`` declares its own."""
+
+
+class PassJunction(Action, frozen=True, array_like=True, gc=False):
+    """What a unit on its way asks of a signal on its own route: to pass without having to stop."""
+
+    unit: int
+    """Row of ``layout.tables["units"]``."""
+    incident: int
+    """Number of the call that it drives to."""
+    from_edge: int
+    to_edge: int
+    """The edges that it comes in by and leaves by."""
+    arrives_ms: int
+    """When it is at the stop line if nothing holds it up."""
+    latest_ms: int
+    """When it is there by its own reckoning at the latest."""
+
+
+class Priority(IntEnum):
+    """Who goes first when several ask for one target; rail above all, since it can neither stop nor turn aside."""
+
+    TRANSIT = 100
+    EMERGENCY = 200
+    EMERGENCY_HIGH = 300
+    RAIL = 400
+
+
+class RequestStatus(IntEnum):
+    """What became of a request, in the words and numbers of SAE J2735's PrioritizationResponseStatus."""
+
+    UNKNOWN = 0
+    REQUESTED = 1
+    """Heard, and not yet looked at."""
+    PROCESSING = 2
+    """Admitted; nothing is done for it yet: too early, somebody goes before it, or the network is too full."""
+    WATCH_OTHER_TRAFFIC = 3
+    """Being served, but somebody else may still be in the way: a change is under way, people are on a crossing."""
+    GRANTED = 4
+    """Its stage is shown. Whoever drives keeps the duty of care: the road is not said to be clear."""
+    REJECTED = 5
+    MAX_PRESENCE = 6
+    """It was served for as long as anybody may be."""
+    RESERVICE_LOCKED = 7
+    """It was served a moment ago, and others go first now."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,9 +6,11 @@ acts, then records receipts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from cityloop.kernel.arbitration import due_requests, one_per_target
 from cityloop.kernel.batch import Batch
@@ -17,7 +19,10 @@ from cityloop.kernel.domain import Domain
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.messages import Allowed, Command, Decision, Proposal, Refused, Request, Trimmed, Verdict
 
-__all__ = ["Brain", "BrainState", "Ticked", "act_at_once", "start", "tick"]
+__all__ = ["REQUESTS", "Brain", "BrainState", "Ticked", "act_at_once", "start", "tick"]
+
+REQUESTS = "requests"
+"""The policy named in a decision about somebody's request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class BrainState:
     """What each domain published last: a domain sees this tick's view of those before it and the previous tick's of the
     rest."""
     sequence: int
+    mail: tuple[Request, ...] = ()
+    """Requests sent in the last tick to domains that come before their sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +76,17 @@ def tick(
     decisions: list[Decision] = []
     commands: list[Command] = []
     sequence = state.sequence
-    for domain in brain.domains:
+    heard = (*_from_outside(brain, requests), *state.mail) if requests or state.mail else ()
+    later: list[Request] = []
+    for at, domain in enumerate(brain.domains):
         current = domain.update(states[domain.name], readings, views, now_ms)
         arm = brain.arms.get(domain.name)
+        due = due_requests(heard, domain.name, now_ms) if heard else ()
+        if domain.hear is not None and arm is not None:
+            current, told = domain.hear(current, due, views, now_ms)
+            decisions += [_told(domain.name, proposal, verdict, now_ms) for proposal, verdict in told]
         if arm is not None:
             forecast = domain.predict(current, views, now_ms)
-            due = due_requests(requests, domain.name, now_ms) if requests else ()
             proposals = one_per_target(domain.policies[arm](current, forecast, due, now_ms))
             verdicts = [(proposal, domain.check(proposal, current, now_ms)) for proposal in proposals]
             current = domain.accept(current, verdicts, now_ms)
@@ -89,7 +101,40 @@ def tick(
                     sequence += 1
         states[domain.name] = current
         views[domain.name] = domain.view(current)
-    return Ticked(BrainState(states, views, sequence), tuple(decisions), tuple(commands))
+        if domain.requests is not None:
+            sent = [_signed(request, domain.name) for request in domain.requests(current, now_ms)]
+            after = {one.name for one in brain.domains[at + 1 :]}
+            heard = (*heard, *(request for request in sent if request.domain in after))
+            later += [request for request in sent if request.domain not in after]
+    return Ticked(BrainState(states, views, sequence, tuple(later)), tuple(decisions), tuple(commands))
+
+
+def _signed(request: Request, sender: str) -> Request:
+    """Return a domain's request under its own name: within the tick nobody can speak for another."""
+    if request.sender == sender or request.sender.startswith(sender + ":"):
+        return request
+    return msgspec.structs.replace(request, sender=sender)
+
+
+def _from_outside(brain: Brain, requests: Sequence[Request]) -> Iterator[Request]:
+    """Yield what was asked from outside the tick; who gives a domain's name there is marked for what it is."""
+    names = {domain.name for domain in brain.domains}
+    for request in requests:
+        forged = request.sender.partition(":")[0] in names
+        yield msgspec.structs.replace(request, sender=f"outside:{request.sender}") if forged else request
+
+
+def _told(domain: str, proposal: Proposal, verdict: Verdict, now_ms: int) -> Decision:
+    """Return the record of what was told of a request; it commands nothing."""
+    return Decision(
+        decided_at_ms=now_ms,
+        domain=domain,
+        policy=REQUESTS,
+        proposal=proposal,
+        verdict=verdict,
+        sequence=-1,
+        not_after_ms=now_ms,
+    )
 
 
 def act_at_once(
@@ -112,7 +157,7 @@ def act_at_once(
             commands.append(command)
             sequence += 1
     states = {**state.domains, domain.name: domain.accept(current, verdicts, now_ms)}
-    return Ticked(BrainState(states, state.views, sequence), tuple(decisions), tuple(commands))
+    return Ticked(BrainState(states, state.views, sequence, state.mail), tuple(decisions), tuple(commands))
 
 
 def _conclude(
