@@ -63,16 +63,16 @@ def open_sensing(
     data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
         metadata = Metadata(data / "metadata.sqlite")
+        closing.callback(metadata.close)
+        streams = StreamRegister(metadata)
 
         def kinds() -> U8:
-            # The store asks what a stream's readings are of; the table that knows stands upon the store.
-            return entities.streams.columns().kind
+            return streams.columns().kind
 
         readings = ReadingsStore(data / "readings", params=store, kinds=kinds, retention=DEFAULT_RETENTION)
         closing.callback(readings.close)
-        entities = Entities(metadata, readings, now_ms=wall_ms)
+        entities = Entities(metadata, readings, streams=streams, now_ms=wall_ms)
         closing.callback(entities.close)
-        streams = entities.streams
         letters = SqliteDeadLetters(data / "dead_letters.sqlite")
         closing.callback(letters.close)
         live = LiveState(len(streams))

@@ -101,19 +101,23 @@ class EntityWork:
         connection = self._work.transaction.connection
         return self._reads.page(connection, entity, query, self._work.now_ms, parent=parent, keys=keys)
 
-    def open_spans(self, streams: Sequence[int], same_time: Sequence[bool]) -> list[bool]:
+    def open_spans(self, streams: Sequence[int], *, same_time: bool) -> list[bool]:
         """Tell which streams' next readings, without a feature of their own, may be plain."""
-        spans = Spans(self._writes.streams)
-        return [
-            spans.fits(self._work.transaction, stream, None, same_time=same, now_ms=self._work.now_ms)
-            for stream, same in zip(streams, same_time, strict=True)
-        ]
+        transaction, spans = self._work.transaction, Spans(self._writes.streams)
+        return spans.fit_all(transaction, streams, same_time=same_time, now_ms=self._work.now_ms)
 
 
 class Entities:
     """Owns the entities. Reads may be made by any thread, several at a time; writes are queued."""
 
-    def __init__(self, metadata: Metadata, readings: Readings, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        metadata: Metadata,
+        readings: Readings,
+        *,
+        now_ms: Callable[[], int],
+        streams: StreamRegister | None = None,
+    ) -> None:
         self._metadata = metadata
         self.readings = FollowedReadings(readings)
         """The readings store as the inbox is to use it: what becomes durable there is seen here."""
@@ -121,7 +125,7 @@ class Entities:
         self._now_ms = now_ms
         self._withdrawn = Withdrawn()
         metadata.on_connect(register_functions)
-        self.streams = StreamRegister(metadata)
+        self.streams = streams or StreamRegister(metadata)
         """The table of streams."""
 
         table = ReadingsTable(self.readings, self._withdrawn, self.streams.living)
@@ -181,6 +185,8 @@ class Entities:
 
     def _give_features(self, batch: Batch) -> None:
         """See to it that readings that came by another way than SensorThings have their feature too."""
+        if self.streams.spans_are_known(batch.stream):
+            return
         rows = np.unique(batch.stream).astype(np.int64)
         rows = rows[self.streams.all_exist(rows)]
         known, _feature, _same = self.streams.plain(rows)
@@ -193,8 +199,10 @@ class Entities:
     def _ensure(self, transaction: Transaction, streams: list[int]) -> None:
         try:
             spans = Spans(self.streams)
+            fresh = self.streams.open_first_spans(transaction, streams, same_time=False)
             for stream in streams:
-                spans.ensure(transaction, stream, self._now_ms())
+                if stream not in fresh:
+                    spans.ensure(transaction, stream, self._now_ms())
         finally:
             self._featured.difference_update(streams)
 

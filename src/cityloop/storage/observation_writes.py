@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,6 +74,16 @@ class Spans:
             return False
         self._open(transaction, stream, now_ms + 1, wanted, same_time=same_time)
         return True
+
+    def fit_all(
+        self, transaction: Transaction, streams: Sequence[int], *, same_time: bool, now_ms: int
+    ) -> list[bool]:
+        """Tell which streams' readings, without a feature of their own, may be plain; open spans where need be."""
+        fresh = self._streams.open_first_spans(transaction, streams, same_time=same_time)
+        return [
+            stream in fresh or self.fits(transaction, stream, None, same_time=same_time, now_ms=now_ms)
+            for stream in streams
+        ]
 
     def ensure(self, transaction: Transaction, stream: int, now_ms: int) -> None:
         """Give readings that came by another way than SensorThings their feature."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import apsw
 import numpy as np
+import orjson
 
 from cityloop.kernel.columns import BOOL, I32, I64
 from cityloop.kernel.errors import InputError
@@ -28,6 +29,11 @@ _SPAN: Final = """
 SELECT d.id, s.feature, s.same_time FROM datastreams d
 JOIN spans s ON s.stream = d.id AND s.until_ms = 9223372036854775807
 WHERE NOT d.feature_stale AND NOT s.hidden
+"""
+_FRESH: Final = """
+SELECT DISTINCT d.id FROM json_each(?) j JOIN datastreams d ON d.id = j.value
+WHERE NOT EXISTS (SELECT 1 FROM spans s WHERE s.stream = d.id)
+AND NOT EXISTS (SELECT 1 FROM thing_locations x WHERE x.thing = d.thing)
 """
 
 
@@ -120,6 +126,13 @@ class StreamRegister:
         """Return which streams' spans are known, their features (0: none), and whether result time is the time."""
         return self._span_known[rows], self._feature[rows], self._same_time[rows]
 
+    def spans_are_known(self, rows: I32) -> bool:
+        """Tell whether the spans of all these streams are known: the common case, at the price of one look a row."""
+        known = self._span_known
+        if not len(rows) or int(rows.min()) < 0 or int(rows.max()) >= len(known):
+            return not len(rows)
+        return bool(known[rows].all())
+
     def living(self) -> I32:
         """Return the rows of all streams, ascending."""
         with self._lock:
@@ -188,6 +201,7 @@ class StreamRegister:
             made: dict[tuple[str, str], int] = {}
             rows = [_register(transaction, registration, made) for registration in registrations]
             transaction.after_commit.append(lambda: self._note_registered(rows, registrations))
+            self.open_first_spans(transaction, rows, same_time=False)
             return rows
 
         return np.array(self._metadata.write(work).result(), np.int32)
@@ -202,6 +216,23 @@ class StreamRegister:
         """Look the spans of some streams up again before their next observation."""
         with self._lock:
             self._span_known[np.array(rows, np.int64)] = False
+
+    def open_first_spans(self, transaction: Transaction, streams: Sequence[int], *, same_time: bool) -> set[int]:
+        """Open the first span of streams that have none and whose Things are nowhere; return these streams.
+
+        In a few statements for all: a city's streams all begin to speak in the same second.
+        """
+        found = transaction.execute(_FRESH, (orjson.dumps(list(streams)).decode(),))
+        fresh = [row for (row,) in found]
+        if fresh:
+            execute_many = transaction.connection.executemany
+            execute_many(
+                "INSERT INTO spans (stream, since_ms, same_time) VALUES (?, 0, ?)",
+                [(row, int(same_time)) for row in fresh],
+            )
+            execute_many("UPDATE datastreams SET feature_stale = 0 WHERE id = ?", [(row,) for row in fresh])
+            transaction.after_commit.append(lambda: self.note_spans(fresh, None, same_time=same_time))
+        return set(fresh)
 
     def _load(self, connection: apsw.Connection, rows: Sequence[int]) -> None:
         for row in rows:
@@ -247,10 +278,15 @@ class StreamRegister:
 
     def note_span(self, row: int, feature: int | None, *, same_time: bool) -> None:
         """Take over what a stream's next plain readings have in common."""
+        self.note_spans([row], feature, same_time=same_time)
+
+    def note_spans(self, rows: Sequence[int], feature: int | None, *, same_time: bool) -> None:
+        """Take over what the next plain readings of some streams have in common."""
+        at = np.array(rows, np.int64)
         with self._lock:
-            self._feature[row] = feature or 0
-            self._same_time[row] = same_time
-            self._span_known[row] = True
+            self._feature[at] = feature or 0
+            self._same_time[at] = same_time
+            self._span_known[at] = True
 
     def _drop(self, row: int) -> None:
         with self._lock:

@@ -80,7 +80,7 @@ async def _open_spans(service: SensorThings, stream: I64, there: BOOL, has_resul
         return True
 
     def run(work: EntityWork) -> tuple[bool, Sequence[Change]]:
-        return all(work.open_spans(unfit, [has_result_time] * len(unfit))), work.changes
+        return all(work.open_spans(unfit, same_time=has_result_time)), work.changes
 
     fit, changes = await asyncio.wrap_future(service.store.write(run))
     service.tell(changes)

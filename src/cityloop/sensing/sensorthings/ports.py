@@ -104,7 +104,7 @@ class EntityWork(EntityReader, Protocol):
     def delete(self, entity: EntityType, identity: int | str) -> None:
         """Delete an entity and what cannot be without it."""
 
-    def open_spans(self, streams: Sequence[int], same_time: Sequence[bool]) -> list[bool]:
+    def open_spans(self, streams: Sequence[int], *, same_time: bool) -> list[bool]:
         """Tell which streams' next readings, without a feature of their own, may be plain."""
 
 

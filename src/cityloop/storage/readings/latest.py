@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cityloop.kernel.batch import Batch
-from cityloop.kernel.columns import I32
-from cityloop.storage.readings.order import stored_order
+from cityloop.kernel.columns import I32, I64
+from cityloop.storage.readings.order import pick
 
 __all__ = ["Latest"]
 
@@ -31,17 +31,11 @@ class Latest:
         with self._lock:
             self._grow(int(batch.stream.max()) + 1)
             held = self._rows
-            newer = np.flatnonzero(_not_older(batch, held))
-            if not len(newer):
-                return
+            newest = self._newest(batch.stream, batch.observed_at_ms)
+            newer = newest[_not_older(pick(batch, newest), held)]
+            newer = newer[self._newest(batch.stream[newer], batch.received_at_ms[newer])]
+            # Of readings that are alike in both instants the one assigned last stands.
             stream = batch.stream[newer]
-            mark = np.arange(len(newer), dtype=np.int64)
-            place = np.empty(len(self._known), np.int64)
-            place[stream] = mark
-            if not (place[stream] == mark).all():
-                # A stream has several readings: only the newest of each is to be written.
-                newer = newer[_newest(batch, newer)]
-                stream = batch.stream[newer]
             self._known[stream] = True
             held.observed_at_ms[stream] = batch.observed_at_ms[newer]
             held.received_at_ms[stream] = batch.received_at_ms[newer]
@@ -69,6 +63,12 @@ class Latest:
                 held.quality[streams],
             )
 
+    def _newest(self, stream: I32, instants: I64) -> npt.NDArray[np.int64]:
+        """Return the rows than which none of their stream is newer, without sorting: that takes ten times as long."""
+        top = np.full(len(self._known), _NEVER, np.int64)
+        np.maximum.at(top, stream, instants)
+        return np.flatnonzero(instants == top[stream])
+
     def _grow(self, rows: int) -> None:
         have = len(self._known)
         if rows <= have:
@@ -85,14 +85,6 @@ def _not_older(batch: Batch, held: Batch) -> npt.NDArray[np.bool_]:
     observed = held.observed_at_ms[batch.stream]
     tied = (batch.observed_at_ms == observed) & (batch.received_at_ms >= held.received_at_ms[batch.stream])
     return np.asarray((batch.observed_at_ms > observed) | tied)
-
-
-def _newest(batch: Batch, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return which of the rows are the newest of their stream."""
-    order = stored_order(batch.stream[rows], batch.observed_at_ms[rows], batch.received_at_ms[rows])
-    stream = batch.stream[rows[order]]
-    last: npt.NDArray[np.bool_] = np.append(stream[1:] != stream[:-1], True)
-    return np.asarray(order[last])
 
 
 def _empty(rows: int) -> Batch:

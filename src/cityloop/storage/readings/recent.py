@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cityloop.kernel.batch import Batch, concat, empty_batch
+from cityloop.kernel.batch import Batch, empty_batch
 from cityloop.kernel.columns import I32
 from cityloop.storage.readings.order import pick, sorted_batch, span_mask
 
@@ -113,7 +113,8 @@ def _copy(batch: Batch, into: Batch, begin: int) -> None:
 
 def recent_of(log_number: int, batches: tuple[Batch, ...]) -> Recent:
     """Return the readings of a log file that was read back."""
-    whole = concat(batches)
-    recent = Recent(log_number, max(len(whole), 1))
-    recent.add(whole)
+    rows = sum(len(batch) for batch in batches)
+    recent = Recent(log_number, max(rows, 1))
+    for batch in batches:
+        recent.add(batch)
     return recent
