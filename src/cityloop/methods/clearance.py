@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["ClearanceParams", "all_red_s", "crossing_clearance_s", "yellow_s"]
+__all__ = ["ClearanceParams", "all_red_s", "crossing_clearance_s", "held_green_s", "yellow_s"]
 
 _NOISE = 1e-9
 """A sum of lengths such as 12.8000000001 m must not cost another second."""
@@ -117,6 +117,30 @@ def crossing_clearance_s(length_m: float, params: ClearanceParams) -> int:
     .. [2] FGSV (2015). RiLSA, clearing time of pedestrians.
     """
     return _whole(length_m / params.walking_speed_mps)
+
+
+def held_green_s(change_s: float, crossing_s: float, yellow_s: float, all_red_s: float) -> float:
+    """Return how long vehicles keep their green in a change whose length a crossing's clearance sets. [s].
+
+    Walk ends before the vehicles' green beside it [1]_, so that a long crossing costs no green. A change that is longer
+    than the crossing needs was made so for another reason, which nobody told: nothing is held then.
+
+    Parameters
+    ----------
+    change_s
+        From the end of Walk to the first new green. [s]
+    crossing_s
+        What the crossings that end need to clear before their foes gain green; 0 where none does. [s]
+    yellow_s, all_red_s
+        What the vehicles that end need. [s]
+
+    References
+    ----------
+    .. [1] FHWA, Manual on Uniform Traffic Control Devices, section 4I.06 (11th ed., 2023).
+    """
+    if change_s > _whole(crossing_s):
+        return 0.0
+    return max(change_s - yellow_s - _whole(all_red_s), 0.0)
 
 
 def _whole(seconds: float) -> int:

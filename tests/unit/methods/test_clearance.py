@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cityloop.methods.clearance import ClearanceParams, all_red_s, crossing_clearance_s, yellow_s
+from cityloop.methods.clearance import ClearanceParams, all_red_s, crossing_clearance_s, held_green_s, yellow_s
 
 PARAMS = ClearanceParams()
 
@@ -65,3 +65,12 @@ def test_a_standing_approach_is_refused():
         yellow_s(0, PARAMS)
     with pytest.raises(ValueError, match="speed_mps is 0"):
         all_red_s(10.0, 0, PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("change_s", "crossing_s", "held_s"),
+    [(13.0, 12.4, 5.0), (8.0, 6.0, 0.0), (8.0, 8.0, 0.0), (5.0, 0.0, 0.0), (14.0, 12.4, 0.0)],
+)
+def test_vehicles_keep_green_only_for_what_a_crossing_needs_beyond_them(change_s, crossing_s, held_s):
+    """With 4 s of yellow and 3.2 s of all-red; a change longer than its crossing holds nothing."""
+    assert held_green_s(change_s, crossing_s, 4.0, 3.2) == held_s

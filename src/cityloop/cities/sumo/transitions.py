@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from cityloop.domains.signals.schema import LinkKind, SignalAssets
+from cityloop.methods.clearance import held_green_s
 
 __all__ = [
     "GREEN",
@@ -55,9 +56,10 @@ def transition_steps(
 ) -> tuple[tuple[str, float], ...]:
     """Return the lamp strings between two stages, each with its duration; empty when nothing has to clear.
 
-    Links green in both stages stay green. A vehicle link that loses its green shows its own shipped yellow, a
-    crossing goes red at once, and everything that gains green does so together when the last string has been
-    shown.
+    Links green in both stages stay green. A crossing that loses its green goes red at once; where people need longer to
+    clear it than vehicles need, vehicles keep their green meanwhile (RiLSA 2015, 2.7; MUTCD 2023, 4I.06: Walk ends
+    before the vehicles' green beside it). Then each vehicle link shows its own shipped yellow, and everything that
+    gains green does so together when the last string has been shown.
 
     Parameters
     ----------
@@ -72,21 +74,27 @@ def transition_steps(
     """
     before = tables.stage_states[junction_row][from_stage]
     after = tables.stage_states[junction_row][to_stage]
+    yellow_most_s, crossing_s = _needed_s(tables.assets, junction_row, before, after)
     total_s = _intergreen_s(tables.assets, junction_row, from_stage, to_stage)
-    total_s = max(total_s, needed_intergreen_s(tables.assets, junction_row, before, after))
+    total_s = max(total_s, yellow_most_s, crossing_s)
     if total_s <= 0:
         return ()
+    all_red_s = float(tables.assets.controllers.all_red_s[junction_row])
+    held_s = held_green_s(total_s, crossing_s, yellow_most_s, all_red_s) if yellow_most_s > 0 else 0.0
     total_s += extra_all_red_s
     begin = int(tables.assets.controllers.link_begin[junction_row])
     yellow_s = [
         _yellow_s(tables.assets, begin + link) if was in GREEN and now not in GREEN else 0.0
         for link, (was, now) in enumerate(zip(before, after, strict=True))
     ]
-    ends = sorted({yellow for yellow in yellow_s if yellow > 0} | {total_s})
+    ends = sorted({held_s + yellow for yellow in yellow_s if yellow > 0} | {total_s} | {held_s} - {0.0})
     steps = []
     shown_s = 0.0
     for end_s in ends:
-        lamps = "".join(map(_during, before, after, [yellow > shown_s for yellow in yellow_s]))
+        lamps = "".join(
+            _during(was, now, held_s + yellow > shown_s if yellow > 0 else False, shown_s < held_s)
+            for was, now, yellow in zip(before, after, yellow_s, strict=True)
+        )
         steps.append((lamps, end_s - shown_s))
         shown_s = end_s
     return tuple(steps)
@@ -94,15 +102,25 @@ def transition_steps(
 
 def needed_intergreen_s(assets: SignalAssets, junction_row: int, before: str, after: str) -> float:
     """Return the least time between leaving one lamp string and showing the next. [s]."""
+    return max(_needed_s(assets, junction_row, before, after))
+
+
+def _needed_s(assets: SignalAssets, junction_row: int, before: str, after: str) -> tuple[float, float]:
+    """Return what the vehicles that lose green need, yellow alone, and what the crossings do. [s]."""
     begin = int(assets.controllers.link_begin[junction_row])
     losing = [k for k, (was, now) in enumerate(zip(before, after, strict=True)) if _loses(was, now)]
     gaining = [k for k, (was, now) in enumerate(zip(before, after, strict=True)) if gains(was, now)]
-    needed_s = max((_yellow_s(assets, begin + link) for link in losing), default=0.0)
+    yellow_s = max((_yellow_s(assets, begin + link) for link in losing), default=0.0)
     foes = foes_of_crossings(assets, junction_row)
-    for link in losing:
-        if foes.get(link, frozenset()).intersection(gaining):
-            needed_s = max(needed_s, float(assets.links.clearance_s[begin + link]))
-    return needed_s
+    clearance_s = max(
+        (
+            float(assets.links.clearance_s[begin + link])
+            for link in losing
+            if foes.get(link, frozenset()).intersection(gaining)
+        ),
+        default=0.0,
+    )
+    return yellow_s, clearance_s
 
 
 def foes_of_crossings(assets: SignalAssets, junction_row: int) -> dict[int, frozenset[int]]:
@@ -136,10 +154,12 @@ def _loses(was: str, now: str) -> bool:
     return was in GREEN and now not in GREEN
 
 
-def _during(was: str, now: str, yellow: bool) -> str:
+def _during(was: str, now: str, yellow: bool, held: bool) -> str:
     """Return what a link shows while the change lasts."""
     if was in GREEN and now in GREEN:
         # The right of way is given up only when the streams that it yields to may go: at the end.
+        return was
+    if yellow and held:
         return was
     if yellow:
         return _YELLOW

@@ -132,6 +132,7 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         controllers.approach_begin,
         controllers.approach_end,
         state.tables.lamps,
+        state.tables.held_s,
         seen_at_ms,
         round(SENSING_DEAD_S * 1000),
         lamp,
@@ -222,6 +223,7 @@ def _show(
     approach_begin: I32,
     approach_end: I32,
     lamps: U8,
+    held_s: F64,
     seen_at_ms: I64,
     dead_ms: int,
     lamp: U8,
@@ -233,6 +235,9 @@ def _show(
             if now_ms - seen_at_ms[a] <= dead_ms:
                 dead[j] = False
         s, before = stage[j], last_stage[j]
+        held_ms = 0
+        if s < 0 and before >= 0 and target[j] >= 0:
+            held_ms = int(held_s[j, before, target[j]] * 1000)
         for i in range(link_begin[j], link_end[j]):
             if s >= 0:
                 lamp[i] = lamps[i, s]
@@ -242,7 +247,7 @@ def _show(
                     # Green in both stages stays green; else nothing is, and a turn on red has its lamp changed too.
                     both = kept != 3 and lamps[i, target[j]] != 3
                     kept = min(kept, lamps[i, target[j]]) if both else 0
-                lamp[i] = lamps[i, before] if now_ms - change_since_ms[j] <= 2000 else kept
+                lamp[i] = lamps[i, before] if now_ms - change_since_ms[j] <= 2000 + held_ms else kept
                 if target[j] < 0:
                     kept = 0
                 if kept == 1 or kept == 2:

@@ -14,6 +14,7 @@ import numpy as np
 from cityloop.domains.signals.schema import LinkKind, SignalAssets
 from cityloop.kernel.columns import BOOL, F64, I32, U8
 from cityloop.kernel.layout import Layout
+from cityloop.methods.clearance import held_green_s
 
 __all__ = ["SignalTables", "build_tables"]
 
@@ -46,6 +47,8 @@ class SignalTables:
     foe_class: I32
     intergreen_s: F64
     """Shape (n_junctions, most_stages, most_stages)."""
+    held_s: F64
+    """How long vehicles keep their green in a change while people clear a crossing, same shape. [s]"""
     service: BOOL
     """Shape (n_junctions, most_stages)."""
     min_green_s: F64
@@ -79,6 +82,7 @@ def build_tables(layout: Layout) -> SignalTables:
     n_stages = (controllers.stage_end - controllers.stage_begin).astype(np.int32)
     most = int(n_stages.max(initial=1))
     intergreen_s = np.zeros((n_junctions, most, most))
+    held_s = np.zeros_like(intergreen_s)
     service = np.zeros((n_junctions, most), np.bool_)
     min_green_s = np.full((n_junctions, most), 5.0)
     lamps = np.zeros((len(links.junction), most), np.uint8)
@@ -106,6 +110,13 @@ def build_tables(layout: Layout) -> SignalTables:
         foe = assets.matrices.foe[at : at + n * n].reshape(n, n)
         yields = assets.matrices.yields[at : at + n * n].reshape(n, n)
         together = assets.matrices.shipped_together[at : at + n * n].reshape(n, n)
+        crossing = links.kind[lo:hi] == LinkKind.CROSSING
+        if crossing.any():
+            all_red_s = float(controllers.all_red_s[j])
+            yellow_s, clearance_s = links.yellow_s[lo:hi], links.clearance_s[lo:hi]
+            held_s[j, :s, :s] = _held(
+                intergreen_s[j, :s, :s], shown, crossing, foe, yellow_s, clearance_s, all_red_s
+            )
         for stage in range(s):
             protected = shown[stage] == 2
             conflict[j, stage] = bool((foe & ~together & np.outer(protected, protected)).any())
@@ -176,6 +187,7 @@ def build_tables(layout: Layout) -> SignalTables:
         foe_end=ends,
         foe_class=np.array([d for f in foes for d in f], np.int32),
         intergreen_s=intergreen_s,
+        held_s=held_s,
         service=service,
         min_green_s=min_green_s,
         lamps=lamps,
@@ -188,6 +200,29 @@ def build_tables(layout: Layout) -> SignalTables:
         sharing_queue=np.array([q for s in sharing for q in s], np.int32),
         group_size=np.maximum(np.bincount(assets.approaches.group, minlength=1), 1).astype(np.int32),
     )
+
+
+def _held(
+    intergreen_s: F64,
+    shown: U8,
+    crossing: BOOL,
+    foe: BOOL,
+    yellow_s: F64,
+    clearance_s: F64,
+    all_red_s: float,
+) -> F64:
+    """Return how long vehicles keep their green in each change of a junction, shape (n_stages, n_stages). [s]."""
+    green = (shown == 1) | (shown == 2)
+    held = np.zeros_like(intergreen_s)
+    for a, b in np.argwhere(intergreen_s > 0):
+        losing = green[a] & ~green[b]
+        gaining = (green[b] & ~green[a]) | ((shown[b] == 2) & (shown[a] != 2))
+        clearing = losing & crossing & foe[:, gaining].any(axis=1)
+        if (losing & ~crossing).any() and clearing.any():
+            yellow_most_s = float(yellow_s[losing & ~crossing].max())
+            needed_s = float(clearance_s[clearing].max())
+            held[a, b] = held_green_s(float(intergreen_s[a, b]), needed_s, yellow_most_s, all_red_s)
+    return held
 
 
 def _vouching(assets: SignalAssets) -> I32:

@@ -109,8 +109,8 @@ def test_a_stage_keeps_its_walk_before_it_is_left(street):
     street.pass_s(1)
     street.pass_s(20, stage=3)
     assert street.shown[:7] == ["GgrG"] * 7
-    assert street.shown[7:10] == ["yyrr"] * 3
-    assert street.shown[10:15] == ["rrrr"] * 5
+    assert street.shown[7:12] == ["Ggrr"] * 5
+    assert street.shown[12:15] == ["yyrr"] * 3
     assert street.shown[15] == "rrGr"
     assert street.statuses()[:6] == [ReceiptStatus.PENDING] * 6
 

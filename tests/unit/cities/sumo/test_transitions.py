@@ -13,10 +13,18 @@ def _junction(junction_of, **changed):
     return junction_of(STATES, **{"clearance_s": {3: 8.0}, "foes": FOES, "passed": (1,)} | changed)
 
 
-def test_lost_green_is_yellow_then_red_until_the_crossing_is_clear(junction_of):
-    """Vehicles see 3 s of yellow; the crossing is red at once, and its foe waits 8 s."""
+def test_vehicles_keep_their_green_while_the_crossing_beside_them_clears(junction_of):
+    """The crossing is red at once and its foe waits 8 s; vehicles lose no more than their own 3 s of yellow."""
     junction = _junction(junction_of)
-    assert transition_steps(junction, 0, 0, 3) == (("yyrr", 3.0), ("rrrr", 5.0))
+    assert transition_steps(junction, 0, 0, 3) == (("Ggrr", 5.0), ("yyrr", 3.0))
+
+
+def test_yellow_and_all_red_end_with_the_crossings_clearance(junction_of):
+    """With 2 s of all-red and 2 s more for a hand-back, vehicles lose green in time for both."""
+    junction = _junction(junction_of, all_red_s=2.0)
+    assert transition_steps(junction, 0, 0, 3) == (("Ggrr", 3.0), ("yyrr", 3.0), ("rrrr", 2.0))
+    steps = transition_steps(junction, 0, 0, 3, extra_all_red_s=2.0)
+    assert steps == (("Ggrr", 3.0), ("yyrr", 3.0), ("rrrr", 4.0))
 
 
 def test_what_is_green_in_both_stages_stays_green(junction_of):

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
+
+from cityloop.cities.sumo.folder import resolve_city
+from cityloop.cities.sumo.network import read_network
+from cityloop.cities.sumo.transitions import transition_steps
 from cityloop.domains.signals.tables import build_tables
 
 
@@ -66,3 +73,23 @@ def test_a_lane_is_rail_when_only_trams_use_it(crossroads):
     """A lane shared with cars is no tram's queue."""
     tables = build_tables(crossroads(("GGG",), ((0,), (1, 2)), rail=(0, 1)).layout)
     assert tables.queue_rail.tolist() == [True, False]
+
+
+def test_the_search_knows_how_long_vehicles_keep_their_green_in_every_change_of_a_real_district():
+    """What the tables say of each change between service stages is what the field controller shows in it."""
+    network = read_network(resolve_city("adlershof").net_file)
+    tables = build_tables(network.layout)
+    held = 0
+    for row, states in enumerate(network.stage_states):
+        for a, b in itertools.permutations(np.flatnonzero(tables.service[row]).tolist(), 2):
+            steps = transition_steps(network, row, a, b)
+            yellow_at_s = 0.0
+            for lamps, shown_s in steps:
+                if "y" in lamps:
+                    break
+                yellow_at_s += shown_s
+            loses = any("y" in lamps for lamps, _ in steps)
+            expected_s = yellow_at_s if loses else 0.0
+            assert tables.held_s[row, a, b] == expected_s, (network.tls_ids[row], states[a], states[b])
+            held += tables.held_s[row, a, b] > 0
+    assert held > 0

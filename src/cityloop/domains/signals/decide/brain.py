@@ -114,6 +114,7 @@ def propose(
         tables.service,
         tables.min_green_s,
         tables.intergreen_s,
+        tables.held_s,
         choice,
         reason,
         costs,
@@ -177,6 +178,7 @@ def _decide_all(
     service: BOOL,
     min_green_s: F64,
     intergreen_s: F64,
+    held_s: F64,
     choice: I32,
     reason: I32,
     costs: F64,
@@ -228,6 +230,7 @@ def _decide_all(
         best = search(
             shown, 0, n_stages[j], horizon, q0, q1, eta_s, wants, count, weight, headway_s, stands,
             class_lamp, class_queue, foe_begin, foe_end, foe_class, service[j], min_green_s[j], intergreen_s[j],
+            held_s[j],
             start_loss_s, yellow_use_s, gap_s, stop_cost_s, rest_s, costs[j],
         )  # fmt: skip
         if best < 0:

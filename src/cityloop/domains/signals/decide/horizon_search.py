@@ -168,6 +168,7 @@ def search(
     service: BOOL,
     min_green_s: F64,
     intergreen_s: F64,
+    held_s: F64,
     start_loss_s: float,
     yellow_use_s: float,
     gap_s: float,
@@ -211,6 +212,7 @@ def search(
     gone_wt = np.zeros(horizon + 3)
     gone_stop = np.zeros(horizon + 3)
     cut = np.zeros(n, np.int32)
+    last = np.zeros(n, np.int32)
     # What has arrived by each second, whatever the plan.
     arrived = np.zeros(horizon + 2)
     for q in range(q0, q1):
@@ -260,15 +262,14 @@ def search(
                     gone_wt[s] += w * min(t, total_h)
                     if t - eta_s[q0 + i, place[node, i] + x] > 2.0:
                         gone_stop[s] += w * stop_cost_s
+            for s in range(horizon + 1):
+                # From here on: all who leave up to that second, those before the stage included.
+                gone_w[s] += gone_w[s - 1] if s > t0 else left_w[node]
+                gone_wt[s] += gone_wt[s - 1] if s > t0 else left_wt[node]
+                gone_stop[s] += gone_stop[s - 1] if s > t0 else stops[node]
             earliest = first_end_s if is_root else t0 + int(np.ceil(min_green_s[k]))
-            sum_w, sum_wt, sum_stop = left_w[node], left_wt[node], stops[node]
             cut[:] = 0
-            for e in range(t0, horizon + 1):
-                sum_w += gone_w[e]
-                sum_wt += gone_wt[e]
-                sum_stop += gone_stop[e]
-                if e < earliest or e >= horizon:
-                    continue
+            for e in range(max(t0, earliest), horizon):
                 if not is_root and e > earliest:
                     # Long greens need no fine grid.
                     over = e - earliest
@@ -279,6 +280,8 @@ def search(
                 for i in range(n):
                     while cut[i] < n_leave[i] and leave[i, cut[i]] <= e + yellow_use_s:
                         cut[i] += 1
+                    last[i] = cut[i]
+                last_e = e
                 for k2 in range(n_stages):
                     if k2 == k or not service[k2]:
                         continue
@@ -286,9 +289,19 @@ def search(
                     t1 = e + max(int(intergreen_s[k, k2]), 1)
                     if t1 >= horizon:
                         continue
+                    # While people clear a crossing the vehicles beside it go on leaving.
+                    ends = min(e + int(held_s[k, k2]), horizon)
+                    if ends != last_e:
+                        last_e = ends
+                        for i in range(n):
+                            x = cut[i]
+                            while x < n_leave[i] and leave[i, x] <= ends + yellow_use_s:
+                                x += 1
+                            last[i] = x
+                    sum_w, sum_wt, sum_stop = gone_w[ends], gone_wt[ends], gone_stop[ends]
                     useful = False
                     for i in range(n):
-                        x = place[node, i] + cut[i]
+                        x = place[node, i] + last[i]
                         if x < count[q0 + i]:
                             c = wants[q0 + i, x]
                             now, then = class_lamp[c, k], class_lamp[c, k2]
@@ -319,18 +332,19 @@ def search(
                         left_wt[to] = sum_wt
                         stops[to] = sum_stop
                         parent[to] = node
-                        since[to] = float(e)
+                        since[to] = float(ends)
                         before[to] = k
                         tag[to] = branch
                         for i in range(n):
-                            place[to, i] = place[node, i] + cut[i]
-                            if cut[i] > 0:
-                                ready[to, i] = leave[i, cut[i] - 1] + headway_s[q0 + i]
+                            place[to, i] = place[node, i] + last[i]
+                            if last[i] > 0:
+                                ready[to, i] = leave[i, last[i] - 1] + headway_s[q0 + i]
                             else:
                                 ready[to, i] = ready[node, i]
                     elif tag[to] != branch and cost - value[to] < lost[branch, to]:
                         lost[branch, to] = cost - value[to]
             # Keeping the stage to the horizon.
+            sum_w, sum_wt, sum_stop = gone_w[horizon], gone_wt[horizon], gone_stop[horizon]
             end_cost = waited[horizon] - (sum_w * total_h - sum_wt) + sum_stop
             for i in range(n):
                 x = place[node, i] + n_leave[i]
