@@ -81,14 +81,16 @@ class StreamKind(IntEnum):
     CALL_X_M = 34
     """Where the call is [m]."""
     CALL_Y_M = 35
-    CALL_RECEIVED_MS = 36
-    """When the call was answered [ms]."""
+    CALL_WAITED_S = 36
+    """How long ago the call was answered [s]."""
     CALL_UNIT = 37
     """Unit that the dispatch centre has written down for the call, -1 for none [1]."""
     CALL_EDGE = 38
     """Row of the edge that the dispatch centre's gazetteer has the call on, -1 when it knows none [1]."""
     CALL_EDGE_M = 39
     """How far along that edge [m]."""
+    CALL_STATUS = 41
+    """How far the call has come by the dispatch centre's clocks, as the emergency domain numbers it [1]."""
     UNIT_STATUS = 42
     """What an emergency unit's crew has keyed in, as the emergency domain numbers it [1]."""
     UNIT_CALL = 43
@@ -107,8 +109,8 @@ class StreamKind(IntEnum):
     """Planner: number of a plan of the round that it hands over; its visits follow in the kinds below [1]."""
     PLAN_VISIT = 50
     """A visit of a truck's plan, in order: a container, -1 the tip, -2 the depot [1]."""
-    PLAN_ARRIVE_MS = 51
-    """When that visit is planned [ms]."""
+    PLAN_IN_S = 51
+    """How long after this reading that visit is planned [s]."""
     PLAN_MOVED = 52
     """A container that the plan moves to another truck: 1 from one that drives on, 2 from one that does not [1]."""
     PLAN_LEFT_OUT = 53

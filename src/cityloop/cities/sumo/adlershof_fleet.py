@@ -35,8 +35,8 @@ class AdlershofFleet:
     stations: int = 3
     hospitals: int = 2
     posts: int = 5
-    units: int = 6
-    calls_per_h: float = 12.0
+    units: int = 7
+    calls_per_h: float = 16.0
     trucks: int = 3
     containers: int = 44
     unsensed: int = 6

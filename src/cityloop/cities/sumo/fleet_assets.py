@@ -33,7 +33,7 @@ _ZONE_M = 400.0
 _LEAST_CALL_EDGE_M = 25.0
 _END_M = 8.0
 """Nobody parks nearer than this to an end of an edge, where it is long enough. [m]"""
-_CALL_KINDS = tuple(kind for kind in StreamKind if StreamKind.CALL_COUNT <= kind <= StreamKind.CALL_EDGE_M)
+_CALL_KINDS = tuple(kind for kind in StreamKind if StreamKind.CALL_COUNT <= kind <= StreamKind.CALL_STATUS)
 _UNIT_KINDS = (StreamKind.UNIT_STATUS, StreamKind.UNIT_CALL, StreamKind.UNIT_SITE)
 _TRUCK_KINDS = (StreamKind.TRUCK_STATUS, StreamKind.TRUCK_LOAD_KG, StreamKind.TRUCK_NEXT)
 _SITE_KINDS = {"station": SiteKind.STATION, "hospital": SiteKind.HOSPITAL, "kerb": SiteKind.KERB}
@@ -104,7 +104,7 @@ def with_fleet(network: Network, case: CityCase, clock: str | None = None) -> Ne
         streams.append(_rows(_refuse_rows(refuse)))
     joined = Streams(np.concatenate([s.kind for s in streams]), np.concatenate([s.asset for s in streams]))
     changed = dataclasses.replace(layout, tables=tables, names=names, streams=joined)
-    return dataclasses.replace(network, layout=changed)
+    return dataclasses.replace(network, layout=changed, services=setup)
 
 
 def setup_fleet(network: Network, fleet: FleetCase, net: NetFile) -> FleetSetup:
@@ -319,7 +319,7 @@ def _refuse_rows(file: RefuseFile) -> list[tuple[int, int]]:
     rows += [(kind, truck) for truck in range(len(file.trucks)) for kind in _TRUCK_KINDS]
     rows += [(StreamKind.ROUND_OPEN, 0), (StreamKind.PLAN_VERSION, 0)]
     for truck in range(len(file.trucks)):
-        rows += [(StreamKind.PLAN_VISIT, truck), (StreamKind.PLAN_ARRIVE_MS, truck)]
+        rows += [(StreamKind.PLAN_VISIT, truck), (StreamKind.PLAN_IN_S, truck)]
     for container in range(len(file.container)):
         rows += [(StreamKind.PLAN_MOVED, container), (StreamKind.PLAN_LEFT_OUT, container)]
     return rows

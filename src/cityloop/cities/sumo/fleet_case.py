@@ -16,9 +16,19 @@ from cityloop.cities.sumo.folder import CityCase
 from cityloop.kernel.errors import ConfigError
 
 __all__ = [
-    "Breakdown", "CallsCase", "EmergencyFile", "FleetCase", "OnEdge", "RefuseFile", "SiteCase", "TruckCase", "UnitCase",
-    "read_fleet",
+    "QUIET", "REFUSE", "SIREN", "VEHICLE_TYPES", "Breakdown", "CallsCase", "EmergencyFile", "FleetCase", "OnEdge",
+    "RefuseFile", "SiteCase", "TruckCase", "UnitCase", "read_fleet",
 ]  # fmt: skip
+
+QUIET, SIREN, REFUSE = "cityloop.quiet", "cityloop.siren", "cityloop.refuse"
+
+VEHICLE_TYPES = f"""<vType id="{QUIET}" vClass="emergency" guiShape="emergency" length="6.5" speedFactor="1.0"/>
+<vType id="{SIREN}" vClass="emergency" guiShape="emergency" length="6.5" speedFactor="1.3" lcStrategic="5"
+ lcSpeedGain="10" lcKeepRight="0" jmDriveAfterRedTime="600" jmDriveRedSpeed="5.5" jmCrossingGap="4"/>
+<vType id="{REFUSE}" vClass="truck" guiShape="delivery" length="9.5" accel="1.1" decel="3.5" speedFactor="0.85"/>
+"""
+"""With lights and siren a driver passes a red, slowed to 20 km/h and giving way to whoever is on the junction. SUMO's
+own device for blue light is left out: it crashes on some networks."""
 
 _File = TypeVar("_File", bound=msgspec.Struct)
 

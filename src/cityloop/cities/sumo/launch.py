@@ -8,6 +8,7 @@ from typing import Literal
 from xml.sax.saxutils import quoteattr
 
 from cityloop.cities.sumo.faults import FaultPlan
+from cityloop.cities.sumo.fleet_case import VEHICLE_TYPES
 from cityloop.cities.sumo.folder import CityCase
 from cityloop.cities.sumo.network import Network
 from cityloop.cities.sumo.outputs import measure_arguments, measure_elements
@@ -101,6 +102,7 @@ class Launch:
     picture: bool = False
     prompt: bool = False
     avl: Avl = USUAL_AVL
+    out: Path | None = None
 
 
 def prepare(setup: TwinSetup, network: Network) -> Launch:
@@ -122,6 +124,7 @@ def prepare(setup: TwinSetup, network: Network) -> Launch:
         picture=setup.picture,
         prompt=setup.prompt,
         avl=setup.avl,
+        out=out,
     )
 
 
@@ -183,6 +186,8 @@ def _additional(network: Network, setup: TwinSetup, out: Path) -> str:
                     f'<inductionLoop id="{name}.{approach}" lane={quoteattr(lane)} pos="{position_m:.2f}"'
                     f' period="{setup.step_s:.3f}" file="NUL"/>'
                 )
+    if network.services is not None:
+        lines.append(VEHICLE_TYPES)
     lines.append(measure_elements(out))
     return "<additional>\n" + "\n".join(lines) + "\n</additional>\n"
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from cityloop.domains.signals.schema import LinkKind, SignalAssets
 from cityloop.kernel.columns import F64, validate
 from cityloop.kernel.errors import LayoutError
 from cityloop.kernel.layout import Edges, Junctions, Lanes, Layout, StreamKind, Streams
+
+if TYPE_CHECKING:
+    from cityloop.cities.sumo.fleet_assets import FleetSetup
 
 __all__ = ["Network", "read_network"]
 
@@ -37,6 +41,8 @@ class Network:
     """Per approach row."""
     crossing_edges: dict[int, str]
     """Crossing edge by link row."""
+    services: FleetSetup | None = None
+    """Ambulances, calls, trucks and containers, where the city has any and they have been joined."""
 
 
 def read_network(net_file: Path, *, sensing: str = "area:150", walking_speed_mps: float = 1.0) -> Network:

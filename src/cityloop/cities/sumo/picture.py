@@ -12,6 +12,7 @@ from enum import IntEnum
 import libsumo
 import numpy as np
 
+from cityloop.cities.sumo.fleet_case import REFUSE
 from cityloop.cities.sumo.network import Network
 from cityloop.cities.sumo.shapes import bounding_box
 from cityloop.wire.frame import pack_nibbles, vehicle_rows
@@ -105,7 +106,9 @@ class PictureReader:
         self._resting = [self._slot.pop(name) for name in gone]
         for name in vehicles:
             if name not in self._slot:
-                self._take(name, _WHO.get(libsumo.vehicle.getVehicleClass(name), Who.CAR))
+                refuse = libsumo.vehicle.getTypeID(name) == REFUSE
+                who = Who.REFUSE if refuse else _WHO.get(libsumo.vehicle.getVehicleClass(name), Who.CAR)
+                self._take(name, who)
         for name in people:
             if name not in self._slot:
                 self._take(name, Who.PERSON)

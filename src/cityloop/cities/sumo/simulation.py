@@ -15,6 +15,7 @@ import numpy as np
 from cityloop.cities.sumo.avl import CrossingReader, UnitReader, joined
 from cityloop.cities.sumo.controller import FieldController, Join, Mode, Show
 from cityloop.cities.sumo.faults import FaultInjector, Readings
+from cityloop.cities.sumo.fleet import ServiceFleet
 from cityloop.cities.sumo.lamps import LampRecord
 from cityloop.cities.sumo.launch import Launch
 from cityloop.cities.sumo.own_program import OwnPhase, OwnProgram
@@ -60,6 +61,9 @@ class Simulation:
         self._mode = np.zeros(len(self._controllers))
         self._sense = _Senses(launch)
         self._picture = PictureReader(network) if launch.picture else None
+        span_ms = launch.begin_ms, launch.end_ms
+        services = network.services
+        self._fleet = None if services is None else ServiceFleet(services, network.layout.streams, launch.seed, span_ms)
         with_units = "units" in network.layout.tables
         self.units = UnitReader(network, launch.avl, launch.seed, launch.step_ms) if with_units else None
         self._crossings = CrossingReader(network) if with_units else None
@@ -78,7 +82,12 @@ class Simulation:
         """Hand commands to the field controllers and return what they answer at once."""
         receipts: list[Receipt] = []
         for command in commands:
-            if command.domain != DOMAIN or not 0 <= command.target < len(self._controllers):
+            if self._fleet is not None and self._fleet.leads(command):
+                detail = self._fleet.take(command, self.now_ms)
+                if not detail:
+                    receipts.append(self._answer(command, ReceiptStatus.ACCEPTED, ""))
+                    continue
+            elif command.domain != DOMAIN or not 0 <= command.target < len(self._controllers):
                 detail = f"no target {command.target} of domain {command.domain}"
             elif not self._launch.leased:
                 detail = "this run takes no leases"
@@ -119,6 +128,10 @@ class Simulation:
                 self._shown[row] = shown
                 self._controllers[row].watch(shown, self.now_ms - self._launch.step_ms)
                 self._stage[row] = self._controllers[row].stage_of(shown)
+        told: Readings | None = None
+        if self._fleet is not None:
+            told = self._fleet.step(self.now_ms, frozenset(libsumo.vehicle.getIDList()))
+            self._sense.off_road = self._fleet.off_road()
         stream, value = self._sense.sensed(self._stage, self._mode)
         if self._crossings is not None:
             on_streams, on, occupied = self._crossings.read()
@@ -128,6 +141,8 @@ class Simulation:
         readings = self._sense.received(stream, value, self.now_ms)
         if self.units is not None:
             readings = joined(readings, self.units.read(self.now_ms, libsumo.vehicle.getIDList()))
+        if told is not None and len(told[0]):
+            readings = joined(readings, told)
         return readings, receipts
 
     def _control(self, row: int) -> list[Receipt]:
@@ -160,6 +175,8 @@ class Simulation:
 
     def close(self) -> None:
         """End the simulation; SUMO finishes its outputs."""
+        if self._fleet is not None and self._launch.out is not None:
+            self._fleet.write(self._launch.out, self.now_ms)
         libsumo.close()
 
     def _join(self, row: int, phase: int, remaining_ms: int) -> None:
@@ -181,6 +198,8 @@ class _Senses:
         self._share = level.share
         self._rng = np.random.default_rng(np.random.SeedSequence([launch.seed, 0x70726F6265]))
         self._probes: set[str] = set()
+        self.off_road: frozenset[str] = frozenset()
+        """Service vehicles that stand in a yard or a bay: no detector of a lane sees them."""
         crossing_rows = sorted(network.crossing_edges)
         self._status = StatusReader(rows, len(network.tls_ids), crossing_rows)
         self._crossing_edges = [network.crossing_edges[row] for row in crossing_rows]
@@ -242,6 +261,8 @@ class _Senses:
     def _visible(self) -> Iterable[str]:
         """Return the vehicles that detectors can see: all, or the probes drawn when they departed."""
         running: tuple[str, ...] = libsumo.vehicle.getIDList()
+        if self.off_road:
+            running = tuple(vehicle for vehicle in running if vehicle not in self.off_road)
         if self._share >= 1:
             return running
         departed = libsumo.simulation.getDepartedIDList()

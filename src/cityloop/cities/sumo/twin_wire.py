@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak
+from cityloop.domains.refuse.schema import DriveRoute
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.kernel.batch import Batch, Quality
 from cityloop.kernel.messages import Action, Command, Receipt, ReceiptStatus
@@ -31,6 +33,8 @@ __all__ = [
 
 _LENGTH = struct.Struct(">I")
 _NO_STAGE = -(2**31)
+_ENCODER = msgspec.msgpack.Encoder()
+_ACTION = msgspec.msgpack.Decoder(Lead | Move | Send | TakeBreak | DriveRoute)
 
 
 class LeaseMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -43,11 +47,14 @@ class LeaseMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sequence: int
     issued_at_ms: int
     not_after_ms: int
+    action: bytes = b""
+    """Of an action of another domain: its bytes."""
 
     @classmethod
     def of(cls, command: Command) -> LeaseMessage:
-        """Flatten a command; an action that is not of signals has no stage."""
+        """Flatten a command; an action that is not of signals has no stage and travels whole."""
         action = command.action
+        shown = isinstance(action, ShowStage)
         stage = action.stage if isinstance(action, ShowStage) else _NO_STAGE
         return cls(
             command.domain,
@@ -57,6 +64,7 @@ class LeaseMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
             command.sequence,
             command.issued_at_ms,
             command.not_after_ms,
+            b"" if shown else _ENCODER.encode(action),
         )
 
     def command(self) -> Command:
@@ -64,7 +72,7 @@ class LeaseMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return Command(
             domain=self.domain,
             target=self.target,
-            action=Action() if self.stage == _NO_STAGE else ShowStage(self.stage),
+            action=ShowStage(self.stage) if self.stage != _NO_STAGE else _action_of(self.action),
             epoch=self.epoch,
             sequence=self.sequence,
             issued_at_ms=self.issued_at_ms,
@@ -127,8 +135,16 @@ class Closed(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 _Message = Observe | Close | Ready | Seen | Failed | Closed
-_ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Message)
+
+
+def _action_of(data: bytes) -> Action:
+    """Return an action of a service; one that no service knows becomes an action that all of them refuse."""
+    try:
+        found: Action = _ACTION.decode(data)
+    except msgspec.ValidationError:
+        return Action()
+    return found
 
 
 def send(connection: socket.socket, message: Any) -> None:

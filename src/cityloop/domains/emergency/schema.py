@@ -19,6 +19,7 @@ __all__ = [
     "CallStatus",
     "CallTable",
     "EmergencyTable",
+    "Lead",
     "Move",
     "PlaceTable",
     "Reason",
@@ -95,6 +96,10 @@ class TakeBreak(Action, frozen=True):
     """Take the meal break where the unit stands."""
 
 
+class Lead(Action, frozen=True):
+    """Leave it to the brain who is sent while the lease lasts; without one the dispatch centre minds itself."""
+
+
 class Reason(IntEnum):
     """Why a policy proposes."""
 
@@ -119,6 +124,8 @@ class Reason(IntEnum):
     MEAL = 11
     KERB_OVER = 12
     """The time at a kerb is used up, or night begins."""
+    LEADING = 13
+    """Renews the lease over dispatch."""
 
 
 class Rule(IntEnum):

@@ -1,0 +1,116 @@
+"""Calls of a run, drawn once from its seed: the same for every control; nobody knows what is still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cityloop.cities.sumo.fleet_assets import Kerb
+from cityloop.cities.sumo.fleet_case import CallsCase
+from cityloop.kernel.columns import F64
+
+__all__ = ["Call", "draw_calls"]
+
+_MINUTE_MS = 60_000
+_NEVER_MS = 2**62
+_NUMBERS_A_SEED = 10_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A call: what the dispatch centre knows of it, what will happen at it, and its clocks."""
+
+    number: int
+    priority: int
+    determinant: int
+    kerb: Kerb
+    received_ms: int
+    ready_ms: int
+    """When the dispatch centre has taken it down."""
+    on_scene_ms: int
+    transport: bool
+    handover_ms: int
+    upgraded_ms: int = _NEVER_MS
+    """When it is triaged again, one higher, if nobody is there yet."""
+    cancelled_ms: int = _NEVER_MS
+    """When it is called off, if nobody is there yet."""
+    unit: int = -1
+    first_priority: int = field(init=False)
+    dispatched_ms: int = -1
+    mobile_ms: int = -1
+    arrived_ms: int = -1
+    left_scene_ms: int = -1
+    at_hospital_ms: int = -1
+    free_ms: int = -1
+    by_brain: bool = False
+    """Whether the unit that came was sent by the brain, and not by the dispatch centre's own plan."""
+    called_off: bool = False
+
+    def __post_init__(self) -> None:
+        """Keep what it was taken down as."""
+        self.first_priority = self.priority
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nobody has arrived and nobody has called it off."""
+        return self.arrived_ms < 0 and not self.called_off
+
+
+def draw_calls(model: CallsCase, kerbs: Sequence[Kerb], seed: int, span_ms: tuple[int, int]) -> list[Call]:
+    """Draw a seed's calls; each quantity has a generator of its own, so that another rate leaves the others alone."""
+    gaps, ranks, places, along, scene, carry, handing, later = (
+        np.random.default_rng(child) for child in np.random.SeedSequence([seed, 0x63616C6C]).spawn(8)
+    )
+    if model.per_h <= 0:
+        return []
+    span_h = (span_ms[1] - span_ms[0]) / 3_600_000
+    most = int(model.per_h * span_h * 2 + 60)
+    arrivals_h = np.cumsum(gaps.exponential(1.0 / model.per_h, most))
+    count = int((arrivals_h < span_h).sum())
+    weight: F64 = np.array([kerb.edge_m for kerb in kerbs])
+    at = places.choice(len(kerbs), most, p=weight / weight.sum())
+    share = along.uniform(0.2, 0.8, most)
+    priority = 1 + np.searchsorted(np.cumsum(model.priority_share)[:-1], ranks.random(most), side="right")
+    on_scene = _minutes(scene, model.on_scene_min, most)
+    handover = _minutes(handing, model.handover_min, most)
+    transport = carry.random(most) < model.transport_share
+    upgraded, cancelled, when = later.random(most), later.random(most), later.uniform(30.0, 150.0, most)
+    calls = []
+    for k in range(count):
+        kerb = kerbs[at[k]]
+        received_ms = span_ms[0] + round(float(arrivals_h[k]) * 3600) * 1000
+        calls.append(
+            Call(
+                number=seed * _NUMBERS_A_SEED + k + 1,
+                priority=int(priority[k]),
+                determinant=int(priority[k]) - 1,
+                kerb=_moved(kerb, float(share[k])),
+                received_ms=received_ms,
+                ready_ms=received_ms + round(model.call_taking_s) * 1000,
+                on_scene_ms=int(on_scene[k]),
+                transport=bool(transport[k]),
+                handover_ms=int(handover[k]),
+                upgraded_ms=_later(received_ms, when[k], priority[k] > 1 and upgraded[k] < model.upgraded_share),
+                cancelled_ms=_later(received_ms, when[k], cancelled[k] < model.cancelled_share),
+            )
+        )
+    return calls
+
+
+def _moved(kerb: Kerb, share: float) -> Kerb:
+    """Return another place on the same lane; its point on the map stays that of the middle."""
+    room_m = min(8.0, kerb.edge_m / 3)
+    at_m = min(max(share * kerb.edge_m, room_m), kerb.edge_m - room_m)
+    return Kerb(kerb.edge, kerb.lane, at_m, kerb.x_m, kerb.y_m, kerb.row, kerb.edge_m)
+
+
+def _later(received_ms: int, after_s: float, happens: bool) -> int:
+    return received_ms + round(float(after_s)) * 1000 if happens else _NEVER_MS
+
+
+def _minutes(rng: np.random.Generator, mean_and_spread: tuple[float, float], count: int) -> F64:
+    """Return durations, none under half a minute. [ms]"""
+    drawn: F64 = np.rint(np.maximum(rng.normal(*mean_and_spread, count), 0.5) * _MINUTE_MS)
+    return drawn
