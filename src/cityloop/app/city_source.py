@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -72,9 +73,11 @@ class _LoadTest:
     def start(self, hear: Hear) -> None:
         self._source = LoadSource(self._layout, self._shapes, self._sensors, hear)
         self._source.start()
+        hear(Began(at_ms=time.time_ns() // 1_000_000, lap=1))
 
     def steer(self, steering: Steering) -> None:
-        """Nobody listens: the made-up city is driven by nothing."""
+        if self._source is not None:
+            self._source.steer(steering)
 
     def sensors(self, facts: CityFacts, board: Board, trace: TracePort) -> SensorsPort:
         return self._sensors

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cityloop.app.delay_forecast import expected_delay
 from cityloop.kernel.columns import I64, U8
 from cityloop.kernel.ladder import Rung
 from cityloop.kernel.layout import Layout, StreamKind
@@ -13,7 +14,7 @@ from cityloop.kernel.ports import Observation
 from cityloop.kernel.tick import BrainState
 from cityloop.wire.live import Steering
 
-__all__ = ["LivePicture"]
+__all__ = ["LivePicture", "marks_of"]
 
 _STANDING_MPS = 0.1
 _UNKNOWN = 255
@@ -35,14 +36,7 @@ class LivePicture:
 
     def steer(self, steering: Steering, now_ms: int) -> None:
         """Note which junctions are held or released, and on which rung they are."""
-        marks = np.zeros(len(self._stage), np.uint8)
-        for target, rung in steering.rungs.get("signals", {}).items():
-            if 0 <= target < len(marks):
-                marks[target] |= int(Rung(rung)) << 5
-        for order in steering.orders:
-            if now_ms < order.expires_at_ms and 0 <= order.target < len(marks):
-                marks[order.target] |= 8 if order.kind == _RELEASE else 4
-        self._marks = marks
+        self._marks = marks_of(steering, len(self._stage), now_ms)
 
     def step(self, observed: Observation, state: BrainState | None) -> tuple[dict[str, bytes], dict[str, bytes]]:
         """Return the columns that are recorded, and those that are only shown."""
@@ -51,6 +45,9 @@ class LivePicture:
         arrays = self._traffic(now_ms, state)
         dead, red_s = self._signals(state)
         flags = self._marks | (self._mode.astype(np.uint8) & 3) | np.where(dead, 16, 0).astype(np.uint8)
+        if state is not None and "signals" in state.domains:
+            expected = expected_delay(state.domains["signals"], state.views, now_ms)
+            arrays["forecast_f32"] = expected.astype(np.float32).tobytes()
         arrays |= {
             "stage": np.where(self._stage < 0, _UNKNOWN, self._stage).astype(np.uint8).tobytes(),
             "state": flags.astype(np.uint8).tobytes(),
@@ -128,3 +125,15 @@ def _small(values: Any) -> bytes:
     """Return values as bytes, cut at 255."""
     small: U8 = np.clip(values, 0, 255).astype(np.uint8)
     return small.tobytes()
+
+
+def marks_of(steering: Steering, n_junctions: int, now_ms: int) -> U8:
+    """Return each junction's rung, and whether it is held or released, as the feed's bits."""
+    marks: U8 = np.zeros(n_junctions, np.uint8)
+    for target, rung in steering.rungs.get("signals", {}).items():
+        if 0 <= target < len(marks):
+            marks[target] |= int(Rung(rung)) << 5
+    for order in steering.orders:
+        if now_ms < order.expires_at_ms and 0 <= order.target < len(marks):
+            marks[order.target] |= 8 if order.kind == _RELEASE else 4
+    return marks

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cityloop.app.live_picture import marks_of
 from cityloop.domains.signals.schema import Controllers, Links, Matrices, SignalAssets, Stages
 from cityloop.kernel.columns import F64, I32, U8
 from cityloop.kernel.layout import Approaches, Edges, Junctions, Lanes, Layout, Movements, Streams
 from cityloop.kernel.shapes import MapLine, MapShapes, Ways
 from cityloop.web.ports import SensorItem
 from cityloop.wire.frame import Box, vehicle_rows
-from cityloop.wire.live import Tick
+from cityloop.wire.live import Steering, Tick
 
 __all__ = ["LoadSensors", "LoadSource", "load_city"]
 
@@ -218,11 +219,18 @@ class LoadSource:
             self._rng.uniform(4, 14, _VEHICLES),
             self._rng.choice(np.array([0, 0, 0, 0, 1, 3, 4], np.uint8), _VEHICLES),
         )
+        self._marks: U8 = np.zeros(len(layout.junctions.x_m), np.uint8)
+        self._steered = 0
         self._thread = threading.Thread(target=self._run, name="load-test", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def steer(self, steering: Steering) -> None:
+        """Show what people have set; nothing acts on it."""
+        self._marks = marks_of(steering, len(self._layout.junctions.x_m), time.time_ns() // 1_000_000)
+        self._steered = steering.token
 
     def stop(self) -> None:
         """End. Safe to call twice."""
@@ -246,7 +254,7 @@ class LoadSource:
             self._hear(
                 Tick(
                     at_ms=now_ms, wall_ms=now_ms, sim_s=number / _HZ, number=number, late_ms=late_ms, took_ms=took_ms,
-                    arrays=arrays, shown=shown,
+                    arrays=arrays, shown=shown, steered=self._steered,
                 )
             )  # fmt: skip
             due_s += 1.0 / _HZ
@@ -280,7 +288,7 @@ class LoadSource:
         share = 100 + 80 * np.sin(number / 200 + np.arange(_EDGES) / 50)
         return {
             "stage": np.where(between, 255, stage).astype(np.uint8).tobytes(),
-            "state": np.full(n, 1 | (2 << 5), np.uint8).tobytes(),
+            "state": self._marks.tobytes(),
             "stage_s": within.astype(np.uint8).tobytes(),
             "red_s": np.full(n, 45, np.uint8).tobytes(),
             "lamps": lamps.tobytes(),

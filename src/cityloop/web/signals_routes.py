@@ -14,6 +14,7 @@ from cityloop.web.access import Principal
 from cityloop.web.answers import ApiError, answer, instant, number
 from cityloop.web.cycles import cycles_of, stage_changes
 from cityloop.web.ports import Desk
+from cityloop.web.steering import rung_of
 from cityloop.web.why import Filter, calibration, decisions_between, read_window
 
 __all__ = ["HANDLERS", "hold_item"]
@@ -48,7 +49,12 @@ def hold_item(desk: Desk, order: Any, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _summary(desk: Desk, row: int, holds: dict[int, Any]) -> dict[str, Any]:
+def _rungs(desk: Desk) -> dict[str, Rung]:
+    """Return the rung in force by district: the ladder's own, of which the picture may be a step behind."""
+    return {district.id: rung_of(desk, "signals", district.id) for district in desk.city.districts}
+
+
+def _summary(desk: Desk, row: int, holds: dict[int, Any], rungs: dict[str, Rung]) -> dict[str, Any]:
     board, city = desk.board, desk.city
     c = city.layout.tables["signals"].controllers if "signals" in city.layout.tables else None
 
@@ -70,7 +76,7 @@ def _summary(desk: Desk, row: int, holds: dict[int, Any]) -> dict[str, Any]:
         "stage": None if stage is None else -1 if stage == 255 else stage,
         "stage_s": cell("stage_s", row),
         "mode": _MODES[state & 3],
-        "rung": Rung(min((state >> 5) & 3, 2)).name.lower(),
+        "rung": rungs.get(city.district_of(row), Rung.SHADOW).name.lower(),
         "hold": holds.get(row),
         "sensing": "dead" if state & 16 else "ok",
         "longest_red_s": cell("red_s", row),
@@ -95,8 +101,8 @@ def _row(desk: Desk, row: int) -> int:
 
 async def listed(desk: Desk, request: Request, who: Principal) -> Response:
     """List every junction's state, with its newest decision."""
-    holds = _active_holds(desk)
-    items = [_summary(desk, row, holds) for row in range(len(desk.city.layout.junctions.x_m))]
+    holds, rungs = _active_holds(desk), _rungs(desk)
+    items = [_summary(desk, row, holds, rungs) for row in range(len(desk.city.layout.junctions.x_m))]
     now_ms = desk.now_ms()
     for decision in await _decisions(desk, Filter(begin_ms=now_ms - 3000, end_ms=now_ms, domain="signals"), 5000):
         item = items[decision["target"]]
@@ -109,7 +115,7 @@ async def listed(desk: Desk, request: Request, who: Principal) -> Response:
 async def read(desk: Desk, request: Request, who: Principal) -> Response:
     """Tell everything about one junction."""
     row = _row(desk, request.path_params["row"])
-    found = _summary(desk, row, _active_holds(desk))
+    found = _summary(desk, row, _active_holds(desk), _rungs(desk))
     now_ms, layout = desk.now_ms(), desk.city.layout
     assets = layout.tables.get("signals")
     if assets is not None:

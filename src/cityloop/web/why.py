@@ -1,7 +1,8 @@
 """Decisions with their reasons: what was seen, chosen, rejected and bound, and what was observed afterwards.
 
-Observed against forecast is not a proof of gain: the forecast is the policy's own weighted delay over its horizon, the
-observation is what detectors saw stand or crawl. Gains come from paired twin runs or field trials alone.
+Forecast and observation are one quantity: the delay of the vehicles that the detectors of a junction's approaches see,
+unweighted, over the same horizon. What the policy itself weighed (people, trams, stops) stands beside it as its cost.
+That a forecast came true is no proof of gain: gains come from paired twin runs or field trials alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ __all__ = ["Filter", "Told", "Window", "calibration", "decisions_between", "read
 _TICK = msgspec.msgpack.Decoder(Tick)
 _MOST_TICKS = 4 * 3600
 _PENDING = 1
+BY_QUEUES = "the queues seen, served in turn from the stage asked for on"
+BY_PERSISTENCE = "persistence: as much as stands now"
+_QUANTITY = "delay of the vehicles seen on the junction's approaches over {:g} s, unweighted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +51,23 @@ class Window:
     at_ms: F64 = field(init=False)
     delay: F64 = field(init=False)
     """Delay that grows at each junction, shape (steps, junctions). [veh]"""
+    expected: list[F64 | None] = field(init=False)
+    """The delay expected at each junction from each step on; None where none was recorded. [veh·s]"""
     receipts: dict[tuple[int, str, int], tuple[str, int, int, int, int, str]] = field(init=False)
+    steps: list[Tick] = field(init=False)
+    """Without what was done between two steps."""
 
     def __post_init__(self) -> None:
         """Lay out what outcomes are read from."""
         steps = [tick for tick in self.ticks if "delay_f32" in tick.arrays and not tick.at_once]
+        self.steps = steps
         self.at_ms = np.array([tick.at_ms for tick in steps], np.float64)
+        self.expected = [
+            np.frombuffer(tick.arrays["forecast_f32"], np.float32).astype(np.float64)
+            if "forecast_f32" in tick.arrays
+            else None
+            for tick in steps
+        ]
         rows = [np.frombuffer(tick.arrays["delay_f32"], np.float32) for tick in steps]
         self.delay = np.stack(rows).astype(np.float64) if rows else np.zeros((0, 0))
         self.receipts = {}
@@ -74,6 +89,21 @@ class Window:
         times = np.concatenate([[float(at_ms)], self.at_ms[lo:hi]])
         spans_s = np.minimum(np.diff(times) / 1000.0, 2.0)
         return float((self.delay[lo:hi, target] * spans_s).sum()), float(spans_s.sum())
+
+
+    def step_of(self, tick: Tick) -> int:
+        """Return the step that a decision was made in, or just after; -1 where it was not read."""
+        return int(np.searchsorted(self.at_ms, tick.at_ms, "right")) - 1
+
+    def forecast(self, target: int, tick: Tick, horizon_s: float) -> tuple[float, str]:
+        """Return the delay expected when a decision was made [veh·s], and by what."""
+        at = self.step_of(tick)
+        expected = self.expected[at] if at >= 0 else None
+        if expected is not None and 0 <= target < len(expected) and math.isfinite(expected[target]):
+            return float(expected[target]), BY_QUEUES
+        if at >= 0 and 0 <= target < self.delay.shape[1]:
+            return float(self.delay[at, target]) * horizon_s, BY_PERSISTENCE
+        return math.nan, BY_PERSISTENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +138,10 @@ def calibration(city: CityFacts, window: Window, wanted: Filter) -> dict[str, An
     forecast, observed = [], []
     for one in _wanted(window.ticks, wanted):
         proposal = one.raw["proposal"]
-        if proposal["reason"] in OPERATOR_REASONS or not proposal["cost"] >= 0:
-            continue
+        expected, by = window.forecast(proposal["target"], one.tick, city.horizon_s)
         value, covered_s = window.observed(proposal["target"], one.raw["decided_at_ms"], city.horizon_s)
-        if covered_s >= city.horizon_s - 1.5:
-            forecast.append(proposal["cost"])
+        if covered_s >= city.horizon_s - 1.5 and by == BY_QUEUES:
+            forecast.append(expected)
             observed.append(value)
     f, o = np.array(forecast), np.array(observed)
     if len(f) < 10:
@@ -131,7 +160,10 @@ def calibration(city: CityFacts, window: Window, wanted: Filter) -> dict[str, An
         "mae": float(np.abs(o - f).mean()),
         "rank_correlation": None if math.isnan(ranks) else float(ranks),
         "bins": bins,
-        "note": "forecast: the policy's weighted delay; observed: delay sensed in the zones; not a proof of gain",
+        "what": _QUANTITY.format(city.horizon_s),
+        "unit": "veh·s",
+        "ratio": float(o.sum() / f.sum()) if f.sum() > 0 else None,
+        "note": "one quantity, forecast and then observed by the same detectors; not a proof of gain",
     }
 
 
@@ -173,8 +205,10 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
     name = _target_name(city, domain, target)
     signals = domain == "signals"
     by_policy = math.isfinite(proposal["cost"]) and proposal["cost"] >= 0 and not by_hand
-    expected = proposal["cost"] if by_policy else _persisting(tick, target) * city.horizon_s
-    shown = _cell(tick, "stage", target) if signals else None
+    at = window.step_of(tick)
+    step = window.steps[at] if at >= 0 else tick
+    expected, by = window.forecast(target, tick, city.horizon_s) if signals else (math.nan, "")
+    shown = _cell(step, "stage", target) if signals else None
     asked = _action(proposal["action"])
     decision = {
         "id": told.id,
@@ -200,17 +234,17 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
         "receipt": None
         if receipt is None
         else {"status": RECEIPTS[receipt[3]], "at_ms": receipt[4], "detail": receipt[5]},
-        "saw": _saw(city, tick, target) if signals else [],
+        "saw": _saw(city, step, target) if signals else [],
         "stage_shown": None if shown is None else (-1 if shown == 255 else shown),
         "forecast": {
-            "what": f"delay at the junction over the next {city.horizon_s:g} s",
-            "by": "the policy's weighted plan" if by_policy else "persistence: as much as stands now",
+            "what": _QUANTITY.format(city.horizon_s),
+            "by": by,
             "value": _finite(expected),
             "unit": "veh·s",
             "horizon_s": city.horizon_s,
         },
         "observed": {
-            "what": "delay sensed on its approaches over the same time",
+            "what": _QUANTITY.format(city.horizon_s),
             "status": "complete" if whole else "pending" if pending else "partly",
             "value": _finite(value),
             "covered_s": round(covered_s, 1),
@@ -220,12 +254,6 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
     }
     decision["plain"] = _plain(decision)
     return decision
-
-
-def _persisting(tick: Tick, target: int) -> float:
-    """Return the delay that grows at a junction now: the forecast where the policy makes none. [veh]"""
-    delay = np.frombuffer(tick.arrays.get("delay_f32", b""), np.float32)
-    return float(delay[target]) if 0 <= target < len(delay) else math.nan
 
 
 def _plain(d: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ _WAYS = {"in": ["short", "long1"], "short": ["out"], "long1": ["long2"], "long2"
 
 
 def _roads(no_bus: str = "") -> Roads:
-    """A ring: from ``in`` to ``out`` by ``short``, or by ``long1`` and ``long2``; ``spur`` leads only into ``short``."""
+    """From ``in`` to ``out`` by ``short``, or by ``long1`` and ``long2``; ``spur`` leads only into ``short``."""
     return Roads(
         open_to={f"{edge}_0": (frozenset(), frozenset({"bus"} if edge == no_bus else ())) for edge in _WAYS},
         cost_s=dict.fromkeys(_WAYS, 10.0),
@@ -71,7 +71,8 @@ def test_named_route_is_led_round_for_all_who_name_it(tmp_path):
     """A route that several vehicles share is rewritten once, and each of them counts."""
     done, root = _diverted(
         tmp_path,
-        '<route id="r" edges="in short out"/><vehicle id="a" depart="1" route="r"/><vehicle id="b" depart="2" route="r"/>',
+        '<route id="r" edges="in short out"/><vehicle id="a" depart="1" route="r"/>'
+        '<vehicle id="b" depart="2" route="r"/>',
     )
     assert root.find("route").get("edges") == "in long1 long2 out"
     assert done.rerouted_veh == 2
