@@ -6,11 +6,12 @@ A junction's links, stages and approaches are rows of shared tables; a junction'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated
 
 import msgspec
+import numpy as np
 
 from cityloop.kernel.columns import BOOL, F64, I32, I64, U8, Column
 from cityloop.kernel.layout import Approaches, Movements, Turn
@@ -94,6 +95,26 @@ class Reason(IntEnum):
     """The stage shown has the greatest pressure."""
     CHANGE_IN_PROGRESS = 8
     """A change is under way; its target is confirmed."""
+    CORRIDOR_CLEAR = 20
+    """A unit with priority comes: its stage goes first, so that the queue before it is gone when it is there."""
+    CORRIDOR_HOLD = 21
+    """The stage shown is held for a unit with priority."""
+    CORRIDOR_KEEP = 22
+    """A change that could not be undone before a unit with priority arrives is not begun."""
+    CORRIDOR_RAIL = 23
+    """A tram or train goes before the unit with priority."""
+    CORRIDOR_RECOVER = 24
+    """The unit with priority is through: the exit stage that was stated goes next."""
+    REQUEST_ADMITTED = 30
+    """A request was found to be of a unit on its way to a call, on a route over this junction."""
+    REQUEST_GRANTED = 31
+    """The stage asked for is shown; drivers keep their duty of care."""
+    REQUEST_WAITS = 32
+    """A request is not served now, for the rule named."""
+    REQUEST_REFUSED = 33
+    """A request was refused, for the rule named."""
+    REQUEST_ENDED = 34
+    """A request was withdrawn or not renewed: the unit is through, or no longer comes this way."""
     OPERATOR_HOLD = 100
     """A person asked for the stage."""
     OPERATOR_PLAN = 101
@@ -117,6 +138,32 @@ class Rule(IntEnum):
     """A movement would stay red past the bound; its stage goes first."""
     SENSING_DEAD = 7
     """Nothing trustworthy was heard from the junction's detectors; its own plan runs."""
+    NO_REQUEST = 20
+    """No admitted request asks for the stage: nobody gets a corridor that was not asked for."""
+    HOLD_CAP = 21
+    """The junction was held for one unit for as long as it may be; others go first for a while."""
+    EXIT_FULL = 22
+    """The street that the unit would leave by is full of standing vehicles: green would not move anybody."""
+    NETWORK_FULL = 23
+    """Too many of the approaches around are full: holds there would lock the network up."""
+    OTHER_FIRST = 24
+    """Another request at this junction has the greater priority, or came first."""
+    FORGED_REQUEST = 25
+    """The sender may not ask for priority, or gave another's name."""
+    NO_INCIDENT = 26
+    """The dispatcher has no unit on its way here to a call that the request names."""
+    OFF_ROUTE = 27
+    """The way asked for does not lead over this junction, or the unit is not on a way to it."""
+    UNKNOWN_UNIT = 28
+    """There is no such unit, or it is none of an emergency service."""
+    POSITION_LOST = 29
+    """The unit has not been located lately."""
+    RATE_LIMIT = 30
+    """The sender was refused too often, or asks for too much at once."""
+    NOT_SERVED = 31
+    """No stage of the junction gives the way asked for a green."""
+    OUT_OF_SERVICE = 32
+    """The junction is under repair or its detectors are silent: it runs its own plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +273,14 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     actuated: bool = False
 
 
+def _nobody() -> I32:
+    return np.zeros(0, np.int32)
+
+
+def _no_status() -> U8:
+    return np.zeros(0, np.uint8)
+
+
 @dataclass(frozen=True, slots=True)
 class SignalView:
     """What the signals domain publishes, one row a junction unless said otherwise."""
@@ -238,3 +293,9 @@ class SignalView:
     sensing_dead: Annotated[BOOL, Column("1")]
     lamp: Annotated[U8, Column("1", low=0, high=3, per="link")]
     """A ``Lamp`` for each link: what it is shown, a yellow still counted as its green for the first 2 s."""
+    corridor_unit: Annotated[I32, Column("1", low=-1)] = field(default_factory=_nobody)
+    """Row of the unit whose request goes first at the junction, -1 for none; empty where the city has no units."""
+    corridor_status: Annotated[U8, Column("1", low=0, high=7)] = field(default_factory=_no_status)
+    """A ``RequestStatus`` of that request."""
+    corridor_exit: Annotated[I32, Column("1", low=-1)] = field(default_factory=_nobody)
+    """Local stage that goes next once the unit is through, -1 for none."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numba import njit
 
-from cityloop.domains.signals.schema import ShowStage, SignalView
+from cityloop.domains.signals.corridors import NO_CORRIDORS, Corridors
+from cityloop.domains.signals.schema import Reason, ShowStage, SignalView
 from cityloop.domains.signals.tables import SignalTables, build_tables
+from cityloop.domains.signals.unit_places import UnitPlaces, no_places, read_places
 from cityloop.domains.signals.waits import await_green
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
 from cityloop.kernel.domain import Views
 from cityloop.kernel.layout import Layout
-from cityloop.kernel.messages import Allowed, Proposal, Trimmed, Verdict
+from cityloop.kernel.messages import Allowed, Proposal, Refused, Trimmed, Verdict
 
 __all__ = ["LEAD_MS", "SENSING_DEAD_S", "UNKNOWN_RED_S", "SignalState", "accept", "start", "update", "view"]
 
@@ -28,6 +31,9 @@ blackout nobody who already waits then waits a whole bound anew. [s]"""
 
 LEAD_MS = 1000
 """A command decided now shows with the city's next second: a stage's green is that much longer than it looks. [ms]"""
+
+LED = frozenset((Reason.CORRIDOR_CLEAR, Reason.CORRIDOR_HOLD, Reason.CORRIDOR_KEEP, Reason.CORRIDOR_RAIL))
+"""Reasons of proposals by which a junction is led for a unit."""
 
 _LONG_AGO = np.iinfo(np.int64).min // 2
 _STAGE_SHOWN, _CONTROL_MODE, _CROSSING_CALL = 8, 9, 10
@@ -65,6 +71,10 @@ class SignalState:
     """Per link: when the call standing at a crossing was first heard; -1 when nobody waits."""
     dead: BOOL
     """No approach of the junction has been heard of for ``SENSING_DEAD_S``."""
+    units: UnitPlaces | None = None
+    """Where the city's own vehicles are; None where it has none."""
+    corridors: Corridors = NO_CORRIDORS
+    """Who asked to pass."""
 
 
 def start(layout: Layout, now_ms: int) -> SignalState:
@@ -89,6 +99,7 @@ def start(layout: Layout, now_ms: int) -> SignalState:
         oldest_wait_ms=np.full(n, since_ms, np.int64),
         call_since_ms=np.full(n_links, -1, np.int64),
         dead=np.ones(n, np.bool_),
+        units=no_places(layout),
     )
 
 
@@ -169,6 +180,8 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         oldest_wait_ms=oldest_wait_ms,
         call_since_ms=call_since_ms,
         dead=dead,
+        units=None if state.units is None else read_places(state.units, state.layout, batch),
+        corridors=state.corridors,
     )
 
 
@@ -265,7 +278,24 @@ def accept(state: SignalState, verdicts: Sequence[tuple[Proposal, Verdict]], now
                 target[proposal.target] = stage
             case _:
                 pass
-    return replace(state, target=target)
+    if not state.corridors.claims:
+        return replace(state, target=target)
+    return replace(state, target=target, corridors=_served(state.corridors, verdicts, now_ms))
+
+
+def _served(corridors: Corridors, verdicts: Sequence[tuple[Proposal, Verdict]], now_ms: int) -> Corridors:
+    """Note since when each junction is led for a unit: the cap counts from there."""
+    led = {
+        proposal.target for proposal, verdict in verdicts if proposal.reason in LED and not isinstance(verdict, Refused)
+    }
+    leaders = {claim.key for claim in corridors.leaders}
+    claims = tuple(
+        replace(claim, served_ms=now_ms)
+        if claim.served_ms < 0 and claim.junction in led and claim.key in leaders
+        else claim
+        for claim in corridors.claims
+    )
+    return replace(corridors, claims=claims)
 
 
 def view(state: SignalState) -> SignalView:
@@ -276,4 +306,17 @@ def view(state: SignalState) -> SignalView:
         longest_red_s=(state.now_ms - state.oldest_wait_ms) / 1000.0,
         sensing_dead=state.dead,
         lamp=state.lamp,
+        **({} if state.units is None else _corridor_columns(state)),
     )
+
+
+def _corridor_columns(state: SignalState) -> dict[str, Any]:
+    n = len(state.stage)
+    unit, status = np.full(n, -1, np.int32), np.zeros(n, np.uint8)
+    leaving = np.full(n, -1, np.int32)
+    for claim in state.corridors.leaders:
+        unit[claim.junction], status[claim.junction] = claim.unit, claim.status
+        leaving[claim.junction] = claim.exit_stage
+    for recovery in state.corridors.recoveries:
+        leaving[recovery.junction] = recovery.stage
+    return {"corridor_unit": unit, "corridor_status": status, "corridor_exit": leaving}
