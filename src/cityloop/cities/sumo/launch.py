@@ -16,6 +16,7 @@ from cityloop.cities.sumo.sensors import parse_level
 from cityloop.cities.sumo.units import USUAL_AVL, Avl, UnitSpec
 from cityloop.cities.sumo.zones import Zone
 from cityloop.kernel.errors import ConfigError
+from cityloop.kernel.layout import UnitKind
 
 __all__ = ["ADVANCE_M", "Launch", "TwinSetup", "prepare"]
 
@@ -69,6 +70,12 @@ class TwinSetup:
     sublane_m: float = 0.0
     """Width of SUMO's sublanes, so that vehicles move aside within a lane; 0 leaves the case's own way. [m]"""
 
+    blue_light: bool = False
+    """Whether others move aside for units of the emergency services; needs ``sublane_m``."""
+
+    vehicle_routes: bool = False
+    """Whether ``vehroutes.xml`` is written: of everybody, when each edge was left."""
+
     junction_collisions: bool = False
     """Whether collisions inside junctions are looked for too, and all are written to ``collisions.xml``."""
 
@@ -103,6 +110,8 @@ class Launch:
     prompt: bool = False
     avl: Avl = USUAL_AVL
     out: Path | None = None
+    blue_lights: tuple[str, ...] = ()
+    """Names of the vehicles that others make way for."""
 
 
 def prepare(setup: TwinSetup, network: Network) -> Launch:
@@ -125,6 +134,9 @@ def prepare(setup: TwinSetup, network: Network) -> Launch:
         prompt=setup.prompt,
         avl=setup.avl,
         out=out,
+        blue_lights=tuple(
+            unit.name for unit in setup.units if setup.blue_light and unit.kind != UnitKind.REFUSE_TRUCK
+        ),
     )
 
 
@@ -160,6 +172,12 @@ def _arguments(setup: TwinSetup, out: Path, generated: Path) -> tuple[str, ...]:
     }
     if setup.sublane_m:
         options["--lateral-resolution"] = f"{setup.sublane_m:g}"
+    if setup.vehicle_routes:
+        options |= {
+            "--vehroute-output": str(out / "vehroutes.xml"),
+            "--vehroute-output.exit-times": "true",
+            "--vehroute-output.write-unfinished": "true",
+        }
     if setup.junction_collisions:
         options |= {
             "--collision.action": "warn",

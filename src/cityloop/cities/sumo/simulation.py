@@ -13,6 +13,7 @@ import libsumo
 import numpy as np
 
 from cityloop.cities.sumo.avl import CrossingReader, UnitReader, joined
+from cityloop.cities.sumo.blue_light import BlueLights
 from cityloop.cities.sumo.controller import FieldController, Join, Mode, Show
 from cityloop.cities.sumo.faults import FaultInjector, Readings
 from cityloop.cities.sumo.fleet import ServiceFleet
@@ -67,6 +68,7 @@ class Simulation:
         with_units = "units" in network.layout.tables
         self.units = UnitReader(network, launch.avl, launch.seed, launch.step_ms) if with_units else None
         self._crossings = CrossingReader(network) if with_units else None
+        self._blue_lights = BlueLights(launch.blue_lights) if launch.blue_lights else None
 
     @property
     def ended(self) -> bool:
@@ -116,6 +118,8 @@ class Simulation:
         receipts: list[Receipt] = []
         for row in sorted(self._busy):
             receipts += self._control(row)
+        if self._blue_lights is not None:
+            self._blue_lights.step(libsumo.vehicle.getIDList())
         libsumo.simulationStep()
         self.now_ms += self._launch.step_ms
         lamps_of = libsumo.trafficlight.getRedYellowGreenState

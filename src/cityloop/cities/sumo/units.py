@@ -21,7 +21,7 @@ from cityloop.cities.sumo.rightofway import Ways
 from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.layout import Passages, StreamKind, Streams, UnitKind, Units
 
-__all__ = ["AVL_KINDS", "USUAL_AVL", "Avl", "UnitSpec", "with_units"]
+__all__ = ["AVL_KINDS", "BLUE_LIGHT_TYPE", "USUAL_AVL", "Avl", "UnitSpec", "with_units"]
 
 AVL_KINDS = (
     StreamKind.UNIT_X_M,
@@ -70,6 +70,14 @@ class Avl:
 
 
 USUAL_AVL = Avl()
+
+BLUE_LIGHT_TYPE = (
+    '<vType id="cityloop.blue" vClass="emergency" length="6.5" width="2.1" maxSpeed="36" accel="2.6" decel="4.5" '
+    'speedFactor="1.2" speedDev="0" sigma="0" impatience="1" jmDriveAfterRedTime="300" jmDriveRedSpeed="5.56" '
+    'jmDriveAfterYellowTime="10" jmIgnoreKeepClearTime="1" minGapLat="0.3" latAlignment="arbitrary" '
+    'lcPushy="0.5" lcSpeedGain="5" guiShape="emergency"/>'
+)
+"""A vehicle with blue light and siren: a fifth above the limit, and past a red light at 20 km/h once the way is free."""
 
 
 def with_units(network: Network, net_file: Path, units: Sequence[UnitSpec]) -> Network:
