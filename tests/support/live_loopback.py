@@ -18,7 +18,7 @@ from cityloop.sensing.live import LiveState
 from cityloop.storage.readings_memory import MemoryReadings, MemoryStreams
 from cityloop.wire.arrow import decode_arrow, encode_arrow
 from cityloop.wire.city_document import decode_city_document, encode_city_document
-from cityloop.wire.field import FieldReport, FieldState, decode_receipts, encode_report, decode_report
+from cityloop.wire.field import FieldReport, FieldState, decode_receipts, decode_report, encode_report
 
 BEGIN_MS = 1_772_352_000_000
 """When the field begins: a whole second of UTC."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +57,15 @@ def open_sensing(
     store: StoreParams | None = None,
     admin_token: str = "",
     mqtt_endpoints: Sequence[str] = (),
+    now_ms: Callable[[], int] = wall_ms,
 ) -> Iterator[OpenSensing]:
-    """Open the store, the entities and the inbox; the live state begins with the newest stored readings."""
+    """Open the store, the entities and the inbox; the live state begins with the newest stored readings.
+
+    Parameters
+    ----------
+    now_ms
+        The clock that readings are judged by: the wall's, unless a simulated field agreed on a faster one.
+    """
     keep_compiled_apart()
     data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
@@ -77,8 +84,8 @@ def open_sensing(
         closing.callback(letters.close)
         live = LiveState(len(streams))
         live.update(readings.latest())
-        inbox = Inbox(entities.readings, streams, live, now_ms=wall_ms, limits=limits, dead_letters=letters)
-        things = SensorThings(entities, inbox, now_ms=wall_ms, mqtt_endpoints=list(mqtt_endpoints))
+        inbox = Inbox(entities.readings, streams, live, now_ms=now_ms, limits=limits, dead_letters=letters)
+        things = SensorThings(entities, inbox, now_ms=now_ms, mqtt_endpoints=list(mqtt_endpoints))
         closing.callback(things.close)
         tokens = DeviceTokens(DeviceTokenRows(metadata), wall_ms)
         yield OpenSensing(

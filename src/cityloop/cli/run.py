@@ -63,6 +63,8 @@ _ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-p
 )
 @click.option("--begin", "begin_s", type=float, metavar="S", help="Begin here, not as configured [s].")
 @click.option("--end", "end_s", type=float, metavar="S", help="End here, not as configured [s].")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of a live city: HTTP for its field; 0 for any.")
+@click.option("--mqtt-port", type=click.IntRange(0, 65535), default=0, help="Of a live city: MQTT; 0 for any.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(
     city: str,
@@ -76,11 +78,14 @@ def command(
     blackouts: tuple[str, ...],
     begin_s: float | None,
     end_s: float | None,
+    port: int,
+    mqtt_port: int,
     as_json: bool,
 ) -> None:
     """Run CITY under one control and keep everything in a run folder.
 
-    CITY is toy, a built-in name, a city folder or a SUMO .sumocfg.
+    CITY is toy, a built-in name, a city folder, a SUMO .sumocfg, or the folder of a live city, whose field then speaks
+    to the ports; --end is counted from its first report.
 
     \b
     Examples:
@@ -89,7 +94,18 @@ def command(
       cityloop run adlershof --blackout 900-960 --out runs/unplugged
     """
     from cityloop import app
+    from cityloop.cities.live.folder import is_live_folder
 
+    if is_live_folder(city):
+        from cityloop.app.live_run import LiveSpec, run_live
+        from cityloop.app.live_sensing import Edges
+
+        if plans or faults or blackouts or begin_s is not None:
+            raise click.UsageError("a live city has its own plans and sensors: leave --plans, --faults, ... out")
+        live = LiveSpec(city=city, out=out, control=control, edges=Edges(port=port, mqtt_port=mqtt_port), for_s=end_s)
+        with progress_bar(f"{city} {control}") as progress:
+            _tell(run_live(live, lambda line: click.echo(line, err=True), progress), as_json)
+        return
     spec = app.RunSpec(
         city=city,
         out=out,
@@ -105,6 +121,10 @@ def command(
     )
     with progress_bar(f"{city} {control}") as progress:
         result = app.run(spec, progress)
+    _tell(result, as_json)
+
+
+def _tell(result: RunResult, as_json: bool) -> None:
     delay_s = _scored(result.run_dir)
     click.echo(f"{result.run_dir}: {result.decisions} decisions in {result.steps} steps")
     click.echo(f"decisions digest {result.decisions_digest}")

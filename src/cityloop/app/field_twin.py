@@ -1,0 +1,266 @@
+"""The twin served as a stranger's city: a process of its own that knows the brain by public protocols alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import queue
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from cityloop.app.field_agent import FieldAgent, LinkFaults
+from cityloop.app.repeating import Lap, RepeatingCity
+from cityloop.cities.live.clock import PacedClock
+from cityloop.cities.live.field import Field
+from cityloop.cities.live.folder import LiveToml, write_live_folder
+from cityloop.cities.sumo.faults import read_fault_plan
+from cityloop.cities.sumo.folder import CityCase, resolve_city
+from cityloop.cities.sumo.kept_plans import find_plans
+from cityloop.cities.sumo.network import Network, read_network
+from cityloop.cities.sumo.programs import fixed_plan, write_programs
+from cityloop.cities.sumo.twin import SumoCity, TwinSetup
+from cityloop.kernel.batch import Batch
+from cityloop.kernel.errors import ConfigError
+from cityloop.kernel.ports import City
+from cityloop.storage.run_folder import claim_folder, file_sha256
+from cityloop.storage.run_toml import InputFile, RunToml, versions_here, write_run_toml
+from cityloop.wire.arrow import encode_arrow
+from cityloop.wire.city_document import CityDocument, stream_names
+from cityloop.wire.field import FieldReport, FieldState
+from cityloop.wire.senml import encode_senml_json
+
+__all__ = ["FieldResult", "FieldTwinSpec", "serve_field", "write_layout"]
+
+_LAST_PACKS_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldTwinSpec:
+    """What is served to whom."""
+
+    city: str
+    out: Path
+    """Folder of what the field itself records: SUMO's outputs and a run.toml to score them by."""
+    url: str
+    """``mqtt://HOST:PORT`` or ``http://HOST:PORT``."""
+    token: str
+    device: str = "field"
+    pack: str = "arrow"
+    sensing: str = "area:150"
+    seed: int = 1
+    scale: float = 1.0
+    plans: Path | None = None
+    faults: Path | None = None
+    begin_s: float | None = None
+    end_s: float | None = None
+    pace: float = 1.0
+    origin_ms: int = 0
+    repeat: bool = False
+    """Whether the field begins anew when its hours are over."""
+    link: LinkFaults = dataclasses.field(default_factory=LinkFaults)
+    record: Path | None = None
+    patience_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldResult:
+    """What the field saw of it."""
+
+    steps: int
+    packs: int
+    acknowledged: int
+    unacknowledged: int
+    sent_again: int
+    lost: int
+    leases: int
+    receipts: int
+    connections: int
+    latest_s: float
+    """How late the latest step began, by the city's clock. [s]"""
+
+
+def write_layout(city: str, folder: Path, *, sensing: str, live: LiveToml) -> None:
+    """Write the folder by which a brain knows the twin as a live city."""
+    case = resolve_city(city)
+    network = read_network(case.net_file, sensing=sensing, walking_speed_mps=case.walking_speed_mps)
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError(f"{folder}: already there and not empty; give another --out or remove it")
+    label = live.label or f"SIMULATED FIELD · {case.calibration_label()}"
+    live = msgspec.structs.replace(live, label=label, zone=case.zone)
+    write_live_folder(folder, CityDocument(case.name, network.layout), live)
+
+
+def serve_field(spec: FieldTwinSpec, say: Callable[[str], None]) -> FieldResult:
+    """Run the twin beside a brain until its hours are over."""
+    whole = resolve_city(spec.city)
+    case = dataclasses.replace(
+        whole,
+        begin_s=whole.begin_s if spec.begin_s is None else spec.begin_s,
+        end_s=whole.end_s if spec.end_s is None else spec.end_s,
+    )
+    if case.end_s <= case.begin_s:
+        raise ConfigError(f"end {case.end_s:g} s is not after begin {case.begin_s:g} s; give a later --end")
+    network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
+    claim_folder(spec.out)
+    with ExitStack() as closing:
+        record = None
+        if spec.record is not None:
+            record = closing.enter_context(spec.record.open("w", encoding="utf-8"))
+        agent = FieldAgent(
+            spec.url,
+            token=spec.token,
+            device=spec.device,
+            pack=spec.pack,
+            faults=spec.link,
+            pace=spec.pace,
+            record=record,
+        )
+        closing.callback(agent.close)
+        clock = PacedClock(spec.pace, spec.origin_ms)
+        run, open_twin = _twin(spec, whole, case, network)
+        agent.start(spec.patience_s)
+        if spec.repeat:
+            repeating = RepeatingCity(open_twin, 0)
+            begin_ms = _next_second(clock, 1000)
+            repeating.set_clock(begin_ms)
+            city: City = repeating
+            shift_ms = 0
+        else:
+            write_run_toml(spec.out, run)
+            city = open_twin(1).city
+            begin_ms = _next_second(clock, 1000)
+            shift_ms = begin_ms - round(case.begin_s * 1000)
+        closing.callback(city.close)
+        field = Field(city, shift_ms, lambda payload: agent.say("receipts", payload))
+        say(f"{case.name} is served to {spec.url} as {spec.device!r}, from {begin_ms} ms on")
+        served = _Serving(spec, agent, clock, field, stream_names(case.name, network.layout.streams), begin_ms)
+        steps, latest_s = served.run()
+        left = agent.flush(_LAST_PACKS_S)
+        city.close()
+        if not spec.repeat:
+            write_run_toml(spec.out, msgspec.structs.replace(run, state="complete"))
+        counts = agent.counts
+        return FieldResult(
+            steps=steps,
+            packs=counts.packs,
+            acknowledged=counts.acknowledged,
+            unacknowledged=left,
+            sent_again=counts.sent_again,
+            lost=counts.lost,
+            leases=field.leases,
+            receipts=field.receipts,
+            connections=counts.connections,
+            latest_s=latest_s,
+        )
+
+
+class _Serving:
+    """The field's own loop: a second of the city, then leases until the next."""
+
+    def __init__(
+        self,
+        spec: FieldTwinSpec,
+        agent: FieldAgent,
+        clock: PacedClock,
+        field: Field,
+        names: tuple[str, ...],
+        begin_ms: int,
+    ) -> None:
+        self._agent, self._clock, self._field, self._names = agent, clock, field, names
+        self._now_ms = begin_ms
+        self._senml = spec.pack == "senml"
+
+    def run(self) -> tuple[int, float]:
+        """Run until the field's time is over; return the steps made and how late the latest was."""
+        self._agent.tell_state(FieldReport(state=FieldState.RUNNING, at_ms=self._now_ms))
+        steps, latest_s, over = 0, 0.0, False
+        while not over:
+            due_ms = self._now_ms + 1000
+            self._lead_until(due_ms)
+            latest_s = max(latest_s, (self._clock.now_ms() - due_ms) / 1000)
+            batch, over = self._field.step(due_ms)
+            self._now_ms = due_ms
+            steps += 1
+            if len(batch):
+                note = json.dumps({"observed_at_ms": due_ms, "readings": len(batch)}, separators=(",", ":"))
+                self._agent.readings(self._body(batch), note)
+        self._agent.flush(_LAST_PACKS_S)
+        self._agent.tell_state(FieldReport(state=FieldState.OVER, at_ms=self._now_ms))
+        return steps, latest_s
+
+    def _lead_until(self, due_ms: int) -> None:
+        """Hand leases to the controllers as they come, until the next second is due."""
+        while True:
+            wait_s = self._clock.wait_s(due_ms)
+            try:
+                payload = self._agent.leases.get(timeout=wait_s) if wait_s > 0 else self._agent.leases.get_nowait()
+            except queue.Empty:
+                return
+            self._field.take(payload, self._now_ms)
+
+    def _body(self, batch: Batch) -> bytes:
+        names = [self._names[row] for row in batch.stream.tolist()]
+        if self._senml:
+            return encode_senml_json(names, batch.observed_at_ms.tolist(), batch.value.tolist())
+        return encode_arrow(names, batch.observed_at_ms, batch.value)
+
+
+def _twin(
+    spec: FieldTwinSpec, whole: CityCase, case: CityCase, network: Network
+) -> tuple[RunToml, Callable[[int], Lap]]:
+    found = find_plans(whole, spec.plans)
+    plans = found[1].of_arm("fixed-tuned") if found is not None else ()
+    own_plan = "fixed-tuned" if plans else "fixed"
+    faults = read_fault_plan(spec.faults) if spec.faults else None
+
+    def open_twin(number: int) -> Lap:
+        out = spec.out / "sumo" if number == 1 else spec.out / f"sumo-{number}"
+        out.mkdir()
+        program = out / "programs.add.xml"
+        write_programs(network, plans or fixed_plan(network), program, begin_s=case.begin_s)
+        setup = TwinSetup(
+            case=case,
+            program=program,
+            leased=True,
+            sensing=spec.sensing,
+            seed=spec.seed + number - 1,
+            out=out,
+            scale=spec.scale,
+            faults=faults,
+            prompt=True,
+        )
+        city = SumoCity(setup, network)
+        return Lap(city=city, begin_ms=city.begin_ms, end_ms=city.end_ms)
+
+    files = [("network", case.net_file)]
+    files += [("routes", path) for path in case.route_files]
+    files += [("additional", path) for path in case.additional_files]
+    files += [("plans", found[0])] if found is not None and plans else []
+    files += [("faults", spec.faults)] if spec.faults else []
+    run = RunToml(
+        city=spec.city,
+        case=case.name,
+        control="live",
+        sensing=spec.sensing,
+        seed=spec.seed,
+        scale=spec.scale,
+        begin_s=case.begin_s,
+        end_s=case.end_s,
+        leased=True,
+        own_plan=own_plan,
+        case_digest=case.digest,
+        layout_digest="",
+        versions=versions_here(),
+        faults=str(spec.faults or ""),
+        calibration=case.calibration_label(),
+        inputs=tuple(InputFile(role=role, path=str(path), sha256=file_sha256(path)) for role, path in files),
+    )
+    return run, open_twin
+
+
+def _next_second(clock: PacedClock, ahead_ms: int) -> int:
+    return (clock.now_ms() + ahead_ms + 999) // 1000 * 1000
