@@ -141,6 +141,8 @@ class Arrays(NamedTuple):
     n_depots: int
     first_client: int
     distance: I32
+    into: I32
+    """``distance`` with its sides exchanged: the row of a node holds the ways that lead to it."""
     duration: I32
     early: I64
     late: I64
@@ -176,11 +178,13 @@ def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
         sites and at the ends of routes.
     """
     fleet = problem.fleet
+    distance: I32 = _whole(problem.distance, np.int32)
+    into = distance if np.array_equal(distance, distance.T) else np.ascontiguousarray(distance.T)
     alone = np.full(problem.n_nodes, -1, np.int32)
     twin: I32 = alone if problem.twin is None else _whole(problem.twin, np.int32)
     return Arrays(
         problem.n_depots, problem.first_client,
-        _whole(problem.distance, np.int32), _whole(problem.duration, np.int32),
+        distance, into, _whole(problem.duration, np.int32),
         _whole(problem.early, np.int64), _whole(problem.late, np.int64), _whole(problem.service, np.int64),
         _whole(problem.demand, np.int64), _whole(problem.prize, np.int64), _whole(problem.queue, np.int32),
         int(problem.slot), _whole(fleet.start, np.int32), _whole(fleet.end, np.int32), _whole(fleet.open, np.int64),

@@ -40,8 +40,11 @@ def touch(routes: Any, store: Any, v: int) -> None:
 
 
 @compiled
-def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int) -> None:
-    """Price putting ``u`` after position ``p`` of vehicle ``v``, with a reload beside it where it is needed."""
+def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int, bare: int) -> None:
+    """Price putting ``u`` after position ``p`` of vehicle ``v``, with a reload beside it where it is needed.
+
+    ``bare`` is the detour that the client alone makes there.
+    """
     pick = store.pick
     if not problem.allowed[v, u] or routes.stops[v] >= problem.max_stops[v]:
         return
@@ -49,7 +52,7 @@ def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int) ->
         return
     a, b = routes.nodes[v, p], routes.nodes[v, p + 1]
     last_leg = p + 1 == routes.length[v] - 1
-    gain = np.int64(problem.distance[a, u]) - problem.distance[a, b]
+    gain = bare - np.int64(problem.distance[u, b])
     if routes.stops[v] == 0:
         gain += problem.fixed_cost[v]
     home = store.home[client_of(problem, u)]
@@ -110,36 +113,56 @@ def _put(problem: Any, routes: Any, store: Any) -> None:
 
 
 @compiled
-def _places(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> int:
-    """List the places worth a look for a client as (vehicle, position); return their number."""
-    places, count = store.places, 0
+def _ends(routes: Any, store: Any, v: int, count: int) -> int:
+    """List the places of a vehicle beside its start, its reload sites and its end; return the longer list's length."""
+    places, sites = store.places, routes.sites[v, -1]
+    places[count, 0], places[count, 1] = v, 0
+    count += 1
+    for i in range(2 * sites):
+        places[count, 0], places[count, 1] = v, routes.sites[v, i // 2] - i % 2
+        count += 1
+    if sites == 0:
+        places[count, 0], places[count, 1] = v, routes.length[v] - 2
+        count += 1
+    return count
+
+
+@compiled
+def _places(problem: Any, routes: Any, store: Any, u: int, reach: int, blink: float) -> int:
+    """List the places worth a look for a client as (vehicle, position); return their number.
+
+    Parameters
+    ----------
+    reach
+        0: beside the nearest clients, and at the ends and reload sites of the vehicles that these are in; 1: at the
+        ends and reload sites of every other vehicle; 2: everywhere.
+    """
+    places, count, seen = store.places, 0, store.seen
     # Near ones first: they soon give a cost that most others need not be looked at for.
-    if not everywhere:
+    if reach == 0:
+        seen[-1] += 1
         for i in range(problem.near.shape[1]):
             w = problem.near[u, i]
             if w >= 0 and routes.vehicle_of[w] >= 0:
+                v = routes.vehicle_of[w]
+                seen[v] = seen[-1]
                 for before in range(2):
                     if draw(store.dice) >= blink:
-                        places[count, 0], places[count, 1] = routes.vehicle_of[w], routes.position_of[w] - before
+                        places[count, 0], places[count, 1] = v, routes.position_of[w] - before
                         count += 1
     idle = -1
     for v in range(len(problem.start)):
-        size, sites = routes.length[v], routes.sites[v, -1]
-        if everywhere or (routes.stops[v] == 0 and (idle < 0 or not _alike(problem, v, idle, u))):
-            for p in range(size - 1):
+        if routes.stops[v] == 0:
+            if reach != 1 and (idle < 0 or not _alike(problem, v, idle, u)):
+                places[count, 0], places[count, 1] = v, 0
+                count += 1
+            idle = v
+        elif reach == 2:
+            for p in range(routes.length[v] - 1):
                 places[count, 0], places[count, 1] = v, p
                 count += 1
-        elif routes.stops[v] > 0:
-            places[count, 0], places[count, 1] = v, 0
-            count += 1
-            for i in range(2 * sites):
-                places[count, 0], places[count, 1] = v, routes.sites[v, i // 2] - i % 2
-                count += 1
-            if sites == 0:
-                places[count, 0], places[count, 1] = v, size - 2
-                count += 1
-        if routes.stops[v] == 0:
-            idle = v
+        elif (seen[v] == seen[-1]) == (reach == 0):
+            count = _ends(routes, store, v, count)
     return count
 
 
@@ -157,13 +180,22 @@ def _alike(problem: Any, v: int, w: int, u: int) -> Any:
 @compiled
 def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> bool:
     """Put one client where it costs least; say whether there was such a place cheaper than leaving it out."""
-    store.pick[0], store.pick[1] = problem.prize[u], -1
-    count = _places(problem, routes, store, u, everywhere, blink)
+    pick = store.pick
+    pick[0], pick[1] = problem.prize[u], -1
     ways = 1 if problem.twin[u] < 0 else 2
-    for i in range(count * ways):
-        node = u if i % ways == 0 else problem.twin[u]
-        _try_place(problem, routes, store, node, store.places[i // ways, 0], store.places[i // ways, 1])
-    if store.pick[1] < 0:
+    for reach in range(2):
+        count = _places(problem, routes, store, u, 2 if everywhere else reach, blink)
+        for way in range(ways):
+            node = u if way == 0 else problem.twin[u]
+            into, out = problem.into[node], problem.distance[node]
+            for i in range(count):
+                v, p = store.places[i, 0], store.places[i, 1]
+                bare = np.int64(into[routes.nodes[v, p]]) + out[routes.nodes[v, p + 1]] - routes.leg[v, p]
+                if bare < pick[0]:
+                    _try_place(problem, routes, store, node, v, p, bare)
+        if everywhere or pick[1] >= 0:
+            break
+    if pick[1] < 0:
         return False
     _put(problem, routes, store)
     return True

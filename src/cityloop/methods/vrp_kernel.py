@@ -44,6 +44,8 @@ class Routes(NamedTuple):
     """Load on board when the position is left; 0 after a reload site."""
     total: I64
     cost: I64
+    leg: I32
+    """Distance from a position to the next."""
     stops: I32
     vehicle_of: I32
     position_of: I32
@@ -63,7 +65,7 @@ def new_routes(problem: Arrays, max_length: int) -> Routes:
     return Routes(
         np.zeros((v, max_length), i32), np.zeros(v, i32), np.zeros((v, k, max_length), i64),
         np.zeros((v, k, max_length), i64), np.zeros((v, max_length, d), i64), np.zeros((v, max_length, d), i64),
-        np.zeros((v, d), i64), np.zeros(v, i64), np.zeros(v, i32), np.full(n, -1, i32), np.full(n, -1, i32),
+        np.zeros((v, d), i64), np.zeros(v, i64), np.zeros((v, max_length), i32), np.zeros(v, i32), np.full(n, -1, i32), np.full(n, -1, i32),
         np.zeros(4, i64), np.zeros(d, i64), np.zeros((v, max_length), i32), np.zeros((6, max_length), i64),
     )  # fmt: skip
 
@@ -130,7 +132,10 @@ def refresh(problem: Any, routes: Any, v: int) -> bool:
     for p in range(size):
         node = nodes[p]
         before = nodes[max(p - 1, 0)]
-        cost += problem.distance[before, node] if p > 0 else 0
+        if p > 0:
+            way = problem.distance[before, node]
+            routes.leg[v, p - 1] = way
+            cost += way
         is_client = node >= problem.first_client
         for d in range(dims):
             if is_client:

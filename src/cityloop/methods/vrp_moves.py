@@ -56,6 +56,8 @@ class Store(NamedTuple):
     """Cost of serving a client with another vehicle than ``home``, one entry."""
     places: I32
     """Places to try, shape (n, 2)."""
+    seen: I64
+    """Mark of each vehicle that was looked at, and the mark now in use."""
     pick: I64
     """Cost, vehicle, position, reload site, where it goes and node of the best place so far."""
     missed: I64

@@ -118,6 +118,7 @@ def _new_store(
         home=np.full(n, -1, np.int32) if home is None else np.ascontiguousarray(home, np.int32),
         move_cost=np.array([move_cost], np.int64),
         places=np.zeros((len(routes.length) * routes.nodes.shape[1] + 2 * n + 200, 2), np.int32),
+        seen=np.zeros(len(routes.length) + 1, np.int64),
         pick=np.zeros(6, np.int64),
         missed=np.ones(n, np.int64),
         figures=np.zeros(3, np.int64),
