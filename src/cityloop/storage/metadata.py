@@ -60,10 +60,17 @@ class _Work:
 
 
 class Metadata:
-    """Owns the database file. Writes are durable when their future is done."""
+    """Owns the database file. Writes are durable when their future is done.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    vfs
+        SQLite's name of the file system to work on, where it is not the machine's own.
+    """
+
+    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
         self.path = path
+        self._vfs = vfs
         self._connected: list[Connected] = []
         self._told_of: dict[apsw.Connection, int] = {}
         """How many of them each reader has been through."""
@@ -123,7 +130,7 @@ class Metadata:
     def _open(self) -> apsw.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            connection = apsw.Connection(str(self.path))
+            connection = apsw.Connection(str(self.path), vfs=self._vfs)
             connection.set_busy_timeout(10_000)
             connection.execute("PRAGMA journal_mode = wal")
             connection.execute("PRAGMA synchronous = full")

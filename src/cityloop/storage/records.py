@@ -8,15 +8,17 @@ from typing import Any
 
 import msgspec
 
+from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak
+from cityloop.domains.refuse.schema import DriveRoute, EmptyToday, PlanRound
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.kernel.errors import StoreError
-from cityloop.kernel.messages import Allowed, Alternative, Decision, Proposal, Receipt, Refused, Trimmed
+from cityloop.kernel.messages import Allowed, Alternative, Decision, PassJunction, Proposal, Receipt, Refused, Trimmed
 from cityloop.storage.journal_log import LogReader
 
 __all__ = ["Frames", "decision_from", "first_difference", "pack", "receipt_from"]
 
-ACTIONS = ShowStage
-"""The actions that a journal may hold; a union once a second domain acts."""
+ACTIONS = ShowStage | PassJunction | Lead | Move | Send | TakeBreak | DriveRoute | EmptyToday | PlanRound
+"""The actions that a journal may hold."""
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(tuple[int, list[msgspec.Raw]])

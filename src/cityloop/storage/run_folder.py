@@ -18,6 +18,10 @@ from pathlib import Path
 
 import msgspec
 
+from cityloop.domains.emergency.schema import DOMAIN as EMERGENCY
+from cityloop.domains.emergency.schema import EmergencyTable
+from cityloop.domains.refuse.schema import DOMAIN as REFUSE
+from cityloop.domains.refuse.schema import RoundsTable
 from cityloop.domains.signals.schema import DOMAIN as SIGNALS
 from cityloop.domains.signals.schema import SignalAssets
 from cityloop.kernel.batch import Batch
@@ -35,7 +39,13 @@ __all__ = ["RunFolder", "RunReader", "claim_folder", "file_sha256"]
 
 _LAYOUT_FILE = "layout.msgpack"
 _READINGS_FILE = "readings/readings.arrows"
-_TABLES = {SIGNALS: SignalAssets, "units": Units, "passages": Passages}
+_TABLES = {
+    SIGNALS: SignalAssets,
+    EMERGENCY: EmergencyTable,
+    REFUSE: RoundsTable,
+    "units": Units,
+    "passages": Passages,
+}
 _SYNC_EVERY_S = 1.0
 
 

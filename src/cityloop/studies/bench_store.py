@@ -22,7 +22,7 @@ from cityloop.kernel.readings import Overloaded
 from cityloop.storage.readings import ReadingsStore
 from cityloop.studies.sensing_rows import Figure, RowSpec
 
-__all__ = ["append", "append_all", "append_packs", "kills", "power_cuts", "storage"]
+__all__ = ["append", "append_all", "append_packs", "kills", "metadata_cuts", "power_cuts", "storage"]
 
 STREAMS = 120_000
 PACK = 1_000
@@ -251,3 +251,13 @@ def power_cuts(spec: RowSpec) -> list[Figure]:
     found = cut_often(spec.folder, max(round(1_000 * spec.scale), 1), spec.seed, spec.say)
     note = f"{found.cuts} cuts among {found.changes} changes of files, {found.acknowledged_batches} batches kept"
     return [Figure(row="power-cuts", what=_FAULTS, value=found.faults, unit="1", bound=0, note=note)]
+
+
+def metadata_cuts(spec: RowSpec) -> list[Figure]:
+    """Cut the power under the metadata database 1,000 times, and look for what was lost or is there in part."""
+    from cityloop.storage.proofs.metadata_cuts import cut_metadata
+
+    found = cut_metadata(spec.folder, max(round(1_000 * spec.scale), 1), spec.seed, spec.say)
+    note = f"{found.cuts} cuts among {found.changes} changes of files, {found.acknowledged_batches} groups acknowledged"
+    what = "groups of streams lost or halved, and databases not sound"
+    return [Figure(row="metadata-cuts", what=what, value=found.faults, unit="1", bound=0, note=note)]

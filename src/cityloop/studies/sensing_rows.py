@@ -58,6 +58,7 @@ ROWS: dict[str, str] = {
     "day": "cityloop.studies.bench_store_day:day",
     "kills": "cityloop.studies.bench_store:kills",
     "power-cuts": "cityloop.studies.bench_store:power_cuts",
+    "metadata-cuts": "cityloop.studies.bench_store:metadata_cuts",
     "postgresql": "cityloop.studies.bench_store_peers:postgresql",
     "arrow": "cityloop.studies.bench_ingest:arrow",
     "acknowledge": "cityloop.studies.bench_ingest:acknowledge",

@@ -12,8 +12,9 @@ from cityloop.kernel.batch import Batch, concat, empty_batch
 from cityloop.kernel.columns import I32
 from cityloop.kernel.errors import StoreError
 from cityloop.kernel.readings import ROLLUP_MS, RollUps
-from cityloop.storage.readings.bins import bins_of, join_bins, pick_bins, rollups_of
+from cityloop.storage.readings.bins import bins_of, pick_bins, rollups_of
 from cityloop.storage.readings.catalogue import Catalogue, View
+from cityloop.storage.readings.grid import join_on_grid
 from cityloop.storage.readings.manifest import Segment
 from cityloop.storage.readings.order import clip_instants, pick, sorted_batch, span_mask
 from cityloop.storage.readings.recent import StreamSet
@@ -63,7 +64,7 @@ def rollups(catalogue: Catalogue, streams: I32, begin_ms: int, end_ms: int) -> R
             # A bin that begins in the span may hold readings up to its own end.
             made = bins_of(recent.select(wanted, begin_ms, clip_instants(end_ms + ROLLUP_MS)[0]))
             parts.append(pick_bins(made, span_mask(made.begin_ms, begin_ms, end_ms)))
-        return rollups_of(join_bins(parts))
+        return rollups_of(join_on_grid(parts, wanted.rows))
 
     return _steady(catalogue, bins)
 

@@ -15,7 +15,7 @@ from cityloop.kernel.columns import F64
 from cityloop.kernel.readings import ROLLUP_MS
 from cityloop.storage.readings.bins import Bins
 
-__all__ = ["LAYOUTS", "as_numbers", "from_numbers", "layouts_of"]
+__all__ = ["LAYOUTS", "SIGNED", "WIDTHS", "as_numbers", "from_numbers", "layouts_of"]
 
 _AFTER = [("after_low", "<u2"), ("after_high", "u1")]
 
@@ -32,8 +32,15 @@ LAYOUTS: tuple[np.dtype[np.void], ...] = (
 )
 """By the number that stands in a file's index, from the narrowest to the one that takes any bin there can be."""
 
+WIDTHS = np.array([[layout[name].itemsize for name in layout.names or ()] for layout in LAYOUTS], np.int64)
+"""Bytes of each column, by layout."""
+
+SIGNED = np.array([[layout[name].kind == "i" for name in layout.names or ()] for layout in LAYOUTS], np.int64)
+"""Whether each column has a sign, by layout."""
+
 _DOUBLES = len(LAYOUTS) - 1
 _MOST_DIGITS = 4
+_POWERS = 10.0 ** np.arange(_MOST_DIGITS + 1)
 _EXACT = 2.0**53
 
 
@@ -73,34 +80,26 @@ def as_numbers(bins: Bins, digits: npt.NDArray[np.int64], starts: npt.NDArray[np
     }
 
 
-def from_numbers(
-    columns: dict[str, npt.NDArray[Any]],
-    layout: int,
-    digits: int,
-    base: npt.NDArray[np.int64],
-    low: npt.NDArray[np.int64],
-) -> Bins:
-    """Return the bins of blocks laid out alike, one block a row of every column."""
-    begin_ms = (columns["bin"] + base[:, None]) * ROLLUP_MS
-    count = columns["count"].astype(np.int64)
-    after = columns["after_low"].astype(np.int64) + (columns["after_high"].astype(np.int64) << 16)
-    if layout == _DOUBLES:
-        total, least, greatest, last = (columns[name] for name in ("total", "low", "high", "last"))
-    else:
-        whole = columns["last"].astype(np.int64)
-        scale = 10.0**digits
-        total = (whole * count + columns["offset"]) / scale
-        least, greatest, last = (whole - columns["below"]) / scale, (whole + columns["above"]) / scale, whole / scale
-    return Bins(
-        (columns["stream"] + low[:, None].astype(np.int64)).astype(np.int32).reshape(-1),
-        begin_ms.reshape(-1),
-        count.reshape(-1),
-        total.reshape(-1),
-        least.reshape(-1),
-        greatest.reshape(-1),
-        last.reshape(-1),
-        (begin_ms + after).reshape(-1),
+def from_numbers(columns: npt.NDArray[np.int64], heads: dict[str, npt.NDArray[np.int64]]) -> Bins:
+    """Return bins from the columns of their blocks, one row a column of a layout, and what each bin's block says."""
+    stream, number, count, after_low, after_high, first, second, third, fourth = columns
+    begin_ms = (number + heads["base"]) * ROLLUP_MS
+    scale = _POWERS[heads["digits"]]
+    bins = Bins(
+        (stream + heads["stream_low"]).astype(np.int32),
+        begin_ms,
+        count,
+        (fourth * count + first) / scale,
+        (fourth - second) / scale,
+        (fourth + third) / scale,
+        fourth / scale,
+        begin_ms + after_low + (after_high << 16),
     )
+    doubles = np.flatnonzero(heads["layout"] == _DOUBLES)
+    if len(doubles):
+        for into, bits in ((bins.total, first), (bins.low, second), (bins.high, third), (bins.last, fourth)):
+            into[doubles] = bits[doubles].view(np.float64)
+    return bins
 
 
 def _rounded(values: F64) -> npt.NDArray[np.int64]:

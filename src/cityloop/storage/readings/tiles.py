@@ -22,10 +22,11 @@ import numpy.typing as npt
 
 from cityloop.kernel.errors import StoreError
 from cityloop.kernel.readings import ROLLUP_MS
-from cityloop.storage.readings.bins import Bins, concat_bins, empty_bins, pick_bins
+from cityloop.storage.readings.bins import Bins, empty_bins, pick_bins
 from cityloop.storage.readings.order import span_mask
 from cityloop.storage.readings.recent import StreamSet
-from cityloop.storage.readings.tile_rows import LAYOUTS, as_numbers, from_numbers, layouts_of
+from cityloop.storage.readings.tile_rows import LAYOUTS, SIGNED, WIDTHS, as_numbers, from_numbers, layouts_of
+from cityloop.wire.blocks import unpack_blocks
 
 __all__ = ["TileReader", "TileWriter"]
 
@@ -118,54 +119,40 @@ class TileReader:
         self._stream_high = np.ascontiguousarray(self._index["stream_high"])
 
     def read(self, streams: StreamSet, begin_ms: int, end_ms: int) -> Bins:
-        """Return the bins of some streams that begin in a span."""
-        if not len(streams) or not len(self._index):
+        """Return the bins of some streams that begin in a span, in order."""
+        if not len(self._index):
             return empty_bins()
-        low = np.searchsorted(streams.rows, self._stream_low)
-        high = np.searchsorted(streams.rows, self._stream_high, side="right")
-        wanted = self._index[high > low]
-        if not len(wanted):
-            return empty_bins()
-        found = self._decode(wanted)
+        # A stream's bins lie in one block, and blocks lie in the order of their streams.
+        block = np.minimum(np.searchsorted(self._stream_high, streams.rows), len(self._index) - 1)
+        inside = (self._stream_low[block] <= streams.rows) & (self._stream_high[block] >= streams.rows)
+        found = self._decode(self._index[np.unique(block[inside])])
         mask = streams.among(found.stream) & span_mask(found.begin_ms, begin_ms, end_ms)
         return found if mask.all() else pick_bins(found, mask)
 
     def read_all(self) -> Bins:
-        """Return every bin."""
-        return self._decode(self._index) if len(self._index) else empty_bins()
+        """Return every bin, in order."""
+        return self._decode(self._index)
 
     def _decode(self, blocks: npt.NDArray[np.void]) -> Bins:
-        alike: dict[tuple[int, int, int], list[int]] = {}
-        packed: list[bytes] = []
-        decompress = _codec().decompress
-        widths = [layout.itemsize for layout in LAYOUTS]
+        if not len(blocks):
+            return empty_bins()
+        columns = {name: blocks[name].astype(np.int64) for name in _INDEX_ROW.names or ()}
         with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            for ordinal, (begin, size, bins, layout, digits, check, *_) in enumerate(blocks.tolist()):
-                data = mapped[begin : begin + size]
-                if zlib.crc32(data) != check:
-                    raise StoreError(f"{self._path}: the block of roll-ups at byte {begin} is damaged.")
-                packed.append(decompress(data, bins * widths[layout], asbytes=True))
-                alike.setdefault((bins, layout, digits), []).append(ordinal)
-        parts = [
-            _unpack([packed[m] for m in members], blocks[members], bins, layout, digits)
-            for (bins, layout, digits), members in alike.items()
-        ]
-        if len(parts) == 1:
-            return parts[0]
-        whole = concat_bins(parts)
-        return pick_bins(whole, np.argsort(whole.stream, kind="stable"))
-
-
-def _unpack(packed: list[bytes], blocks: npt.NDArray[np.void], bins: int, layout: int, digits: int) -> Bins:
-    """Return the bins of blocks that have equally many bins, laid out alike."""
-    kind = LAYOUTS[layout]
-    data = np.frombuffer(b"".join(packed), np.uint8).reshape(len(packed), kind.itemsize * bins)
-    columns, at_byte = {}, 0
-    for name in kind.names or ():
-        width = kind[name].itemsize * bins
-        columns[name] = np.ascontiguousarray(data[:, at_byte : at_byte + width]).view(kind[name])
-        at_byte += width
-    return from_numbers(columns, layout, digits, blocks["base"], blocks["stream_low"])
+            numbers, damaged = unpack_blocks(
+                np.frombuffer(mapped, np.uint8),
+                columns["begin_byte"],
+                columns["bytes"],
+                columns["check"],
+                columns["bins"],
+                columns["layout"],
+                WIDTHS,
+                SIGNED,
+            )
+        if damaged >= 0:
+            at_byte = int(columns["begin_byte"][damaged])
+            raise StoreError(f"{self._path}: the block of roll-ups at byte {at_byte} is damaged.")
+        heads = {name: np.repeat(columns[name], columns["bins"]) for name in ("layout", "digits", "base", "stream_low")}
+        return from_numbers(numbers, heads)
 
 
 def _block_starts(bins: Bins) -> npt.NDArray[np.int64]:
