@@ -140,9 +140,16 @@ def city_facts(
     scale: float,
     keep_days: float,
 ) -> tuple[CityFacts, CitySource]:
-    """Return a twin's facts and source."""
+    """Return a twin's facts and source, or a live city's."""
     from cityloop.app.twin_source import twin_source
+    from cityloop.cities.live.folder import is_live_folder
 
+    if is_live_folder(city):
+        from cityloop.app.live_source import live_source
+
+        return live_source(
+            city, data=data, pace=pace, control=control, sensing=sensing, seed=seed, scale=scale, keep_days=keep_days
+        )
     return twin_source(
         city, data=data, pace=pace, control=control, sensing=sensing, seed=seed, scale=scale, keep_days=keep_days
     )

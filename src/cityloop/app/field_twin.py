@@ -90,7 +90,7 @@ def write_layout(city: str, folder: Path, *, sensing: str, live: LiveToml) -> No
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: already there and not empty; give another --out or remove it")
     label = live.label or f"SIMULATED FIELD · {case.calibration_label()}"
-    live = msgspec.structs.replace(live, label=label, zone=case.zone)
+    live = msgspec.structs.replace(live, label=label, zone=case.zone, simulated=True)
     write_live_folder(folder, CityDocument(case.name, network.layout), live)
 
 

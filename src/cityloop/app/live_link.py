@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from cityloop.wire.field import FieldReport, FieldState, encode_leases
 
 __all__ = ["InboxLink", "register_field"]
 
+_MOST_RECEIPTS = 100_000
 _INF = float("inf")
 _DECLARED: dict[int, tuple[str, float, float]] = {
     StreamKind.OBJECT_DISTANCE_M: ("m", -1000.0, 1e6),
@@ -65,18 +66,23 @@ class InboxLink:
         self.over_ms: int | None = None
         self.state: FieldReport | None = None
         """What the field said of itself last."""
+        self.listener: Callable[[list[tuple[int, Receipt]] | FieldReport], None] | None = None
+        """Whom everything is passed on to, where the loop runs in another process."""
         inbox.known.refresh(rows.tolist())
         inbox.keep_for_drain(rows)
         hub.lead(device, self.heard)
 
     def heard(self, said: list[tuple[int, Receipt]] | FieldReport) -> None:
         """Take what the field says; from any thread."""
+        listener = self.listener
         with self._lock:
             if isinstance(said, FieldReport):
                 self.state = said
                 self.over_ms = said.at_ms if said.state is FieldState.OVER else None
-            else:
-                self._receipts += said
+            elif listener is None:
+                self._receipts = [*self._receipts, *said][-_MOST_RECEIPTS:]
+        if listener is not None:
+            listener(said)
         self.news.set()
 
     def readings(self, until_ms: int) -> Batch:

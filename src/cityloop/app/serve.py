@@ -25,6 +25,7 @@ from cityloop.app.sensing_mount import mount_sensing
 from cityloop.app.watching import Watch
 from cityloop.kernel.errors import CityloopError, ConfigError
 from cityloop.kernel.ladder import Rung
+from cityloop.sensing.mqtt.bridge import BridgeParams
 from cityloop.storage.accounts import Accounts
 from cityloop.storage.alerts import AlertStore
 from cityloop.storage.audit_log import AuditLog
@@ -68,6 +69,8 @@ class ServeSpec:
     keep_days: float = 7.0
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    bridges: tuple[BridgeParams, ...] = ()
+    """Brokers of others that are listened to."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -99,7 +102,17 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
         closing.callback(source.close)
         desk = _desk(spec, facts, source, database, audit, trace, token)
         if spec.city is not None:
-            mount_sensing(desk, spec.data, token, spec.mqtt_port, spec.host, _tls(spec), closing)
+            mount_sensing(
+                desk,
+                spec.data,
+                token,
+                spec.mqtt_port,
+                spec.host,
+                _tls(spec),
+                closing,
+                source=source,
+                bridges=spec.bridges,
+            )
         app = build_app(desk)
         listener = _listen(spec)
         closing.callback(listener.close)

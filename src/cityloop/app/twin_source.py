@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,17 @@ from cityloop.web.events import Events
 from cityloop.web.ports import CityFacts, JobsPort, SensorsPort, TracePort
 from cityloop.wire.live import Died, Steering, Stop, decode_up, encode
 
-__all__ = ["twin_source"]
+__all__ = ["TwinSource", "twin_source"]
 
 _LONGEST_PAUSE_S = 30.0
 _STOP_LIMIT_S = 8.0
 
 
-class _TwinSource:
+class TwinSource:
     """Owns the running city's process, and the thread that listens to it."""
+
+    module = "cityloop.app.twin_child"
+    """What the process runs."""
 
     def __init__(self, spec: ChildSpec) -> None:
         self._spec = spec
@@ -48,11 +52,13 @@ class _TwinSource:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self, hear: Hear) -> None:
+        """Start the process, and again whenever it dies."""
         self._hear = hear
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     def steer(self, steering: Steering) -> None:
+        """Hand over what people have set."""
         pipe = self._pipe
         if pipe is not None:
             # A city that is just being started again is told everything when it begins.
@@ -60,9 +66,11 @@ class _TwinSource:
                 pipe.send(encode(steering))
 
     def sensors(self, facts: CityFacts, board: Board, trace: TracePort) -> SensorsPort:
+        """Return the detectors of the field as sensors."""
         return TwinSensors(facts, board, trace)
 
     def jobs(self, facts: CityFacts, events: Events) -> JobsPort:
+        """Return who runs what-ifs."""
         if self._spec.control not in LEASED_ARMS:
             return NoJobs()
         folder = Path(self._spec.data) / "what-if"
@@ -75,7 +83,12 @@ class _TwinSource:
         self._jobs = WhatIf(self._spec.city, folder, facts.layout.names["edges"], tell)
         return self._jobs
 
+    def further_sockets(self) -> list[socket.socket]:
+        """Return what else a new process is given."""
+        return []
+
     def close(self) -> None:
+        """End the process. Safe to call twice."""
         self._closing.set()
         if self._jobs is not None:
             self._jobs.close()
@@ -106,10 +119,11 @@ class _TwinSource:
         """Start the process and pass on what it says until it is gone; return why it went."""
         assert self._hear is not None
         here, there = socket.socketpair()
-        with there:
+        with ExitStack() as theirs:
+            given = [theirs.enter_context(one).fileno() for one in (there, *self.further_sockets())]
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "cityloop.app.twin_child", str(there.fileno())],
-                pass_fds=[there.fileno()],
+                [sys.executable, "-P", "-m", self.module, *map(str, given)],
+                pass_fds=given,
                 stdin=subprocess.DEVNULL,
                 env=_environment(),
             )
@@ -178,4 +192,4 @@ def twin_source(
         scale=scale,
         keep_days=keep_days,
     )
-    return facts, _TwinSource(spec)
+    return facts, TwinSource(spec)

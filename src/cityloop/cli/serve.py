@@ -37,6 +37,14 @@ __all__ = ["command"]
 @click.option("--host", default="127.0.0.1", show_default=True, help="Other addresses take --tls-cert and --tls-key.")
 @click.option("--tls-cert", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")
+@click.option(
+    "--bridge",
+    "bridge_urls",
+    multiple=True,
+    envvar="CITYLOOP_BRIDGE",
+    metavar="URL",
+    help="Listen to a broker that the city runs: mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX]. May be repeated.",
+)
 @click.option("--load-test", is_flag=True, help="Serve a made-up city of 120,000 sensors, to measure the page.")
 def command(
     city: str | None,
@@ -53,20 +61,25 @@ def command(
     host: str,
     tls_cert: Path | None,
     tls_key: Path | None,
+    bridge_urls: tuple[str, ...],
     load_test: bool,
 ) -> None:
     """Serve CITY: sensing, API and dashboard on one port, the city running beside it.
 
-    CITY is a built-in name, a city folder or a SUMO .sumocfg. The token comes from CITYLOOP_TOKEN, or is made and
+    CITY is a built-in name, a city folder, a SUMO .sumocfg, or the folder of a live city, whose field is run by others
+    and speaks to this port (see cityloop twin). The token comes from CITYLOOP_TOKEN, or is made and
     kept in DIR/token.
 
     \b
     Examples:
       cityloop serve adlershof --port 8420 --data room
       cityloop serve adlershof --pace 5 --rung live --data room
+      cityloop serve live-adlershof --mqtt-port 1883 --rung live --data room
+      cityloop serve adlershof --bridge mqtt://broker.example:1883/city --data room
       cityloop serve --load-test --port 8420 --data load
     """
     from cityloop.app.serve import ServeSpec, serve
+    from cityloop.sensing.mqtt.bridge import BridgeParams
 
     if (city is None) is not load_test:
         raise click.UsageError("give a CITY, or --load-test without one")
@@ -85,5 +98,6 @@ def command(
         keep_days=keep_days,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        bridges=tuple(BridgeParams.of_url(url) for url in bridge_urls),
     )
     serve(spec, lambda line: click.echo(line))

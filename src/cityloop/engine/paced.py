@@ -88,6 +88,9 @@ class PacedEngine:
         What of a step is recorded and shown.
     sim_s
         The twin's own time of day.
+    until_s
+        ``until_s(instant)``: how long it is until an instant of a city with a clock of its own, negative where it is
+        past [s]. None: the loop's own pace is the city's.
     """
 
     def __init__(
@@ -100,9 +103,10 @@ class PacedEngine:
         params: PaceParams,
         *,
         sim_s: Callable[[int], tuple[float, int]],
+        until_s: Callable[[int], float] | None = None,
     ) -> None:
         self._city, self._steered_by, self._journal, self._picture = city, steered, journal, picture
-        self._pipe, self._params, self._sim_s = pipe, params, sim_s
+        self._pipe, self._params, self._sim_s, self._until_s = pipe, params, sim_s, until_s
         self._epoch = params.epoch
         self._now_ms = params.begin_ms
         self._steered = steered(Steering(token=0), self._epoch)
@@ -117,6 +121,8 @@ class PacedEngine:
         period_s = self._params.period_ms / 1000 / self._params.pace
         due_s = time.monotonic()
         while True:
+            if self._until_s is not None:
+                due_s = time.monotonic() + self._until_s(self._now_ms + self._params.period_ms)
             self._listen(due_s)
             if self._number < _WARM_STEPS:
                 # What the first steps still compile or load is not the city's doing: the pace begins after them.

@@ -50,6 +50,8 @@ class SensingService:
     ingest: IngestApp
     broker: Broker
     listener: MqttListener
+    handlers: tuple[TopicHandler, ...]
+    """What the topics of plain readings and packs mean: a bridge reads by the same."""
 
     @classmethod
     def over(
@@ -86,6 +88,7 @@ class SensingService:
             ingest=IngestApp(inbox, codecs, identify=identify, register=register),
             broker=broker,
             listener=MqttListener(broker, host=host, port=mqtt_port, tls=tls, params=listener),
+            handlers=own,
         )
 
 

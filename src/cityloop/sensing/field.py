@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,12 +22,15 @@ import msgspec
 
 from cityloop.kernel.errors import InputError
 from cityloop.kernel.messages import Receipt
+from cityloop.kernel.readings import Done
 from cityloop.sensing.http import Identify, Message, Receive, Scope, Send
+from cityloop.sensing.live import Latest
 from cityloop.sensing.mqtt.broker import Broker
 from cityloop.wire.field import FieldReport, decode_receipts, decode_report
+from cityloop.wire.mqtt.topics import matches
 from cityloop.wire.named import WireError
 
-__all__ = ["FieldHeard", "FieldHub"]
+__all__ = ["FieldHeard", "FieldHub", "FieldTopics"]
 
 FieldHeard = Callable[["list[tuple[int, Receipt]] | FieldReport"], None]
 """Told what a field says: receipts, or its state. Called on the server's loop; must return at once."""
@@ -50,15 +53,44 @@ class _Side:
     """Messages that could not be read."""
 
 
+class FieldTopics:
+    """What fields say by way of another broker: receipts and states, for a bridge to read."""
+
+    def __init__(self, hub: FieldHub) -> None:
+        self._hub = hub
+
+    def handles(self, topic: str) -> bool:
+        """Return whether a topic is a field's word."""
+        return matches("devices/+/receipts", topic) or matches("devices/+/state", topic)
+
+    def publish(self, topic: str, payload: bytes, device: str, done: Done) -> None:
+        """Take a message."""
+        self._hub.hear(topic, payload, device)
+        done(None)
+
+    def reading_topics(self, rows: Iterable[int]) -> Iterable[tuple[bytes, int]]:
+        """Yield nothing: these are no readings."""
+        return ()
+
+    def changed(self, latest: Latest) -> Iterable[tuple[str, bytes]]:
+        """Yield nothing."""
+        return ()
+
+    def retained(self, topic_filter: str) -> Iterable[tuple[str, bytes]]:
+        """Yield nothing."""
+        return ()
+
+
 class FieldHub:
     """Passes leases to fields, and what they answer to whoever leads them. Lives on the server's loop."""
 
     def __init__(self, broker: Broker, *, identify: Identify) -> None:
         self._broker, self._identify = broker, identify
         self._sides: dict[str, _Side] = {}
+        self._beyond: list[Callable[[str, bytes], None]] = []
         self._call_soon: Callable[[Callable[[], None]], object] = lambda call: call()
-        broker.listen("devices/+/receipts", self._heard)
-        broker.listen("devices/+/state", self._heard)
+        broker.listen("devices/+/receipts", self.hear)
+        broker.listen("devices/+/state", self.hear)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take leases from other threads from now on."""
@@ -70,6 +102,10 @@ class FieldHub:
             raise InputError(f"field device {device!r:.60}: give a name without / + #")
         self._sides[device] = _Side(heard)
 
+    def publish_beyond(self, publish: Callable[[str, bytes], None]) -> None:
+        """Publish leases by way of another broker too; called on the server's loop."""
+        self._beyond.append(publish)
+
     def send(self, device: str, payload: bytes) -> None:
         """Publish a pack of leases; any thread may call this."""
         self._call_soon(lambda: self._publish(device, payload))
@@ -80,9 +116,13 @@ class FieldHub:
         side.packs.append((side.number, payload))
         side.fresh.set()
         side.fresh = asyncio.Event()
-        self._broker.publish(f"devices/{device}/leases", payload, qos=1)
+        topic = f"devices/{device}/leases"
+        self._broker.publish(topic, payload, qos=1)
+        for publish in self._beyond:
+            publish(topic, payload)
 
-    def _heard(self, topic: str, payload: bytes, _sender: str) -> None:
+    def hear(self, topic: str, payload: bytes, _sender: str) -> None:
+        """Take what a field published."""
         _, device, kind = topic.split("/")
         side = self._sides.get(device)
         if side is None or not payload:

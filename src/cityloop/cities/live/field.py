@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
+from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak
+from cityloop.domains.refuse.schema import DriveRoute
 from cityloop.domains.signals.schema import FollowPlan, ShowStage
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.messages import Action, Receipt
@@ -20,7 +22,9 @@ from cityloop.wire.field import decode_leases, encode_receipts
 
 __all__ = ["ACTIONS", "Field"]
 
-ACTIONS: dict[str, type[Action]] = {kind.__name__: kind for kind in (ShowStage, FollowPlan)}
+_ACTIONS = (ShowStage, FollowPlan, Send, Move, TakeBreak, Lead, DriveRoute)
+
+ACTIONS: dict[str, type[Action]] = {kind.__name__: kind for kind in _ACTIONS}
 """What a field controller understands."""
 
 _REMEMBERED = 100_000

@@ -13,7 +13,19 @@ from cityloop.kernel.layout import StreamKind, Streams
 __all__ = ["ScanFilter"]
 
 _LONG_AGO = np.iinfo(np.int64).min
-_PER_OBJECT = (int(StreamKind.OBJECT_DISTANCE_M), int(StreamKind.OBJECT_SPEED_MPS))
+_PER_OBJECT = (StreamKind.OBJECT_DISTANCE_M, StreamKind.OBJECT_SPEED_MPS)
+"""Kinds of which a scan reports one reading an object."""
+_ONE_A_SCAN = (
+    StreamKind.OBJECT_COUNT,
+    StreamKind.STOP_LINE_COUNT,
+    StreamKind.STOP_LINE_OCCUPANCY,
+    StreamKind.ADVANCE_COUNT,
+    StreamKind.ADVANCE_OCCUPANCY,
+    StreamKind.STAGE_SHOWN,
+    StreamKind.CONTROL_MODE,
+    StreamKind.CROSSING_CALL,
+)
+"""Kinds of which an instant has one reading. Others may have several, and are only held to come in order."""
 
 
 class ScanFilter:
@@ -29,7 +41,8 @@ class ScanFilter:
         self.late = 0
         """Readings older than what their stream had said already."""
         kind = streams.kind
-        self._scans = np.isin(kind, _PER_OBJECT)
+        self._scans = np.isin(kind, [int(one) for one in _PER_OBJECT])
+        self._single = np.isin(kind, [int(one) for one in _ONE_A_SCAN])
         self._count_stream = _count_streams(streams)
         self._counts = np.flatnonzero(kind == StreamKind.OBJECT_COUNT)
         self._newest: I64 = np.full(len(kind), _LONG_AGO, np.int64)
@@ -61,7 +74,7 @@ class ScanFilter:
 
     def _once(self, batch: Batch, size: I64) -> I64:
         """Return how many of the readings of a stream and instant came the first time."""
-        once = np.ones(len(batch), np.int64)
+        once = np.where(self._single[batch.stream], 1, size)
         rows = np.flatnonzero(self._scans[batch.stream])
         if not len(rows):
             return once

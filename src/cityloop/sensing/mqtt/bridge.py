@@ -7,9 +7,11 @@ so that the broker keeps and sends again what was not. What devices are to be to
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from gmqtt import Client as GmqttClient
 from gmqtt import Subscription
@@ -21,7 +23,9 @@ from cityloop.sensing.inbox import Inbox
 from cityloop.sensing.mqtt.topics import TopicHandler
 from cityloop.wire.mqtt.topics import is_filter
 
-__all__ = ["Bridge", "BridgeParams"]
+__all__ = ["Bridge", "BridgeParams", "keep_bridged"]
+
+_LOG = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
 _KEPT_S = 86_400
@@ -40,6 +44,8 @@ class BridgeParams:
         "v3/+/devices/+/up",
         "application/+/device/+/event/up",
         "spBv1.0/#",
+        "devices/+/receipts",
+        "devices/+/state",
     )
     """Filters to subscribe to."""
 
@@ -65,6 +71,47 @@ class BridgeParams:
                 raise ConfigError(f"bridge topic {topic!r} is no topic filter")
         if self.version not in (4, 5):
             raise ConfigError(f"version is {self.version}, must be 4 (MQTT 3.1.1) or 5")
+
+    @classmethod
+    def of_url(cls, url: str) -> BridgeParams:
+        """Read ``mqtt://[USER[:PASSWORD]@]HOST[:PORT][/PREFIX][?topic=FILTER&device=NAME&version=4]``.
+
+        ``mqtts`` is the same over TLS. ``topic`` may be repeated and replaces the usual filters.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+            query = parse_qs(parts.query, strict_parsing=bool(parts.query))
+        except ValueError as error:
+            raise ConfigError(f"bridge {_without_secret(url)!r}: {error}") from error
+        known = {"topic", "device", "version", "client"}
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not set(query) <= known:
+            raise ConfigError(
+                f"bridge {_without_secret(url)!r}: give mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX], and after ? only "
+                f"{', '.join(sorted(known))}"
+            )
+        version = query.get("version", ["5"])[-1]
+        if version not in ("4", "5"):
+            raise ConfigError(f"bridge version is {version!r:.20}, must be 4 (MQTT 3.1.1) or 5")
+        prefix = unquote(parts.path.strip("/"))
+        usual = cls(host=parts.hostname)
+        return cls(
+            host=parts.hostname,
+            port=port or (8883 if parts.scheme == "mqtts" else 1883),
+            topics=tuple(query.get("topic", usual.topics)),
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            client_id=query.get("client", [usual.client_id])[-1],
+            device=query.get("device", [""])[-1],
+            strip=f"{prefix}/" if prefix else "",
+            tls=parts.scheme == "mqtts",
+            version=int(version),
+        )
+
+
+def _without_secret(url: str) -> str:
+    head, sign, tail = url.rpartition("@")
+    return f"{head.partition('//')[0]}//...@{tail}" if sign else url
 
 
 class Bridge:
@@ -151,3 +198,17 @@ class Bridge:
         error = await durable
         if error is not None:
             raise error
+
+
+async def keep_bridged(bridge: Bridge) -> None:
+    """Connect a bridge, however long that takes; what breaks later is mended by the bridge itself."""
+    wait_s = 1.0
+    while True:
+        try:
+            await bridge.start()
+        except CityError as error:
+            _LOG.warning("cityloop: warning: %s; it is tried again", error)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, 30.0)
+        else:
+            return
