@@ -6,6 +6,7 @@ requests that its signals get: one a signal, the nearest first, within a stated 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class RouteParams:
     late_factor: float = 1.5
     late_s: float = 10.0
     """It is there by ``late_factor`` times the free time and this much more at the latest. [s]"""
-    valid_s: float = 3.0
+    valid_s: float = 2.0
     """How long a request holds unless it is sent again. [s]"""
 
     def __post_init__(self) -> None:
@@ -81,6 +82,10 @@ class RouteAhead:
             if junction is not None:
                 self._signal.setdefault(pair, junction)
 
+    def signals(self, route: Sequence[int]) -> int:
+        """Return how many signals a route passes."""
+        return sum(pair in self._signal for pair in itertools.pairwise(route))
+
     def ahead(self, route: Sequence[int], edge: int, edge_m: float) -> tuple[Ahead, ...]:
         """Return the signals ahead of a vehicle on a route, nearest first; none where it is off its route.
 
@@ -98,7 +103,7 @@ class RouteAhead:
         found: list[Ahead] = []
         distance_m = max(float(self._length_m[edge]) - edge_m, 0.0)
         free_s = distance_m / float(self._speed_mps[edge])
-        for here, there in zip(route[places[0] :], route[places[0] + 1 :], strict=False):
+        for here, there in itertools.pairwise(route[places[0] :]):
             if free_s > params.horizon_s or len(found) == params.most:
                 break
             passed = here == edge and edge_m > float(self._length_m[edge])

@@ -77,7 +77,7 @@ BLUE_LIGHT_TYPE = (
     'jmDriveAfterYellowTime="10" jmIgnoreKeepClearTime="1" minGapLat="0.3" latAlignment="arbitrary" '
     'lcPushy="0.5" lcSpeedGain="5" guiShape="emergency"/>'
 )
-"""A vehicle with blue light and siren: a fifth above the limit, and past a red light at 20 km/h once the way is free."""
+"""A vehicle with blue light and siren: a fifth above the limit, and past a red light at 20 km/h once that is free."""
 
 
 def with_units(network: Network, net_file: Path, units: Sequence[UnitSpec]) -> Network:
