@@ -19,7 +19,7 @@ from cityloop.wire.mqtt.packets import Will
 
 __all__ = ["HttpTransport", "MqttTransport", "Transport", "TransportError", "transport_of"]
 
-_POLL_S = 20.0
+_POLL_S = 2.0
 _KINDS = {"arrow": ("packs/arrow", arrow.MEDIA_TYPE), "senml": ("packs/senml+json", senml.MEDIA_TYPE_JSON)}
 
 

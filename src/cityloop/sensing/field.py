@@ -2,7 +2,7 @@
 
 | | MQTT | HTTP |
 |---|---|---|
-| leases to a field | subscribe to ``devices/<device>/leases`` | ``GET /field/leases?after=N&wait_s=20`` |
+| leases to a field | subscribe to ``devices/<device>/leases`` | ``GET /field/leases?after=N&wait_s=2`` |
 | receipts from it | publish to ``devices/<device>/receipts`` | ``POST /field/receipts`` |
 | its own state | publish to ``devices/<device>/state`` (retained, also as the will) | ``POST /field/state`` |
 
@@ -37,7 +37,8 @@ FieldHeard = Callable[["list[tuple[int, Receipt]] | FieldReport"], None]
 
 _KEPT_PACKS = 64
 """Packs of leases that a field may fetch later; older ones have run out."""
-_LONGEST_WAIT_S = 30.0
+_LONGEST_WAIT_S = 2.0
+"""So that nobody who only waits holds up a server that is to end. [s]"""
 _MOST_BYTES = 4 << 20
 
 
