@@ -10,17 +10,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from cityloop.app.planner import planned
 from cityloop.cities.replay.city import ReplayCity
 from cityloop.cities.toy.assets import ToyParams
 from cityloop.cities.toy.city import ToyCity
+from cityloop.domains.emergency.schema import DOMAIN as EMERGENCY
+from cityloop.domains.refuse.schema import DOMAIN as REFUSE
 from cityloop.engine.compiled import keep_compiled_apart
 from cityloop.engine.cpu import CpuCost
 from cityloop.engine.inline import Blackout, InlineEngine, LoopParams, LoopReport, Progress
 from cityloop.kernel.clock import ms_from_s
+from cityloop.kernel.domain import Domain
 from cityloop.kernel.errors import ConfigError, StoreError
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.ports import City
@@ -174,12 +178,12 @@ def open_run(spec: RunSpec) -> Iterator[OpenRun]:
     with ExitStack() as closing:
         store = RunFolder(spec.out, wired.run, wired.layout, durable=spec.durable)
         closing.callback(store.close)
-        city = wired.start()
+        city = planned(wired.start())
         closing.callback(city.close)
         yield OpenRun(
             spec=spec,
             city=city,
-            brain=brain_of(spec.control),
+            brain=brain_of(spec.control, wired.layout),
             store=store,
             params=_loop_params(wired.run),
         )
@@ -194,7 +198,7 @@ def replay(run_dir: Path, progress: Progress | None = None) -> ReplayResult:
     params = _loop_params(recorded)
     city = ReplayCity(layout, reader.readings(), reader.receipts(), params.begin_ms)
     store = ComparingStore(reader.decision_records(), layout.names["junctions"])
-    report: LoopReport = InlineEngine(city, brain_of(recorded.control), store, params).run(progress)
+    report: LoopReport = InlineEngine(city, brain_of(recorded.control, layout), store, params).run(progress)
     store.check_end()
     if store.digest.hexdigest() != recorded.result.decisions_digest:
         raise StoreError(f"{run_dir}: the journal's digest is not the one that run.toml was sealed with")
@@ -208,14 +212,33 @@ def replay(run_dir: Path, progress: Progress | None = None) -> ReplayResult:
     )
 
 
-def brain_of(control: str) -> Brain:
-    """Return the brain of a control: domains in order of dependence, and the policies they follow."""
+def brain_of(control: str, layout: Layout | None = None) -> Brain:
+    """Return the brain of a control: domains in order of dependence, and the policies they follow.
+
+    Ambulances and refuse take part where the layout has tables of them. Under a control that leases no signals they are
+    run as cities run them today: the closest free ambulance, and rounds on fixed days.
+    """
     # Importing a domain settles where its compiled code is looked for.
     keep_compiled_apart()
     from cityloop.domains.signals.domain import signals
     from cityloop.domains.traffic.domain import traffic
 
-    return Brain(domains=(traffic, signals), arms={signals.name: control} if control in LEASED_ARMS else {})
+    leased = control in LEASED_ARMS
+    domains: list[Domain[Any, Any]] = [traffic, signals]
+    arms = {signals.name: control} if leased else {}
+    tables = {} if layout is None else layout.tables
+    if EMERGENCY in tables:
+        from cityloop.domains.emergency.domain import emergency
+
+        # Before signals, which hear in the same tick what it asks of them.
+        domains.insert(1, emergency)
+        arms[emergency.name] = "brain" if control == "brain" else "as-is"
+    if REFUSE in tables:
+        from cityloop.domains.refuse.domain import refuse
+
+        domains.append(refuse)
+        arms[refuse.name] = "brain" if control == "brain" else "fixed"
+    return Brain(domains=tuple(domains), arms=arms)
 
 
 def _toy(spec: RunSpec) -> _Wired:
@@ -249,6 +272,7 @@ def _twin(spec: RunSpec) -> _Wired:
     # The twin brings SUMO's files along; a toy, a replay and --help do without.
     from cityloop.cities.sumo.audit import conflicting_greens
     from cityloop.cities.sumo.faults import read_fault_plan
+    from cityloop.cities.sumo.fleet_assets import with_fleet
     from cityloop.cities.sumo.folder import resolve_city
     from cityloop.cities.sumo.network import read_network
     from cityloop.cities.sumo.programs import write_programs
@@ -263,6 +287,7 @@ def _twin(spec: RunSpec) -> _Wired:
     if case.end_s <= case.begin_s:
         raise ConfigError(f"end {case.end_s:g} s is not after begin {case.begin_s:g} s; give a later --end")
     network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
+    network = with_fleet(network, case)
     _warn_once(conflicting_greens(case.net_file, network))
     if spec.leased and spec.sensing == "loops":
         _warn_once(
@@ -294,6 +319,7 @@ def _twin(spec: RunSpec) -> _Wired:
     files = [("network", case.net_file)]
     files += [("routes", path) for path in case.route_files]
     files += [("additional", path) for path in case.additional_files]
+    files += [(f"assets.{kind}", path) for kind, path in case.asset_files.items()]
     files += [("plans", plans_file)] if plans_file is not None else []
     files += [("faults", Path(spec.faults))] if spec.faults else []
     run_toml = _run_toml(

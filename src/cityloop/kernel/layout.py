@@ -106,7 +106,7 @@ class StreamKind(IntEnum):
     TRUCK_NEXT = 48
     """Container that a truck drives to or empties; -1 the tip, -2 the depot, -3 nothing [1]."""
     PLAN_VERSION = 49
-    """Planner: number of a plan of the round that it hands over; its visits follow in the kinds below [1]."""
+    """Planner: a plan that it hands over, a hundred times the round plus its number; its visits follow below [1]."""
     PLAN_VISIT = 50
     """A visit of a truck's plan, in order: a container, -1 the tip, -2 the depot [1]."""
     PLAN_IN_S = 51

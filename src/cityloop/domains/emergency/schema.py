@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cityloop.kernel.columns import BOOL, F64, I32, I64, Column
 from cityloop.kernel.messages import Action
-from cityloop.methods.routing import Router
+
+if TYPE_CHECKING:
+    from cityloop.methods.routing import Router
+else:
+    # Who only names actions need not load compiled code.
+    Router = Any
 
 __all__ = [
     "DOMAIN",
@@ -83,7 +88,9 @@ class Send(Action, frozen=True):
     """Go to a call."""
 
     call: int
-    """Row of the call table."""
+    """Number of the call."""
+    route: tuple[int, ...] = ()
+    """Edges of the way that its expected time was reckoned on, in order; empty leaves the way to the crew."""
 
 
 class Move(Action, frozen=True):

@@ -19,6 +19,14 @@ class Reason(IntEnum):
     """Waiting for a later day would cost more in expected overflow than is saved."""
     NEAR = 2
     """It is on the way, and coming later would cost more driving."""
+    FIXED_DAY = 3
+    """It is its day."""
+    MORNING = 4
+    """The round's containers are chosen: routes are asked for."""
+    BREAKDOWN = 5
+    """A truck drives no further: routes are asked for anew."""
+    NEW_PLAN = 6
+    """A plan has been handed over: the truck is told its part."""
 
 
 class Rule(IntEnum):
@@ -28,6 +36,11 @@ class Rule(IntEnum):
     NOT_A_WORKED_DAY = 2
     NOT_TODAY = 3
     ALREADY_ASKED = 4
+    NO_SUCH_ROUND = 5
+    OLD_PLAN = 6
+    NO_SUCH_TRUCK = 7
+    BROKEN_DOWN = 8
+    ALREADY_EMPTIED = 9
 
 
 RULES = {
@@ -35,6 +48,11 @@ RULES = {
     Rule.NOT_A_WORKED_DAY: "crews do not drive on this weekday",
     Rule.NOT_TODAY: "a container is asked for on the day itself only",
     Rule.ALREADY_ASKED: "the container was asked for today already",
+    Rule.NO_SUCH_ROUND: "the depot has not opened this round",
+    Rule.OLD_PLAN: "another plan is in force",
+    Rule.NO_SUCH_TRUCK: "there is no truck of this number",
+    Rule.BROKEN_DOWN: "the truck has broken down",
+    Rule.ALREADY_EMPTIED: "a container on the way was emptied already",
 }
 
 

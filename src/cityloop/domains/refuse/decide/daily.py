@@ -9,7 +9,7 @@ import numpy as np
 from cityloop.domains.refuse.containers import EmptyToday, Reason
 from cityloop.domains.refuse.decide.brain import BrainParams, choose
 from cityloop.domains.refuse.forecast import VISIT_OF_DAY, Outlook
-from cityloop.domains.refuse.live import LiveState, local_day
+from cityloop.domains.refuse.live import LiveState
 from cityloop.kernel.messages import Proposal, Request
 
 __all__ = ["propose"]
@@ -27,7 +27,7 @@ def propose(state: LiveState, forecast: Outlook | None, requests: Sequence[Reque
     capacity = state.table.containers.capacity_kg
     load = np.maximum(forecast.fill + VISIT_OF_DAY * forecast.rate, 0.02) * capacity
     rows, _ = choose(forecast, state.place, state.memory, (load, state.table.payload_kg), params)
-    day = local_day(state.table, now_ms)[0]
+    day = state.today(now_ms)
     risk = params.overflow_m * forecast.overflow_days
     return tuple(
         Proposal(

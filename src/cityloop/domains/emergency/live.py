@@ -1,0 +1,395 @@
+"""Emergency in a running city: readings in, the picture that policies see, commands noted, requests to signals out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+
+from cityloop.domains.emergency import guard
+from cityloop.domains.emergency.arrivals import Arrivals, arrived, expected
+from cityloop.domains.emergency.crew import NEVER_MS, CrewRules, shift_changes_ms
+from cityloop.domains.emergency.forecast import Coverage, coverage_of, learn_handover
+from cityloop.domains.emergency.hearing import Heard, hear, start_hearing
+from cityloop.domains.emergency.roads import SIREN_FACTOR, Roads, live_times, road_shares, roads_of
+from cityloop.domains.emergency.schema import (
+    DOMAIN,
+    CallTable,
+    EmergencyTable,
+    Lead,
+    Move,
+    Reason,
+    Send,
+    SiteKind,
+    SiteTable,
+    TakeBreak,
+    UnitStatus,
+    UnitTable,
+)
+from cityloop.domains.emergency.state import HIGH, EmergencyState, eta_ms
+from cityloop.kernel.batch import Batch
+from cityloop.kernel.columns import F64, I32, I64
+from cityloop.kernel.domain import Views
+from cityloop.kernel.errors import LayoutError
+from cityloop.kernel.ladder import OPERATOR_REASONS
+from cityloop.kernel.layout import Layout
+from cityloop.kernel.messages import Allowed, Priority, Proposal, Refused, Request, Verdict
+from cityloop.methods.route_ahead import RouteAhead
+
+__all__ = ["LiveState", "accept", "check", "heeding", "predict", "requests", "start", "update"]
+
+_LEAD_MS = 20_000
+"""The lease over dispatch is renewed so often; it lasts three times as long."""
+_LOOK_AGAIN_MS = 300_000
+"""Without news, where free units stand is looked at so often."""
+_OPEN_AGAIN_MS = 15_000
+"""While a call has no unit, it is looked at so often."""
+_TIMES_MS = 60_000
+"""Travel times are taken anew from the detectors so often."""
+_LOOK_ROADS_MS = 5_000
+_SHARE_GAIN = 0.15
+_SHIFT_OFFSET_MIN = 5 * 60
+_SHIFT_STEP_MIN = 30
+
+Propose = Callable[[EmergencyState, Coverage, Sequence[Request], int], Sequence[Proposal]]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """Everything that the domain knows."""
+
+    layout: Layout
+    table: EmergencyTable
+    roads: Roads
+    ahead: RouteAhead
+    coverage: Coverage
+    heard: Heard
+    picture: EmergencyState
+    shares: F64
+    """Speed of each edge as a share of its limit, by the detectors."""
+    retimed_ms: int
+    looked_ms: int
+    led_ms: int
+    """When the lease over dispatch was last renewed."""
+    decided_ms: int
+    due: bool
+    routes: dict[int, tuple[int, ...]]
+    """Edges of the way that each unit under way was told, by unit."""
+    arrivals: Arrivals
+    closed: int
+    """Calls that the dispatch centre has taken off its list."""
+
+
+def start(layout: Layout, now_ms: int) -> LiveState:
+    """Return the state before any reading: units taken to stand at home."""
+    table = layout.tables.get(DOMAIN)
+    if not isinstance(table, EmergencyTable):
+        raise LayoutError("The layout has no table of emergency; add one under its tables as 'emergency'.")
+    roads = roads_of(layout)
+    shares = np.ones(len(layout.edges.length_m))
+    modes = np.array([0] + [1] * (len(layout.names["determinants"]) - 1), np.int32)
+    times = live_times(roads, shares, modes)
+    n = len(table.units.home)
+    sites = SiteTable(
+        kind=table.sites.kind,
+        node=table.sites.edge,
+        offroad_m=np.zeros(len(table.sites.kind)),
+        is_open=np.ones(len(table.sites.kind), np.bool_),
+    )
+    rules = CrewRules(zone=table.zone)
+    handover = learn_handover((np.array(table.handover_min) * 60_000).astype(np.int64))
+    coverage = coverage_of(
+        sites,
+        times,
+        table.zones.edge,
+        table.zones.weight,
+        0.0,
+        high_per_min=table.calls_per_h * table.high_share / 60.0,
+        busy_share=table.busy_share,
+        handover=handover,
+    )
+    units = _units_at_home(table, rules, now_ms)
+    picture = EmergencyState(units, _no_calls(), sites, times, rules, round(table.turnout_s * 1000), 0)
+    return LiveState(
+        layout=layout,
+        table=table,
+        roads=roads,
+        ahead=RouteAhead(layout),
+        coverage=coverage,
+        heard=start_hearing(layout, n, len(modes)),
+        picture=picture,
+        shares=shares,
+        retimed_ms=now_ms,
+        looked_ms=now_ms,
+        led_ms=now_ms - _LEAD_MS,
+        decided_ms=now_ms,
+        due=False,
+        routes={},
+        arrivals=Arrivals(),
+        closed=0,
+    )
+
+
+def update(state: LiveState, batch: Batch, views: Views, now_ms: int) -> LiveState:
+    """Take readings in, and let the picture follow them."""
+    before = state.heard
+    heard = hear(before, batch, now_ms, len(state.layout.edges.length_m), len(state.picture.times.response_mode))
+    state = _roads_now(state, views, now_ms)
+    state = replace(
+        state,
+        heard=heard,
+        arrivals=arrived(state.arrivals, before.calls, heard.calls, now_ms),
+        closed=state.closed + len({c.number for c in before.calls} - {c.number for c in heard.calls}),
+    )
+    units = _units_now(state, now_ms)
+    picture = replace(state.picture, units=units)
+    calls = _calls_now(replace(state, picture=picture), now_ms)
+    picture = replace(picture, calls=calls)
+    waiting = bool((calls.unit < 0).any())
+    overdue = now_ms - state.decided_ms >= (_OPEN_AGAIN_MS if waiting else _LOOK_AGAIN_MS)
+    # Nobody is sent before crews have told what they do: an empty picture is no free fleet.
+    due = heard.keyed and (state.due or heard.changed or overdue)
+    routes = {u: way for u, way in state.routes.items() if units.call[u] >= 0}
+    return replace(state, picture=picture, due=due, routes=routes)
+
+
+def predict(state: LiveState, views: Views, now_ms: int) -> Coverage:
+    """Return expected calls by zone and the times that matter for them."""
+    return state.coverage
+
+
+def heeding(propose: Propose) -> Callable[[LiveState, Coverage, Sequence[Request], int], list[Proposal]]:
+    """Return a policy for the running city: people's own acts first, then the policy's where there is news."""
+
+    def proposed(state: LiveState, coverage: Coverage, asked: Sequence[Request], now_ms: int) -> list[Proposal]:
+        proposals = [_by_hand(request) for request in asked if isinstance(request.action, Send | Move | TakeBreak)]
+        taken = {proposal.target for proposal in proposals}
+        if state.due:
+            decided = propose(state.picture, coverage, asked, now_ms)
+            proposals += [_told_the_way(state, one) for one in decided if one.target not in taken]
+        if state.heard.keyed and now_ms - state.led_ms >= _LEAD_MS:
+            centre = len(state.picture.units.status)
+            proposals.append(Proposal(target=centre, action=Lead(), reason=Reason.LEADING, cost=0.0, gain=0.0))
+        return proposals
+
+    return proposed
+
+
+def check(proposal: Proposal, state: LiveState, now_ms: int) -> Verdict:
+    """Judge one proposal; the lease over dispatch is the dispatch centre's to give."""
+    if isinstance(proposal.action, Lead):
+        return Allowed(proposal.action)
+    return guard.check(proposal, state.picture, now_ms)
+
+
+def accept(state: LiveState, verdicts: Sequence[tuple[Proposal, Verdict]], now_ms: int) -> LiveState:
+    """Remember what was commanded, so that the next tick does not command it again."""
+    if state.due:
+        state = replace(state, due=False, decided_ms=now_ms)
+    if not verdicts:
+        return state
+    heard, led_ms, routes, arrivals = state.heard, state.led_ms, dict(state.routes), state.arrivals
+    status, call, site = heard.status.copy(), heard.call.copy(), heard.site.copy()
+    units = replace(state.picture.units, diverted=state.picture.units.diverted.copy())
+    units = replace(units, meal_from_ms=units.meal_from_ms.copy(), since_ms=units.since_ms.copy())
+    for proposal, verdict in verdicts:
+        u = proposal.target
+        if isinstance(verdict, Refused):
+            continue
+        match verdict.action:
+            case Lead():
+                led_ms = now_ms
+            case Send(call=number, route=route):
+                others = np.flatnonzero((call == number) & (np.arange(len(call)) != u))
+                status[others], call[others], site[others] = UnitStatus.FREE_ON_SCENE, -1, -1
+                units.diverted[u] = call[u] >= 0 and call[u] != number
+                status[u], call[u], site[u] = UnitStatus.TURNING_OUT, number, -1
+                routes[u] = route
+                arrivals = expected(arrivals, number, now_ms, proposal.cost)
+            case Move(site=there):
+                status[u], call[u], site[u] = UnitStatus.MOVING, -1, there
+            case TakeBreak():
+                status[u] = UnitStatus.ON_BREAK
+                units.meal_from_ms[u] = NEVER_MS
+            case _:
+                continue
+        if u < len(status):
+            units.since_ms[u] = now_ms
+    heard = replace(heard, status=status, call=call, site=site)
+    picture = replace(state.picture, units=units)
+    return replace(state, heard=heard, picture=picture, led_ms=led_ms, routes=routes, arrivals=arrivals)
+
+
+def requests(state: LiveState, now_ms: int) -> list[Request]:
+    """Ask the signals ahead of units that drive to a call of high priority."""
+    units, asked = state.picture.units, []
+    priority = {call.number: call.priority for call in state.heard.calls}
+    for u in np.flatnonzero(units.status == UnitStatus.EN_ROUTE).tolist():
+        number = int(units.call[u])
+        if priority.get(number, HIGH + 1) > HIGH or u not in state.routes:
+            continue
+        asked += state.ahead.requests(
+            unit=u,
+            incident=number,
+            route=state.routes[u],
+            edge=int(state.heard.edge[u]),
+            edge_m=float(state.heard.edge_m[u]),
+            now_ms=now_ms,
+            sender=DOMAIN,
+            seen_at_ms=int(state.heard.seen_at_ms[u]),
+            priority=Priority.EMERGENCY_HIGH,
+        )
+    return asked
+
+
+# ---------------------------------------------------------------------- the picture
+
+
+def _roads_now(state: LiveState, views: Views, now_ms: int) -> LiveState:
+    """Take the detectors' speeds in, and now and then the travel times that follow from them."""
+    traffic = views.get("traffic")
+    if traffic is None or now_ms - state.looked_ms < _LOOK_ROADS_MS:
+        return state
+    shares = road_shares(state.layout, state.shares, traffic.speed_mps, traffic.count_veh, _SHARE_GAIN)
+    state = replace(state, shares=shares, looked_ms=now_ms)
+    if now_ms - state.retimed_ms < _TIMES_MS:
+        return state
+    times = live_times(state.roads, shares, state.picture.times.response_mode)
+    return replace(state, picture=replace(state.picture, times=times), retimed_ms=now_ms)
+
+
+def _units_at_home(table: EmergencyTable, rules: CrewRules, now_ms: int) -> UnitTable:
+    home = table.units.home
+    n = len(home)
+    ends = [
+        int(shift_changes_ms(rules, now_ms, now_ms, _SHIFT_OFFSET_MIN + _SHIFT_STEP_MIN * (u % 8))[0])
+        for u in range(n)
+    ]
+    end_ms = np.array(ends, np.int64)
+    begin_ms = end_ms - rules.shift_h * 3_600_000
+    return UnitTable(
+        status=np.zeros(n, np.int32),
+        node=table.sites.edge[home].copy(),
+        node_in_ms=np.zeros(n, np.int64),
+        offroad_m=np.zeros(n),
+        site=home.copy(),
+        call=np.full(n, -1, np.int64),
+        since_ms=np.full(n, now_ms, np.int64),
+        home=home,
+        kerb_used_ms=np.zeros(n, np.int64),
+        shift_end_ms=end_ms,
+        meal_from_ms=begin_ms + round(rules.meal_from_h * 3_600_000),
+        meal_until_ms=begin_ms + round(rules.meal_until_h * 3_600_000),
+        diverted=np.zeros(n, np.bool_),
+        capability=table.units.capability,
+        seen_at_ms=np.full(n, now_ms, np.int64),
+    )
+
+
+def _units_now(state: LiveState, now_ms: int) -> UnitTable:
+    """Return the units as heard; who has not been heard yet stands where he was."""
+    heard, old, table, rules = state.heard, state.picture.units, state.table, state.picture.rules
+    if not heard.keyed:
+        return old
+    status, site = heard.status, heard.site
+    since = np.where(status != old.status, now_ms, old.since_ms)
+    stood_ms = np.where(old.status == UnitStatus.STANDING, now_ms - old.since_ms, 0)
+    at_kerb = table.sites.kind[np.maximum(old.site, 0)] == int(SiteKind.KERB)
+    left = (old.status == UnitStatus.STANDING) & ((status != old.status) | (site != old.site))
+    kerb = old.kerb_used_ms + np.where(left & at_kerb, stood_ms, 0)
+    rested = left & ~at_kerb & (stood_ms >= rules.rest_least_min * 60_000)
+    kerb = np.where(rested | (status == UnitStatus.ON_SCENE), 0, kerb)
+    seen = np.maximum(heard.seen_at_ms, old.seen_at_ms)
+    edge = heard.edge
+    known = (edge >= 0) & (heard.seen_at_ms > -(2**39))
+    node = np.where(known, np.maximum(edge, 0), old.node).astype(np.int32)
+    left_m = np.maximum(state.roads.length_m[node] - heard.edge_m, 0.0)
+    in_ms = np.where(known, left_m / (SIREN_FACTOR * state.roads.mps[node]) * 1000.0, 0.0).astype(np.int64)
+    standing = (status == UnitStatus.STANDING) & (site >= 0)
+    at = np.maximum(site, 0)
+    rest_m = np.maximum(state.roads.length_m[table.sites.edge[at]] - table.sites.edge_m[at], 0.0)
+    node = np.where(standing, table.sites.edge[at], node).astype(np.int32)
+    in_ms = np.where(standing, rest_m / (SIREN_FACTOR * state.roads.mps[node]) * 1000.0, in_ms).astype(np.int64)
+    units = replace(
+        old,
+        status=status,
+        node=node,
+        node_in_ms=in_ms,
+        site=site,
+        call=heard.call,
+        since_ms=since,
+        kerb_used_ms=kerb,
+        diverted=old.diverted & (heard.call >= 0),
+        seen_at_ms=seen,
+    )
+    return _new_shifts(units, rules, now_ms)
+
+
+def _new_shifts(units: UnitTable, rules: CrewRules, now_ms: int) -> UnitTable:
+    """Change the crews that stand at home when their shift is over."""
+    due = (units.shift_end_ms <= now_ms) & (units.status == UnitStatus.STANDING) & (units.site == units.home)
+    if not due.any():
+        return units
+    length_ms = rules.shift_h * 3_600_000
+    begin_ms = units.shift_end_ms
+    return replace(
+        units,
+        shift_end_ms=np.where(due, begin_ms + length_ms, units.shift_end_ms),
+        meal_from_ms=np.where(due, begin_ms + round(rules.meal_from_h * 3_600_000), units.meal_from_ms),
+        meal_until_ms=np.where(due, begin_ms + round(rules.meal_until_h * 3_600_000), units.meal_until_ms),
+        kerb_used_ms=np.where(due, 0, units.kerb_used_ms),
+    )
+
+
+def _calls_now(state: LiveState, now_ms: int) -> CallTable:
+    """Return the calls that may be dispatched to and have nobody on scene."""
+    calls = [call for call in state.heard.calls if not call.attended and not call.fault]
+    if not calls:
+        return _no_calls()
+    units = state.picture.units
+    under_way = (units.status == UnitStatus.TURNING_OUT) | (units.status == UnitStatus.EN_ROUTE)
+    serving = {int(units.call[u]): int(u) for u in np.flatnonzero(under_way & (units.call >= 0))}
+    there = {int(units.call[u]) for u in np.flatnonzero(units.status == UnitStatus.ON_SCENE)}
+    calls = [call for call in calls if call.number not in there]
+    unit = np.array([serving.get(call.number, -1) for call in calls], np.int32)
+    table = CallTable(
+        call=np.array([call.number for call in calls], np.int64),
+        priority=np.array([call.priority for call in calls], np.int32),
+        node=np.array([call.edge for call in calls], np.int32),
+        offroad_m=np.zeros(len(calls)),
+        received_ms=np.array([call.received_ms for call in calls], np.int64),
+        ready_ms=np.array([call.ready_ms for call in calls], np.int64),
+        unit=unit,
+        eta_ms=np.full(len(calls), -1, np.int64),
+        needs=np.zeros(len(calls), np.int32),
+    )
+    seen = replace(state.picture, calls=table)
+    for c in np.flatnonzero(unit >= 0).tolist():
+        table.eta_ms[c] = now_ms + int(eta_ms(seen, unit[c : c + 1].astype(np.int64), c)[0])
+    return table
+
+
+def _no_calls() -> CallTable:
+    whole: I64 = np.empty(0, np.int64)
+    small: I32 = np.empty(0, np.int32)
+    return CallTable(whole, small, small, np.empty(0), whole, whole, small, whole, small)
+
+
+def _told_the_way(state: LiveState, proposal: Proposal) -> Proposal:
+    """Return a dispatch with the way that its expected time was reckoned on."""
+    action = proposal.action
+    if not isinstance(action, Send):
+        return proposal
+    calls, times = state.picture.calls, state.picture.times
+    c = int(np.flatnonzero(calls.call == action.call)[0])
+    router = times.siren if times.response_mode[calls.priority[c] - 1] == 0 else times.ordinary
+    way = router.way(int(state.picture.units.node[proposal.target]), int(calls.node[c]))
+    return msgspec.structs.replace(proposal, action=Send(action.call, tuple(way.nodes.tolist())))
+
+
+def _by_hand(request: Request) -> Proposal:
+    return Proposal(
+        target=request.target, action=request.action, reason=OPERATOR_REASONS.start, cost=0.0, gain=0.0
+    )
