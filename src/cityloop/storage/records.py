@@ -12,13 +12,25 @@ from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak
 from cityloop.domains.refuse.schema import DriveRoute, EmptyToday, PlanRound
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.kernel.errors import StoreError
-from cityloop.kernel.messages import Allowed, Alternative, Decision, PassJunction, Proposal, Receipt, Refused, Trimmed
+from cityloop.kernel.messages import (
+    Action,
+    Allowed,
+    Alternative,
+    Decision,
+    PassJunction,
+    Proposal,
+    Receipt,
+    Refused,
+    Trimmed,
+)
 from cityloop.storage.journal_log import LogReader
 
 __all__ = ["Frames", "decision_from", "first_difference", "pack", "receipt_from"]
 
-ACTIONS = ShowStage | PassJunction | Lead | Move | Send | TakeBreak | DriveRoute | EmptyToday | PlanRound
-"""The actions that a journal may hold."""
+_COMPACT = ShowStage | PassJunction
+"""Actions that travel as arrays: those of signals, a decision a junction a second."""
+_NAMED = Lead | Move | Send | TakeBreak | DriveRoute | EmptyToday | PlanRound
+"""The others that a journal may hold."""
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(tuple[int, list[msgspec.Raw]])
@@ -55,7 +67,7 @@ def decision_from(record: bytes) -> Decision:
     """Return the decision whose canonical bytes these are."""
     raw = msgspec.msgpack.decode(record)
     proposal, verdict = raw.pop("proposal"), raw.pop("verdict")
-    asked = msgspec.convert(proposal.pop("action"), ACTIONS)
+    asked = _action(proposal.pop("action"))
     weighed = msgspec.convert(proposal.pop("alternatives"), tuple[Alternative, ...])
     return Decision(
         proposal=Proposal(action=asked, alternatives=weighed, **proposal), verdict=_verdict(verdict), **raw
@@ -72,11 +84,16 @@ def first_difference(one: bytes, other: bytes) -> tuple[str, object, object]:
     return _differs("", msgspec.msgpack.decode(one), msgspec.msgpack.decode(other)) or ("", one, other)
 
 
+def _action(raw: Any) -> Action:
+    found: Action = msgspec.convert(raw, _COMPACT if isinstance(raw, list) else _NAMED)
+    return found
+
+
 def _verdict(raw: dict[str, Any]) -> Allowed | Trimmed | Refused:
     kind = raw["type"]
     if kind == "Refused":
         return Refused(raw["rule"])
-    action = msgspec.convert(raw["action"], ACTIONS)
+    action = _action(raw["action"])
     return Allowed(action) if kind == "Allowed" else Trimmed(action, raw["rule"])
 
 
