@@ -17,6 +17,8 @@ from cityloop.kernel.columns import I32, I64
 __all__ = ["FAR_MS", "Labels", "build_labels", "descend", "distance", "many_to_one", "one_to_many"]
 
 FAR_MS = np.int32(2**30)
+SCATTER_LEAST = 24
+"""From so many targets on, scattering a source's label over all nodes costs less than merging labels one by one."""
 """No way. [ms]"""
 
 Labels = tuple[I32, I64, I32, I32, I32, I32]
@@ -163,8 +165,13 @@ def _spread(
 def one_to_many(labels: Labels, sources: I32, targets: I32) -> I32:
     """Return the least times, shape (n_sources, n_targets). [ms]"""
     place, starts, hub_f, cost_f, hub_b, cost_b = labels
-    near = np.full(len(place), FAR_MS, np.int32)
     out = np.empty((len(sources), len(targets)), np.int32)
+    if len(targets) < SCATTER_LEAST:
+        for s in range(len(sources)):
+            for t in range(len(targets)):
+                out[s, t] = distance(labels, sources[s], targets[t])
+        return out
+    near = np.full(len(place), FAR_MS, np.int32)
     for s in range(len(sources)):
         _spread(place, starts[0], hub_f, cost_f, sources[s], starts[1], hub_b, cost_b, targets, near, out[s])
     return out

@@ -19,6 +19,8 @@ from cityloop.kernel.messages import Alternative, Proposal
 __all__ = ["AssignParams", "Assignment", "assign"]
 
 NO_WAY = 1e6
+HIGH_HOLD, LOW_HOLD = 500.0, 200.0
+"""What leaving a call without a unit costs, by priority: more than any drive. [min]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +75,11 @@ def assign(state: EmergencyState, coverage: Coverage, view: Picture, now_ms: int
     cost = _costs(state, rows, minutes, loss, now_ms, params)
     n_calls, n_units = cost.shape
     hold = np.full((n_calls, n_calls), NO_WAY)
-    for c in range(n_calls):
-        waited_min = (now_ms - int(calls.received_ms[c])) / 60_000.0
-        if calls.priority[c] <= HIGH:
-            hold[c, c] = 500.0
-        elif params.prepared and waited_min < params.low_wait_most_min and free.sum() <= params.hold_free_most:
-            hold[c, c] = params.low_weight * (params.hold_min + float(minutes[c].min(initial=5.0)))
-        else:
-            hold[c, c] = 200.0
+    waited_min = (now_ms - calls.received_ms) / 60_000.0
+    may_wait = params.prepared and int(free.sum()) <= params.hold_free_most
+    patient = may_wait & (waited_min < params.low_wait_most_min)
+    low = np.where(patient, params.low_weight * (params.hold_min + minutes.min(axis=1)), LOW_HOLD)
+    np.fill_diagonal(hold, np.where(calls.priority <= HIGH, HIGH_HOLD, low))
     at_call, at_unit = linear_sum_assignment(np.concatenate((cost, hold), axis=1))
     return _changes(state, rows, minutes, at_call, at_unit, n_units)
 
@@ -99,41 +98,44 @@ def _losses(state: EmergencyState, coverage: Coverage, view: Picture, rows: I64,
 
 
 def _costs(state: EmergencyState, rows: I64, minutes: F64, loss: F64, now_ms: int, params: AssignParams) -> F64:
+    """Return what every unit costs every call, shape (n_calls, n_rows); all at once, for there may be hundreds."""
     units, calls = state.units, state.calls
-    guarded = protected(units, state.rules, now_ms)[rows]
-    serving = units.call[rows]
-    priority_of = dict(zip(calls.call.tolist(), calls.priority.tolist(), strict=True))
-    their_priority = np.array([priority_of.get(call, 0) for call in serving.tolist()])
-    cost = np.full(minutes.shape, NO_WAY)
-    for c in range(len(calls.call)):
-        call, priority = int(calls.call[c]), int(calls.priority[c])
-        high = priority <= HIGH
-        weight = 1.0 if high else params.low_weight
-        waited_min = (now_ms - int(calls.received_ms[c])) / 60_000.0
-        fair = minutes[c] + loss / weight
-        if high:
-            # Coverage breaks near ties only: who is in danger gets the closest.
-            near = minutes[c] <= minutes[c].min() + params.high_slack_min
-            fair = np.where(near, minutes[c] + loss, minutes[c] + params.high_slack_min + loss.max())
-        elif waited_min >= params.low_wait_most_min:
-            fair = minutes[c]
-        held = calls.unit[c] >= 0
-        # A swap frees a unit elsewhere: it costs no coverage.
-        line = weight * (minutes[c] if held else fair)
-        mine = serving == call
-        other = (serving >= 0) & ~mine
-        if held:
-            line = np.where(mine, line, line + weight * params.switch_min)
-        allowed = (units.capability[rows] & calls.needs[c]) == calls.needs[c]
-        allowed &= ~other | ((their_priority > priority) & ~units.diverted[rows] & high)
-        if not high:
-            allowed &= ~guarded | mine
-        if held and not params.reassign:
-            allowed &= mine
-        if held and units.diverted[calls.unit[c]]:
-            allowed &= mine
-        cost[c] = np.where(allowed, line, NO_WAY)
-    return cost
+    high = (calls.priority <= HIGH)[:, None]
+    held = (calls.unit >= 0)[:, None]
+    weight = np.where(high, 1.0, params.low_weight)
+    waited_min = ((now_ms - calls.received_ms) / 60_000.0)[:, None]
+    # Coverage breaks near ties only where a life may be in danger: such a call gets the closest.
+    near = minutes <= minutes.min(axis=1, keepdims=True) + params.high_slack_min
+    strict = np.where(near, loss[None, :], params.high_slack_min + loss.max(initial=0.0))
+    due = ~high & (waited_min >= params.low_wait_most_min)
+    # A swap frees a unit elsewhere: it costs no coverage.
+    extra = np.where(high, strict, np.where(due, 0.0, loss[None, :] / params.low_weight))
+    cost = weight * (minutes + np.where(held, 0.0, extra))
+    serving = units.call[rows][None, :]
+    mine = serving == calls.call[:, None]
+    cost += np.where(held & ~mine, weight * params.switch_min, 0.0)
+    other = (serving >= 0) & ~mine
+    allowed = (units.capability[rows][None, :] & calls.needs[:, None]) == calls.needs[:, None]
+    divertible = (_served_priority(state, rows)[None, :] > calls.priority[:, None]) & ~units.diverted[rows][None, :]
+    allowed &= ~other | (divertible & high)
+    guarded = protected(units, state.rules, now_ms)[rows][None, :]
+    allowed &= high | ~guarded | mine
+    fixed = held if not params.reassign else held & (units.diverted[np.maximum(calls.unit, 0)])[:, None]
+    allowed &= ~fixed | mine
+    return np.where(allowed, cost, NO_WAY)
+
+
+def _served_priority(state: EmergencyState, rows: I64) -> I64:
+    """Return the priority of the call that each unit serves, 0 for who serves none that waits."""
+    calls = state.calls
+    priority = np.zeros(len(rows), np.int64)
+    if not len(calls.call):
+        return priority
+    order = np.argsort(calls.call, kind="stable")
+    at = np.minimum(np.searchsorted(calls.call[order], state.units.call[rows]), len(order) - 1)
+    found = calls.call[order][at] == state.units.call[rows]
+    priority[found] = calls.priority[order][at[found]]
+    return priority
 
 
 def _changes(state: EmergencyState, rows: I64, minutes: F64, at_call: I64, at_unit: I64, n_units: int) -> Assignment:
@@ -148,7 +150,7 @@ def _changes(state: EmergencyState, rows: I64, minutes: F64, at_call: I64, at_un
         if held >= 0:
             lost.add(held)
         taken.add(u)
-        nearest = np.argsort(minutes[c], kind="stable")[:4]
+        nearest = _nearest(minutes[c])
         reason = Reason.SHORTER if held >= 0 else Reason.UPGRADE if units.call[u] >= 0 else Reason.ROLLING
         if reason is Reason.ROLLING:
             reason = Reason.CLOSEST if nearest[0] == k else Reason.COVERAGE_KEPT
@@ -163,3 +165,11 @@ def _changes(state: EmergencyState, rows: I64, minutes: F64, at_call: I64, at_un
             )
         )
     return Assignment(proposals, np.array(sorted(lost - taken), np.int64))
+
+
+def _nearest(minutes: F64, count: int = 4) -> I64:
+    """Return the nearest few, in order, without sorting all."""
+    if len(minutes) <= 4 * count:
+        return np.argsort(minutes, kind="stable")[:count]
+    some = np.sort(np.argpartition(minutes, count)[: count + 1])
+    return np.asarray(some[np.argsort(minutes[some], kind="stable")][:count])

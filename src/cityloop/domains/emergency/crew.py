@@ -19,6 +19,8 @@ from cityloop.kernel.columns import BOOL, I64
 __all__ = ["NEVER_MS", "CrewRules", "Duty", "duties", "is_night", "shift_changes_ms"]
 
 NEVER_MS = np.int64(2**62)
+_STANDING, _MOVING = int(UnitStatus.STANDING), int(UnitStatus.MOVING)
+_FREE_ON_SCENE, _ON_BREAK, _KERB = int(UnitStatus.FREE_ON_SCENE), int(UnitStatus.ON_BREAK), int(SiteKind.KERB)
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 
@@ -87,7 +89,9 @@ def shift_changes_ms(rules: CrewRules, first_ms: int, last_ms: int, offset_min: 
         day += timedelta(days=1)
 
 
-def duties(units: UnitTable, sites: SiteTable, rules: CrewRules, home_ms: I64, now_ms: int) -> I64:
+def duties(
+    units: UnitTable, sites: SiteTable, rules: CrewRules, home_ms: I64, now_ms: int, later: BOOL | None = None
+) -> I64:
     """Return what each free unit's crew is owed, as a ``Duty``; ``NONE`` for units that are not free.
 
     Parameters
@@ -100,22 +104,25 @@ def duties(units: UnitTable, sites: SiteTable, rules: CrewRules, home_ms: I64, n
         Time each unit needs to drive home. [ms]
     now_ms
         The instant.
+    later
+        Units whose meal a policy puts off within its window.
 
     """
-    free = (units.status == UnitStatus.STANDING) | (units.status == UnitStatus.MOVING)
-    free |= units.status == UnitStatus.FREE_ON_SCENE
+    free = (units.status == _STANDING) | (units.status == _MOVING) | (units.status == _FREE_ON_SCENE)
     owed = np.zeros(len(units.status), np.int64)
     margin_ms = rules.kerb_margin_min * MINUTE_MS
     at_site = units.site >= 0
-    kerb = at_site & (sites.kind[np.maximum(units.site, 0)] == SiteKind.KERB) & free
-    standing = units.status == UnitStatus.STANDING
+    kerb = at_site & (sites.kind[np.maximum(units.site, 0)] == _KERB) & free
+    standing = units.status == _STANDING
     used_ms = units.kerb_used_ms + np.where(standing, now_ms - units.since_ms, 0)
     over = kerb & (used_ms + margin_ms >= rules.kerb_most_min * MINUTE_MS)
     if is_night(rules, now_ms + margin_ms):
         over = kerb
     owed[over] = Duty.REST
-    taking = int((units.status == UnitStatus.ON_BREAK).sum())
+    taking = int((units.status == _ON_BREAK).sum())
     hungry = free & (units.meal_from_ms <= now_ms) & (now_ms <= units.meal_until_ms)
+    if later is not None:
+        hungry &= ~later
     for u in np.flatnonzero(hungry)[np.argsort(units.meal_until_ms[hungry], kind="stable")]:
         if taking < rules.meals_at_once:
             owed[u] = Duty.MEAL

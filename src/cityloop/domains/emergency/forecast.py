@@ -46,6 +46,8 @@ class Coverage:
     """Share of expected calls of high priority, by zone; sums to 1."""
     site_zone_min: F64
     """From each site to each zone with lights and siren, shape (n_sites, n_zones). [min]"""
+    zone_site_min: F64
+    """The same the other way round, shape (n_zones, n_sites). [min]"""
     site_drive_min: F64
     """From each site to each other by ordinary driving, shape (n_sites, n_sites). [min]"""
     high_per_min: float
@@ -111,6 +113,7 @@ def coverage_of(
         zone_off_min=zone_off_min,
         weight=share,
         site_zone_min=site_zone_min,
+        zone_site_min=np.ascontiguousarray(site_zone_min.T),
         site_drive_min=(drive_ms + slow_ms[:, None] + slow_ms[None, :]) / MINUTE_MS,
         high_per_min=high_per_min,
         busy_share=busy_share,

@@ -22,15 +22,18 @@ class Owed:
         self.duty, self.bound, self.proposals = duty, bound, proposals
 
 
-def owed(state: EmergencyState, now_ms: int) -> Owed:
-    """Return what is owed now. Bound units may still be sent to calls; nobody moves them elsewhere."""
+def owed(state: EmergencyState, now_ms: int, later: BOOL | None = None) -> Owed:
+    """Return what is owed now. Bound units may still be sent to calls; nobody moves them elsewhere.
+
+    ``later`` names units whose meal a policy puts off within its window.
+    """
     units, sites = state.units, state.sites
     rows = np.arange(len(units.status))
     home_ms = np.zeros(len(rows), np.int64)
     soon = np.flatnonzero(units.shift_end_ms - now_ms <= 3_600_000)
     for u in soon:
         home_ms[u] = int(drive_to_sites_ms(state, np.array([u]), units.home[u : u + 1])[0, 0])
-    duty = duties(units, sites, state.rules, home_ms, now_ms)
+    duty = duties(units, sites, state.rules, home_ms, now_ms, later)
     bound = duty != Duty.NONE
     proposals = []
     for u in np.flatnonzero(bound):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cityloop.domains.emergency.cover import best_move
+from cityloop.domains.emergency.crew import Duty
 from cityloop.domains.emergency.forecast import Coverage
 from cityloop.domains.emergency.owed import Owed, allowed_sites
 from cityloop.domains.emergency.schema import Move, Reason, SiteKind, UnitStatus
@@ -16,22 +17,35 @@ from cityloop.kernel.messages import Alternative, Proposal
 
 __all__ = ["Picture", "RelocateParams", "picture", "relocations", "rested_units"]
 
+_STANDING, _MOVING = int(UnitStatus.STANDING), int(UnitStatus.MOVING)
+_FREE_ON_SCENE, _AT_HOSPITAL = int(UnitStatus.FREE_ON_SCENE), int(UnitStatus.AT_HOSPITAL)
+_ON_BREAK = int(UnitStatus.ON_BREAK)
+
 
 @dataclass(frozen=True, slots=True)
 class RelocateParams:
     """When a move is worth its drive."""
 
-    horizon_min: float = 25.0
-    """How long a placing is expected to last. [min]"""
-    drive_share: float = 1.0
-    """Share of a drive during which the unit counts for nothing more than before."""
-    least_gain: float = 2.0
-    """Minutes of expected response times minutes of horizon that a move of a standing unit must win."""
+    horizon_min: float = 45.0
+    """How long a placing lasts, in the mean. [min]"""
+    least_gain_min: float = 0.03
+    """By how much a move of a standing unit must lessen the expected response over the horizon. [min]"""
+    redirect_gain_min: float = 0.06
+    """The same for a unit that is on its way to another site. [min]"""
+    kerb_price_min: float = 0.0
+    """What a kerb costs more than a site with a rest facility: it has to be left again. [min]"""
+    drive_price: float = 0.0
+    """Minutes of expected response that a minute of driving must win besides."""
+    on_break_soon_min: float = 6.0
+    """A unit whose meal ends within so long counts, with the wait. [min]"""
     most_moves: int = 3
     """Moves of standing or moving units in one round; who has just come free is placed besides."""
     use_posts: bool = True
     live: bool = True
     """Whether standing and moving units are moved at all."""
+
+
+DEFAULT_PARAMS = RelocateParams()
 
 
 @dataclass(slots=True)
@@ -46,14 +60,16 @@ class Picture:
     """Chance to be free when needed."""
 
 
-def picture(state: EmergencyState, coverage: Coverage, now_ms: int) -> Picture:
-    """Return the free units and those at hospitals, with their times to every zone."""
+def picture(state: EmergencyState, coverage: Coverage, now_ms: int, params: RelocateParams = DEFAULT_PARAMS) -> Picture:
+    """Return the free units, those at hospitals and those about to end their meal, with their times to every zone."""
     units, times = state.units, state.times
     free = free_units(units)
-    handing = units.status == UnitStatus.AT_HOSPITAL
-    row = np.flatnonzero(free | handing)
+    handing = units.status == _AT_HOSPITAL
+    eating_ms = state.rules.meal_min * 60_000 - (now_ms - units.since_ms)
+    eaten = (units.status == _ON_BREAK) & (eating_ms <= params.on_break_soon_min * 60_000)
+    row = np.flatnonzero(free | handing | eaten)
     eta = np.empty((len(row), len(coverage.zone_node)))
-    at_site = (units.status[row] == UnitStatus.STANDING) | handing[row]
+    at_site = (units.status[row] == _STANDING) | handing[row] | eaten[row]
     eta[at_site] = coverage.site_zone_min[units.site[row[at_site]]]
     away = np.flatnonzero(~at_site)
     if len(away):
@@ -66,6 +82,8 @@ def picture(state: EmergencyState, coverage: Coverage, now_ms: int) -> Picture:
     share, rest = coverage.handover.at(now_ms - units.since_ms[row[late]])
     there[late] = share
     eta[late] += rest[:, None]
+    ending = eaten[row]
+    eta[ending] += (np.maximum(eating_ms[row[ending]], 0) / 60_000.0)[:, None]
     return Picture(row, eta, there)
 
 
@@ -79,14 +97,14 @@ def relocations(
     now_ms: int,
     params: RelocateParams,
 ) -> list[Proposal]:
-    """Return a move for every unit that has nowhere to stand, and the best few of the others.
+    """Return a move for every unit that has nowhere to stand or must leave a kerb, and the best few of the others.
 
     Parameters
     ----------
     state, coverage, view
         What is known, and who counts.
     due
-        What crews are owed: bound units stay out.
+        What crews are owed: bound units stay out, save that whoever must leave a kerb goes to the best rest facility.
     busy
         Units sent to calls in this round.
     released
@@ -97,34 +115,39 @@ def relocations(
         When a move is worth it.
 
     """
-    units = state.units
+    units, sites = state.units, state.sites
     keep = ~busy[view.row]
-    row, eta, there = view.row[keep], view.eta[keep].copy(), view.there[keep].copy()
+    row, here, there = view.row[keep], view.eta[keep], view.there[keep]
     if len(released):
         extra = np.stack([_eta_of(state, coverage, int(u)) for u in released])
-        row, eta = np.concatenate((row, released)), np.concatenate((eta, extra))
+        row, here = np.concatenate((row, released)), np.concatenate((here, extra))
         there = np.concatenate((there, np.ones(len(released))))
-    homeless = (units.status[row] == UnitStatus.FREE_ON_SCENE) | np.isin(row, released)
-    can = (free_units(units)[row] | homeless) & ~due.bound[row]
-    open_sites = allowed_sites(state, now_ms)
-    if not params.use_posts:
-        open_sites &= state.sites.kind != SiteKind.KERB
-    rested = rested_units(state, now_ms)
-    # Who is bound somewhere counts where he will be.
-    for moving in np.flatnonzero((units.status[row] == UnitStatus.MOVING) & ~homeless):
-        eta[moving] = 0.5 * (eta[moving] + coverage.site_zone_min[units.site[row[moving]]])
-    proposals: list[Proposal] = []
+    homeless = (units.status[row] == _FREE_ON_SCENE) | np.isin(row, released)
+    resting = due.duty[row] == Duty.REST
+    can = (free_units(units)[row] | homeless) & (~due.bound[row] | resting)
+    drive = _drives(state, coverage, row)
+    eta, mix = _over_the_horizon(state, coverage, row, here, drive, homeless, params)
     who = np.flatnonzero(can)
     if not len(who):
-        return proposals
-    sites = np.arange(len(state.sites.kind), dtype=np.int32)
-    drive = drive_to_sites_ms(state, row[who], sites) / 60_000.0
-    kerb = state.sites.kind == int(SiteKind.KERB)
-    may = open_sites[None, :] & (rested[row[who]][:, None] | ~kerb[None, :])
-    forced = homeless[who]
+        return []
+    open_sites = allowed_sites(state, now_ms)
+    kerb = sites.kind == int(SiteKind.KERB)
+    if not params.use_posts:
+        open_sites &= ~kerb
+    fresh = rested_units(state, now_ms)[row[who]] & ~resting[who]
+    may = open_sites[None, :] & (fresh[:, None] | ~kerb[None, :])
+    forced = homeless[who] | resting[who]
     at = units.site[row[who]]
     may[np.flatnonzero(at >= 0), at[at >= 0]] = False
-    may &= forced[:, None] | (drive < params.horizon_min)
+    may &= forced[:, None] | (drive[who] < params.horizon_min)
+    price = params.drive_price * drive[who] + params.kerb_price_min * kerb[None, :]
+    price[forced] += 0.001 * drive[who[forced]]
+    # Leaving a kerb for a site with a rest facility wins the price back.
+    price[(at >= 0) & kerb[np.maximum(at, 0)] & ~forced] -= params.kerb_price_min
+    price[~forced] += params.least_gain_min
+    under_way = (units.status[row[who]] == _MOVING) & ~forced
+    price[under_way] += params.redirect_gain_min - params.least_gain_min
+    proposals: list[Proposal] = []
     left = params.most_moves if params.live else 0
     while len(who) and (forced.any() or left > 0):
         k, site, gain, values = best_move(
@@ -133,30 +156,69 @@ def relocations(
             coverage.weight,
             who,
             forced,
-            coverage.site_zone_min,
+            here[who],
+            coverage.zone_site_min,
             may,
-            drive,
-            params.horizon_min,
-            params.drive_share,
+            mix[who],
+            price,
         )
-        if k < 0 or (not forced[k] and gain <= params.least_gain):
+        if k < 0 or (not forced[k] and gain <= 0.0):
             break
         left -= not forced[k]
         others = np.argsort(values, kind="stable")[:4].tolist()
-        eta[who[k]] = coverage.site_zone_min[site]
+        share = mix[who[k], site]
+        eta[who[k]] = share * here[who[k]] + (1.0 - share) * coverage.site_zone_min[site]
         proposals.append(
             Proposal(
                 target=int(row[who[k]]),
                 action=Move(int(site)),
-                reason=Reason.BEST_COVER,
+                reason=Reason.KERB_OVER if resting[who[k]] else Reason.BEST_COVER,
                 cost=float(values[site]),
                 gain=0.0 if forced[k] else float(gain),
                 alternatives=tuple(Alternative(s, float(values[s])) for s in others if s != site),
             )
         )
         keep = np.arange(len(who)) != k
-        who, forced, may, drive = who[keep], forced[keep], may[keep], drive[keep]
+        who, forced, may, price = who[keep], forced[keep], may[keep], price[keep]
     return proposals
+
+
+def _drives(state: EmergencyState, coverage: Coverage, row: I64) -> F64:
+    """Return the time of ordinary driving from each unit to each site, looked up for those that stand at one. [min]"""
+    units = state.units
+    at = units.site[row]
+    # A driving unit has left its site: what is looked up holds only for who stands.
+    placed = (at >= 0) & (units.status[row] != _MOVING)
+    drive = coverage.site_drive_min[np.maximum(at, 0)]
+    away = np.flatnonzero(~placed)
+    if len(away):
+        sites = np.arange(len(state.sites.kind), dtype=np.int32)
+        drive[away] = drive_to_sites_ms(state, row[away], sites) / 60_000.0
+    return drive
+
+
+def _over_the_horizon(
+    state: EmergencyState,
+    coverage: Coverage,
+    row: I64,
+    here: F64,
+    drive: F64,
+    homeless: BOOL,
+    params: RelocateParams,
+) -> tuple[F64, F64]:
+    """Return each unit's mean time to every zone under the present plan, and the share of where it is in such a mean.
+
+    On its way a unit is taken to be half here and half there; the drive's share of the horizon is that of a placing
+    that ends at a constant rate.
+    """
+    mix = 0.5 * (1.0 - np.exp(-drive / params.horizon_min))
+    eta = here.copy()
+    moving = np.flatnonzero((state.units.status[row] == _MOVING) & ~homeless)
+    if len(moving):
+        to = state.units.site[row[moving]]
+        share = mix[moving, to][:, None]
+        eta[moving] = share * here[moving] + (1.0 - share) * coverage.site_zone_min[to]
+    return eta, mix
 
 
 def rested_units(state: EmergencyState, now_ms: int) -> BOOL:

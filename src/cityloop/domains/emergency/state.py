@@ -12,7 +12,7 @@ from cityloop.kernel.columns import BOOL, F64, I32, I64
 
 __all__ = ["EmergencyState", "drive_to_sites_ms", "eta_matrix_ms", "eta_ms", "free_units"]
 
-_FREE = np.array([UnitStatus.STANDING, UnitStatus.MOVING, UnitStatus.FREE_ON_SCENE], np.int32)
+_FREE = np.isin(np.arange(len(UnitStatus)), [UnitStatus.STANDING, UnitStatus.MOVING, UnitStatus.FREE_ON_SCENE])
 
 HIGH = 1
 """Priorities up to this one are high. """
@@ -33,8 +33,7 @@ class EmergencyState:
 
 def free_units(units: UnitTable) -> BOOL:
     """Tell which units are free to be sent."""
-    status = units.status
-    return np.isin(status, _FREE)
+    return np.asarray(_FREE[units.status])
 
 
 def eta_ms(state: EmergencyState, rows: I64, call: int) -> I64:

@@ -15,6 +15,7 @@ import numpy as np
 
 from cityloop.domains.emergency.assign import AssignParams, assign
 from cityloop.domains.emergency.forecast import Coverage
+from cityloop.domains.emergency.meals import MealParams, meals_put_off
 from cityloop.domains.emergency.owed import owed
 from cityloop.domains.emergency.relocate import RelocateParams, picture, relocations
 from cityloop.domains.emergency.state import EmergencyState
@@ -29,6 +30,8 @@ class BrainParams:
 
     assign: AssignParams = field(default_factory=AssignParams)
     relocate: RelocateParams = field(default_factory=RelocateParams)
+    meals: MealParams | None = field(default_factory=MealParams)
+    """Nothing: the first chance within the window."""
 
 
 DEFAULT = BrainParams()
@@ -42,10 +45,13 @@ def propose(
     params: BrainParams = DEFAULT,
 ) -> list[Proposal]:
     """Assign, keep what crews are owed, and place the rest."""
-    due = owed(state, now_ms)
-    view = picture(state, coverage, now_ms)
+    view = picture(state, coverage, now_ms, params.relocate)
+    later = None if params.meals is None else meals_put_off(state, coverage, view, now_ms, params.meals)
+    due = owed(state, now_ms, later)
     chosen = assign(state, coverage, view, now_ms, params.assign)
     busy = np.zeros(len(state.units.status), np.bool_)
     busy[[proposal.target for proposal in chosen.proposals]] = True
     moves = relocations(state, coverage, view, due, busy, chosen.released, now_ms, params.relocate)
-    return [*chosen.proposals, *(p for p in due.proposals if not busy[p.target]), *moves]
+    placed = busy.copy()
+    placed[[proposal.target for proposal in moves]] = True
+    return [*chosen.proposals, *(p for p in due.proposals if not placed[p.target]), *moves]
