@@ -15,7 +15,7 @@ from cityloop.kernel.errors import InputError
 from cityloop.kernel.readings import DataKind
 from cityloop.storage.readings import ReadingsStore
 from cityloop.storage.readings.archive import Archive
-from cityloop.storage.readings.backup import back_up, restore
+from cityloop.storage.readings.backup import back_up, back_up_others, refuse_if_filled, restore
 from cityloop.storage.readings.export import (
     csv_text,
     facts_table,
@@ -38,8 +38,9 @@ class Stored:
     """A data folder as it was when this was made; its server may be running."""
 
     def __init__(self, data: Path) -> None:
-        self._archive = Archive(data / "readings")
-        self._facts = stream_facts(data / "metadata.sqlite")
+        folder = _sensing(data)
+        self._archive = Archive(folder / "readings")
+        self._facts = stream_facts(folder / "metadata.sqlite")
 
     def table(
         self,
@@ -103,22 +104,29 @@ class Stored:
 
 def check_data(data: Path, say: Callable[[str], None] = lambda _: None) -> Integrity:
     """Check the readings of a data folder."""
-    return check_integrity(data / "readings", say)
+    return check_integrity(_sensing(data) / "readings", say)
 
 
 def salvage_data(data: Path) -> int:
     """Keep what can be read of damaged log files; return how many there were."""
-    return salvage(data / "readings")
+    return salvage(_sensing(data) / "readings")
 
 
 def back_up_data(data: Path, target: Path) -> Integrity:
-    """Back up a data folder and check the backup."""
-    return back_up(data, target)
+    """Back up a data folder and check the backup; a served room's other files come along."""
+    folder = _sensing(data)
+    if folder == data:
+        return back_up(data, target)
+    refuse_if_filled(target)
+    found = back_up(folder, target / folder.name)
+    # After the readings: what tells of readings then tells of those that are in the backup.
+    back_up_others(data, target, besides=folder)
+    return found
 
 
 def restore_data(saved: Path, data: Path) -> Integrity:
     """Make a data folder from a backup."""
-    return restore(saved, data)
+    return restore(saved, data, readings=_sensing(saved).relative_to(saved) / "readings")
 
 
 def policy_of(keeps: Sequence[str]) -> Mapping[DataKind, Keep]:
@@ -128,12 +136,19 @@ def policy_of(keeps: Sequence[str]) -> Mapping[DataKind, Keep]:
 
 def expire_data(data: Path, policy: Mapping[DataKind, Keep]) -> int:
     """Delete what is older than its kind is kept; refused while a server holds the readings."""
-    facts = stream_facts(data / "metadata.sqlite")
-    store = ReadingsStore(data / "readings", kinds=lambda: _kinds(facts))
+    folder = _sensing(data)
+    facts = stream_facts(folder / "metadata.sqlite")
+    store = ReadingsStore(folder / "readings", kinds=lambda: _kinds(facts))
     try:
         return store.expire(policy, time.time_ns() // 1_000_000)
     finally:
         store.close()
+
+
+def _sensing(data: Path) -> Path:
+    """Return where the readings' folder lies: a served room keeps sensing in a folder of its own."""
+    inner = data / "sensing"
+    return inner if (inner / "readings").is_dir() else data
 
 
 def _kinds(facts: Mapping[int, StreamFact]) -> U8:

@@ -14,9 +14,11 @@ from cityloop.storage.readings.frames import FILE_HEAD_BYTES, read_live_log
 from cityloop.storage.readings.integrity import Integrity, check_integrity
 from cityloop.storage.readings.manifest import Manifest, check_format, read_manifest, write_manifest
 
-__all__ = ["back_up", "restore"]
+__all__ = ["back_up", "back_up_others", "refuse_if_filled", "restore"]
 
 _TRIES = 50
+_PASSING = (".lock", ".sock", ".new", "-wal", "-shm", "-journal")
+"""Endings of files that mean something to a running server alone, or that belong to a database."""
 
 
 def back_up(data: Path, target: Path) -> Integrity:
@@ -33,7 +35,7 @@ def back_up(data: Path, target: Path) -> Integrity:
     if not (readings / "FORMAT").is_file():
         raise StoreError(f"{readings}: is no store of readings; name the folder that a server was given with --data.")
     check_format(readings)
-    _refuse_if_filled(target)
+    refuse_if_filled(target)
     target.mkdir(parents=True, exist_ok=True)
     # Beside the live files, because a hard link cannot leave its file system.
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=data) as staged:
@@ -46,12 +48,27 @@ def back_up(data: Path, target: Path) -> Integrity:
     return check_integrity(target / "readings")
 
 
-def restore(backup: Path, data: Path) -> Integrity:
+def back_up_others(data: Path, target: Path, *, besides: Path) -> None:
+    """Copy what else a running server keeps in its folder: databases through SQLite, all other files as they are."""
+    for path in sorted(data.rglob("*")):
+        inside = besides in path.parents or any(part.startswith(".backup-") for part in path.parts)
+        if inside or not path.is_file() or path.name.endswith(_PASSING) or path.name == "LOCK":
+            continue
+        place = target / path.relative_to(data)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".sqlite":
+            _copy_database(path, place)
+        else:
+            shutil.copy2(path, place)
+    _sync_tree(target)
+
+
+def restore(backup: Path, data: Path, *, readings: Path = Path("readings")) -> Integrity:
     """Make a data folder from a backup; refused when the backup is damaged or the folder is not empty."""
-    if not (backup / "readings" / "FORMAT").is_file():
+    if not (backup / readings / "FORMAT").is_file():
         raise StoreError(f"{backup}: is no backup; name the folder that 'cityloop data backup' wrote.")
-    _refuse_if_filled(data)
-    found = check_integrity(backup / "readings")
+    refuse_if_filled(data)
+    found = check_integrity(backup / readings)
     if found.faults:
         raise StoreError(f"{found.faults[0]}; the backup is damaged, nothing was restored.")
     shutil.copytree(backup, data, dirs_exist_ok=True)
@@ -59,7 +76,8 @@ def restore(backup: Path, data: Path) -> Integrity:
     return found
 
 
-def _refuse_if_filled(folder: Path) -> None:
+def refuse_if_filled(folder: Path) -> None:
+    """Refuse a folder that holds anything, before it is written to."""
     if folder.exists() and any(folder.iterdir()):
         raise StoreError(f"{folder}: is not empty; name a new folder.")
 
