@@ -31,6 +31,8 @@ RAIL_WEIGHT = 10.0
 """A tram's delay counts as this many cars': about 60 persons against 1.3, limited so that cars are still seen."""
 PEDESTRIAN_WEIGHT = 1.5
 """Delay of a standing crossing call, in cars': a call often stands for more than one person."""
+PEDESTRIANS_JOIN_PER_S = 0.1
+"""How much a call's weight grows while it stands: more people wait behind it, and the sooner one walks on red. [1/s]"""
 STANDING_MPS = 0.5
 SPACING_M = 8.0
 """Of vehicles standing in a queue. [m]"""
@@ -247,12 +249,13 @@ def look_ahead(
     for q in range(n_queues):
         a = queue_approach[q]
         if a < 0:
+            weight[q] = PEDESTRIAN_WEIGHT
             if call_since_ms[queue_link[q]] >= 0:
+                weight[q] += PEDESTRIANS_JOIN_PER_S * (now_ms - call_since_ms[queue_link[q]]) / 1000.0
                 eta_s[q, 0] = 0.0
                 wants[q, 0] = class_begin[q]
                 count[q] = 1
                 present[q] = 1
-            weight[q] = PEDESTRIAN_WEIGHT
             continue
         if queue_rail[q]:
             weight[q] = RAIL_WEIGHT

@@ -134,6 +134,18 @@ def test_a_standing_call_is_a_user_with_a_weight(crossroads):
     assert ahead(made, {0: [], 1: []}, calls={2: False}).count.tolist() == [0, 0, 0]
 
 
+def test_a_call_weighs_more_the_longer_it_stands(crossroads):
+    """After 20 s two more are taken to wait behind the button's first."""
+    made = crossroads(("Gr", "rG"), ((0,),), clearance_s={1: 8.0})
+    state = signals.start(made.layout, 0)
+    for second in (1, 21):
+        batch = made.batch(second * 1000, scans={0: []}, stage=0, calls={1: True})
+        lanes = traffic.view(traffic.update(traffic.start(made.layout, 0), batch, {}, second * 1000))
+        state = signals.update(state, batch, {"traffic": lanes}, second * 1000)
+    demand = signals.predict(state, {"traffic": lanes}, 21_000)
+    assert demand.weight[1] == pytest.approx(PEDESTRIAN_WEIGHT + 2.0)
+
+
 def test_queues_leave_at_the_headway_learned(lane):
     """The lane's own headway is handed on."""
     assert ahead(lane, {0: []}, headway_s=np.array([1.7, 2.4])).headway_s.tolist() == [1.7, 2.4]
