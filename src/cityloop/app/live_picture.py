@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from cityloop.app.delay_forecast import expected_delay
+from cityloop.app.live_views import service_sections
+from cityloop.cities.sumo.shapes import bounding_box
 from cityloop.kernel.columns import I64, U8
 from cityloop.kernel.ladder import Rung
 from cityloop.kernel.layout import Layout, StreamKind
@@ -33,6 +35,7 @@ class LivePicture:
         self._calls = np.zeros(links, np.uint8)
         self._marks = np.zeros(n, np.uint8)
         self._edge_of = layout.lanes.edge[layout.approaches.lane]
+        self._box = bounding_box(layout)
 
     def steer(self, steering: Steering, now_ms: int) -> None:
         """Note which junctions are held or released, and on which rung they are."""
@@ -55,7 +58,7 @@ class LivePicture:
             "red_s": _small(red_s),
             "calls": self._calls.tobytes(),
         }
-        picture = dict(getattr(observed, "picture", {}))
+        picture = {**getattr(observed, "picture", {}), **service_sections(state, self._box)}
         lamps = picture.pop("lamps", None)
         if lamps is not None:
             arrays["lamps_packed"] = lamps

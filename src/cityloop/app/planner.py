@@ -159,7 +159,8 @@ class _Streams:
     def batch(self, answer: Any, asked_ms: int, now_ms: int) -> Batch:
         """Return an answer's readings, its times counted from now."""
         gone_s = (now_ms - asked_ms) / 1000
-        told: list[tuple[StreamKind, int, float]] = [(StreamKind.PLAN_VERSION, 0, float(100 * answer.round + answer.version))]
+        number = float(100 * answer.round + answer.version)
+        told: list[tuple[StreamKind, int, float]] = [(StreamKind.PLAN_VERSION, 0, number)]
         for truck, (visits, times) in enumerate(zip(answer.visits, answer.in_s, strict=True)):
             told += [(StreamKind.PLAN_VISIT, truck, float(visit)) for visit in visits]
             told += [(StreamKind.PLAN_IN_S, truck, in_s - gone_s) for in_s in times]

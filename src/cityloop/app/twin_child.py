@@ -19,6 +19,8 @@ import numpy as np
 from cityloop.app import LEASED_ARMS, brain_of
 from cityloop.app.dying import die_with_parent
 from cityloop.app.live_picture import LivePicture
+from cityloop.app.live_views import packed_views
+from cityloop.app.planner import planned
 from cityloop.app.repeating import Lap, RepeatingCity
 from cityloop.domains.signals.decide.operator import OPERATOR, operator_proposals, with_operators
 from cityloop.domains.signals.schema import DOMAIN, FollowPlan, ShowStage
@@ -38,6 +40,8 @@ __all__ = ["ChildSpec", "Steers", "stricter"]
 _SYNC_EVERY_S = 1.0
 _OPERATOR_PRIORITY = 1000
 _DAY_MS = 86_400_000
+_SERVICE_TARGETS = 4096
+"""More rows than a service has units, trucks or containers."""
 
 
 class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +61,7 @@ class Steers:
     """Makes the loop's brain of what people have set; keeps the stricter tables it was given last."""
 
     def __init__(self, control: str, layout: Layout) -> None:
-        self._brain = brain_of(control)
+        self._brain = brain_of(control, layout)
         self._plain = layout
         self._strict: tuple[object, Layout] = ((), layout)
 
@@ -75,6 +79,9 @@ class Steers:
                 domain = dataclasses.replace(domain, policies=policies)
             if domain.name in self._brain.arms:
                 rungs = {target: Rung(rung) for target, rung in steering.rungs.get(domain.name, {}).items()}
+                if domain.name != DOMAIN:
+                    # A unit or a truck belongs to no district: a service is trusted as far as in the least trusted one.
+                    rungs = dict.fromkeys(range(_SERVICE_TARGETS), min(rungs.values(), default=Rung.SHADOW))
                 domain = gated(domain, rungs, released if domain.name == DOMAIN else {})
             domains.append(domain)
         requests = tuple(_request(order) for order in steering.orders if order.kind != "release")
@@ -155,7 +162,8 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
     # The city's clock never goes back, also where it had run ahead of the wall before a restart.
     least_ms = 0 if span is None else span[1] + 1000
     begin_ms = max(time.time_ns() // 1_000_000, least_ms)
-    city = RepeatingCity(_laps(spec, data / "twin"), begin_ms)
+    laps = RepeatingCity(_laps(spec, data / "twin"), begin_ms)
+    city = planned(laps)
     journal = TraceWriter(data / "trace", keep_ms=round(spec.keep_days * _DAY_MS))
     synced_s = 0.0
 
@@ -173,7 +181,7 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
         warm = steers(Steering(token=0), 0)
         tick(warm.brain, start(warm.brain, layout, begin_ms), empty_batch(), (), begin_ms + 1000)
         begin_ms = max(time.time_ns() // 1_000_000, least_ms)
-        city.set_clock(begin_ms)
+        laps.set_clock(begin_ms)
         picture = LivePicture(layout, begin_ms)
 
         def steered(steering: Steering, epoch: int) -> Steered:
@@ -181,7 +189,9 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
             return steers(steering, epoch)
 
         params = PaceParams(begin_ms=begin_ms, pace=spec.pace, epoch=begin_ms // 1000)
-        engine = PacedEngine(city, steered, keep, picture, pipe, params, sim_s=city.sim_s)
+        engine = PacedEngine(
+            city, steered, keep, picture, pipe, params, sim_s=laps.sim_s, views=packed_views
+        )
         pipe.send(encode(Began(at_ms=begin_ms, lap=1)))
         first = decode_down(pipe.receive())
         if isinstance(first, Stop):
@@ -193,6 +203,7 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
 
 
 def _laps(spec: ChildSpec, folder: Path) -> Callable[[int], Lap]:
+    from cityloop.cities.sumo.fleet_assets import with_fleet
     from cityloop.cities.sumo.folder import resolve_city
     from cityloop.cities.sumo.kept_plans import find_plans
     from cityloop.cities.sumo.network import read_network
@@ -201,6 +212,8 @@ def _laps(spec: ChildSpec, folder: Path) -> Callable[[int], Lap]:
 
     case = resolve_city(spec.city)
     network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
+    # The served city's clock is the wall's, so crews live by the city's own time zone.
+    network = with_fleet(network, case, clock=case.zone)
     found = find_plans(case, None)
     plans = (found[1].of_arm("fixed-tuned") if found is not None else ()) or fixed_plan(network)
     shutil.rmtree(folder, ignore_errors=True)

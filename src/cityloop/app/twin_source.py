@@ -19,6 +19,7 @@ import msgspec
 import cityloop
 from cityloop.app import LEASED_ARMS
 from cityloop.app.city_source import CitySource, Hear, NoJobs, districts_of
+from cityloop.app.live_views import SERVICES
 from cityloop.app.sensors import TwinSensors
 from cityloop.app.twin_child import ChildSpec
 from cityloop.app.what_if import WhatIf
@@ -161,6 +162,7 @@ def twin_source(
     city: str, *, data: Path, pace: float, control: str, sensing: str, seed: int, scale: float, keep_days: float
 ) -> tuple[CityFacts, CitySource]:
     """Return a twin's facts, read here, and the source that will run it."""
+    from cityloop.cities.sumo.fleet_assets import with_fleet
     from cityloop.cities.sumo.folder import resolve_city
     from cityloop.cities.sumo.network import read_network
     from cityloop.cities.sumo.shapes import read_shapes
@@ -169,6 +171,8 @@ def twin_source(
     if control not in LEASED_ARMS:
         raise ConfigError(f"--control {control}: give one of {', '.join(LEASED_ARMS)}")
     network = read_network(case.net_file, sensing=sensing, walking_speed_mps=case.walking_speed_mps)
+    network = with_fleet(network, case, clock=case.zone)
+    services = tuple(name for name in SERVICES if name in network.layout.tables)
     facts = CityFacts(
         name=case.name,
         case=city,
@@ -179,8 +183,8 @@ def twin_source(
         layout=network.layout,
         shapes=read_shapes(case.net_file, network),
         districts=districts_of(network.layout),
-        domains=("traffic", "signals"),
-        acting=("signals",),
+        domains=("traffic", "signals", *services),
+        acting=("signals", *services),
     )
     spec = ChildSpec(
         city=city,

@@ -91,6 +91,8 @@ class PacedEngine:
     until_s
         ``until_s(instant)``: how long it is until an instant of a city with a clock of its own, negative where it is
         past [s]. None: the loop's own pace is the city's.
+    views
+        What services publish of a state; told and not recorded.
     """
 
     def __init__(
@@ -104,9 +106,11 @@ class PacedEngine:
         *,
         sim_s: Callable[[int], tuple[float, int]],
         until_s: Callable[[int], float] | None = None,
+        views: Callable[[BrainState | None], dict[str, bytes]] | None = None,
     ) -> None:
         self._city, self._steered_by, self._journal, self._picture = city, steered, journal, picture
         self._pipe, self._params, self._sim_s, self._until_s = pipe, params, sim_s, until_s
+        self._views = views
         self._epoch = params.epoch
         self._now_ms = params.begin_ms
         self._steered = steered(Steering(token=0), self._epoch)
@@ -182,7 +186,8 @@ class PacedEngine:
             self._city.apply(ticked.commands)
             self._receipts += self._city.observe(self._now_ms).receipts
         took_ms = (time.monotonic() - began_s) * 1000
-        self._pipe.send(encode(_with(told, shown=shown, took_ms=took_ms)))
+        views = {} if self._views is None else self._views(self._state)
+        self._pipe.send(encode(_with(told, shown=shown, views=views, took_ms=took_ms)))
 
     def _act_at_once(self) -> None:
         """Let what a person asked reach the street between two steps, and tell what became of it."""
@@ -232,5 +237,5 @@ class PacedEngine:
         )
 
 
-def _with(told: Tick, *, shown: dict[str, bytes], took_ms: float) -> Tick:
-    return msgspec.structs.replace(told, shown=shown, took_ms=round(took_ms, 2))
+def _with(told: Tick, *, shown: dict[str, bytes], views: dict[str, bytes], took_ms: float) -> Tick:
+    return msgspec.structs.replace(told, shown=shown, views=views, took_ms=round(took_ms, 2))

@@ -88,6 +88,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=Tr
     """Domain, target, sequence, status, at_ms, detail."""
     shown: dict[str, bytes] = {}
     """For the map alone and not recorded: the simulation's truth."""
+    views: dict[str, bytes] = {}
+    """Tables that services publish, packed, by domain. Not recorded: places of calls and tracks are health data."""
 
 
 Upward = Began | Died | Tick

@@ -35,6 +35,7 @@ def view(state: LiveState) -> EmergencyView:
             x_m=heard.x_m,
             y_m=heard.y_m,
             speed_mps=heard.speed_mps,
+            heading_deg=heard.heading_deg,
             status=units.status,
             site=units.site,
             call=units.call,

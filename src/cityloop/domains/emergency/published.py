@@ -17,6 +17,8 @@ class UnitsView:
     x_m: Annotated[F64, Column("m", missing=True)]
     y_m: Annotated[F64, Column("m", missing=True)]
     speed_mps: Annotated[F64, Column("m/s", low=0, missing=True)]
+    heading_deg: Annotated[F64, Column("deg", low=0, high=360, missing=True)]
+    """Clockwise from north."""
     status: Annotated[I32, Column("1", low=0, high=8)]
     """A ``UnitStatus``."""
     site: Annotated[I32, Column("1", low=-1)]

@@ -8,6 +8,7 @@ from cityloop.domains.refuse.decide import daily, fixed_days
 from cityloop.domains.refuse.decide.rounds import with_routes
 from cityloop.domains.refuse.forecast import Outlook
 from cityloop.domains.refuse.live import LiveState
+from cityloop.domains.refuse.publish import view
 from cityloop.domains.refuse.schema import DOMAIN
 from cityloop.kernel.domain import Domain
 
@@ -21,6 +22,6 @@ refuse: Domain[LiveState, Outlook | None] = Domain(
     policies={"brain": with_routes(daily.propose), "fixed": with_routes(fixed_days.propose)},
     check=check,
     accept=live.accept,
-    view=live.view,
+    view=view,
     lease_s=86_400.0,
 )
