@@ -170,7 +170,7 @@ class IngestApp:
             raise _Answer(404, "streams are not registered here")
         try:
             facts = msgspec.json.decode(body, type=list[StreamFacts])
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise WireError(f"give a JSON array of streams: {error}") from error
         rows = await asyncio.to_thread(self._register, facts)
         self._inbox.known.refresh(rows)
@@ -179,7 +179,7 @@ class IngestApp:
     async def _letters(self, path: str, body: bytes) -> object:
         try:
             numbers = msgspec.json.decode(body, type=list[int])
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise WireError(f"give a JSON array of letters' numbers: {error}") from error
         store = self._inbox.dead_letters
         if store is None:

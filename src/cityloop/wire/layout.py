@@ -73,7 +73,7 @@ def decode_layout(data: bytes, tables: Mapping[str, type]) -> Layout:
     """
     try:
         document = msgspec.msgpack.decode(data, type=_Document)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LayoutError(f"The recorded layout cannot be decoded ({error}); it is damaged.") from error
     if document.format != FORMAT:
         raise LayoutError(

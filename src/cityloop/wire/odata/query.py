@@ -56,7 +56,10 @@ def parse_query_string(text: str) -> Query:
         if not part:
             continue
         name, _, value = part.partition("=")
-        pairs.append((unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")))
+        try:
+            pairs.append((unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")))
+        except UnicodeDecodeError:
+            raise ODataError(f"query option {part[:60]!r} is not UTF-8 where it is escaped") from None
     return parse_query(pairs)
 
 

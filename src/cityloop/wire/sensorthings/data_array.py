@@ -66,7 +66,7 @@ def decode_plain(body: bytes) -> PlainRows | None:
         return None
     try:
         components = tuple(msgspec.json.decode(named[1], type=list[str]))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     if (
         not _PLAIN_TYPES.keys() >= set(components)
@@ -76,7 +76,7 @@ def decode_plain(body: bytes) -> PlainRows | None:
         return None
     try:
         blocks = _decoder(components).decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     first = named[1]
     if any(bytes(block.components) != first for block in blocks):
@@ -86,7 +86,7 @@ def decode_plain(body: bytes) -> PlainRows | None:
     if not columns:
         return None
     try:
-        ids = np.array([int(block.Datastream.id) for block in blocks], np.int64)
+        ids = np.array([_row(block.Datastream.id) for block in blocks], np.int64)
     except (ValueError, OverflowError):
         return None
     by_name = dict(zip(components, columns, strict=True))
@@ -107,6 +107,13 @@ def decode_plain(body: bytes) -> PlainRows | None:
     if (np.abs(value) > 2.0**53).any():
         return None
     return PlainRows(stream, observed, value, has_result_time)
+
+
+def _row(identity: int | str) -> int:
+    """Return an id as a number; Python also takes ``1_000`` and digits of other scripts, which name nothing here."""
+    if isinstance(identity, str) and not (identity.isascii() and identity.isdecimal()):
+        raise ValueError(identity)
+    return int(identity)
 
 
 def decode_rows(blocks: Any) -> Iterator[ArrayRow]:
