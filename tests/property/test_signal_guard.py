@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cityloop.domains.signals.bounds import forced_stage
+from cityloop.domains.signals.corridors import DEFAULT, Claim, Corridors, Recovery, Way
 from cityloop.domains.signals.domain import signals
 from cityloop.domains.signals.guard import check
-from cityloop.domains.signals.schema import Rule, ShowStage
+from cityloop.domains.signals.schema import Reason, Rule, ShowStage
 from cityloop.domains.signals.state import LEAD_MS
-from cityloop.kernel.messages import Action, Allowed, Proposal, Refused, Trimmed
+from cityloop.kernel.messages import Action, Allowed, PassJunction, Proposal, Refused, Trimmed
 
 NOW_MS = 1_000_000
 # Stage 2 is passed through; stage 3 shows two protected greens across one another.
@@ -111,3 +112,46 @@ def test_another_domains_action_is_refused(crossroads):
     made = crossroads(STATES, ((0,), (1,), (2,), (3,)))
     ask = Proposal(target=0, action=Other(), reason=1, cost=0.0, gain=0.0)
     assert check(ask, signals.start(made.layout, 0), NOW_MS) == Refused(Rule.UNKNOWN_STAGE)
+
+
+corridor_reasons = st.sampled_from([reason for reason in Reason if reason.name.startswith("CORRIDOR")])
+
+
+@given(asked=st.integers(0, 4), columns=states(), reason=corridor_reasons, held_s=st.integers(-1, 80))
+def test_a_corridor_gets_no_more_than_anybody_and_never_past_its_cap(crossroads, asked, columns, reason, held_s):
+    """Whatever is claimed: no minimum green, change or bound on waits gives way, and no hold outlasts the cap."""
+    made = crossroads(STATES, ((0,), (1,), (2,), (3,)), foes=((0, 1),), passed=(2,))
+    oldest_ms = columns["waits_since_ms"].min(keepdims=True)
+    claim = Claim(
+        junction=0,
+        sender="emergency",
+        priority=300,
+        action=PassJunction(0, 1, 0, 1, NOW_MS, NOW_MS),
+        way=Way((1,), (1,), (1,), -1),
+        upstream=frozenset(),
+        expires_ms=NOW_MS + 1000,
+        since_ms=0,
+        stage=1,
+        arrives_ms=NOW_MS,
+        served_ms=-1 if held_s < 0 else NOW_MS - 1000 * held_s,
+    )
+    known = Corridors(claims=(claim,), recoveries=(Recovery(0, 4, NOW_MS + 5000),))
+    state = replace(signals.start(made.layout, 0), oldest_wait_ms=oldest_ms, corridors=known, **columns)
+    usual = check(Proposal(target=0, action=ShowStage(asked), reason=1, cost=0.0, gain=0.0), state, NOW_MS)
+    verdict = check(Proposal(target=0, action=ShowStage(asked), reason=reason, cost=0.0, gain=0.0), state, NOW_MS)
+    if not isinstance(verdict, Refused):
+        assert verdict == usual
+    elif not isinstance(usual, Refused):
+        assert verdict.rule in (Rule.NO_REQUEST, Rule.HOLD_CAP)
+    if held_s >= DEFAULT.hold_cap_s and reason != Reason.CORRIDOR_RECOVER:
+        assert isinstance(verdict, Refused)
+
+
+@given(asked=st.integers(0, 4), columns=states(), reason=corridor_reasons)
+def test_nobody_gets_a_corridor_that_was_not_asked_for(crossroads, asked, columns, reason):
+    """Without a claim a corridor's reason opens nothing."""
+    made = crossroads(STATES, ((0,), (1,), (2,), (3,)), foes=((0, 1),), passed=(2,))
+    oldest_ms = columns["waits_since_ms"].min(keepdims=True)
+    state = replace(signals.start(made.layout, 0), oldest_wait_ms=oldest_ms, **columns)
+    ask = Proposal(target=0, action=ShowStage(asked), reason=reason, cost=0.0, gain=0.0)
+    assert isinstance(check(ask, state, NOW_MS), Refused)
