@@ -18,6 +18,7 @@ BENCHES: dict[str, Subcommand] = {
     "corridors": Subcommand("cityloop.cli.bench_corridors:command", "Green corridors in the twin, and their price."),
     "refuse": Subcommand("cityloop.cli.bench_refuse:command", "Routes and collection policies against rivals."),
     "sensing": Subcommand("cityloop.cli.bench_sensing:command", "Rates, delays and loss of the ingest path."),
+    "live": Subcommand("cityloop.cli.bench_live:command", "A city led over a link by two processes, beside one."),
     "dashboard": Subcommand("cityloop.cli.bench_dashboard:command", "Frames, bytes and delays of the dashboard."),
 }
 """Every benchmark by name, in the order that ``--help`` lists them."""
