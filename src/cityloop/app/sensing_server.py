@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -54,6 +55,9 @@ def main() -> None:
         if given.streams and opened.streams.row_of("sensor-000000") is None:
             opened.streams.register_many(_registrations(given.streams, given.control_streams))
             opened.inbox.known.refresh_if_grown()
+        # What is there now stays: looking through it for garbage again and again would hold everybody up.
+        gc.collect()
+        gc.freeze()
         _run(_serve(opened, given.port, given.mqtt_port, given.token))
 
 

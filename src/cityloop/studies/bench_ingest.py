@@ -26,7 +26,7 @@ from cityloop.studies.sensor_load import LoadParams, LoadReport
 from cityloop.studies.simulate import simulate
 from cityloop.wire.mqtt.packets import Connect, Publish, encode_connect, encode_publish
 
-__all__ = ["acknowledge", "arrow", "data_arrays", "mqtt", "mqtt_acknowledged", "overload"]
+__all__ = ["acknowledge", "arrow", "data_arrays", "mqtt", "mqtt_acknowledged", "overload", "served"]
 
 _STREAMS = 120_000
 _PROBES = 400
@@ -36,7 +36,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class Server:
     """A server of sensing in a process of its own."""
 
     pid: int
@@ -70,7 +70,8 @@ class _Server:
 
 
 @contextmanager
-def _served(spec: RowSpec, streams: int, limit: float | None = None) -> Iterator[_Server]:
+def served(spec: RowSpec, streams: int, limit: float | None = None) -> Iterator[Server]:
+    """Serve sensing from a process of its own, with streams registered, and end it afterwards."""
     options = ["--streams", str(streams), "--control-streams", str(_PROBES), "--token", _TOKEN]
     options += [] if limit is None else ["--limit", str(limit)]
     spec.say(f"starting a server with {streams} streams")
@@ -85,7 +86,7 @@ def _served(spec: RowSpec, streams: int, limit: float | None = None) -> Iterator
             raise CityError("the server under measurement did not start")
         told = json.loads(line)
         try:
-            yield _Server(process.pid, f"http://127.0.0.1:{told['port']}", f"mqtt://127.0.0.1:{told['mqtt_port']}")
+            yield Server(process.pid, f"http://127.0.0.1:{told['port']}", f"mqtt://127.0.0.1:{told['mqtt_port']}")
         finally:
             process.terminate()
 
@@ -119,7 +120,7 @@ class _Outcome:
         return found
 
 
-def _load(server: _Server, streams: int, load: LoadParams, seed: int) -> _Outcome:
+def _load(server: Server, streams: int, load: LoadParams, seed: int) -> _Outcome:
     probe = _Probe(server)
     probe.start()
     before_s = server.cpu_s()
@@ -131,7 +132,7 @@ def _load(server: _Server, streams: int, load: LoadParams, seed: int) -> _Outcom
 class _Probe(threading.Thread):
     """Sends a reading of a stream of its own every 50 ms over MQTT, and asks afterwards when it became live."""
 
-    def __init__(self, server: _Server) -> None:
+    def __init__(self, server: Server) -> None:
         super().__init__(daemon=True)
         self._server = server
         self._stopped = threading.Event()
@@ -168,8 +169,9 @@ def _streams(spec: RowSpec) -> int:
 def arrow(spec: RowSpec) -> list[Figure]:
     """Measure Arrow packs of 1,000 by name over HTTP, at ten readings a second of every stream."""
     streams = _streams(spec)
-    with _served(spec, streams) as server:
-        load = LoadParams(url=server.http, rate_hz=10.0, duration_s=spec.seconds, connections=16, token=_TOKEN)
+    with served(spec, streams) as server:
+        # A connection has one request under way, answered after the sync: 16 of them could ask for 800,000 at most.
+        load = LoadParams(url=server.http, rate_hz=10.0, duration_s=spec.seconds, connections=64, token=_TOKEN)
         outcome = _load(server, streams, load, spec.seed)
     report = outcome.report
     kept = Figure(
@@ -186,7 +188,7 @@ def arrow(spec: RowSpec) -> list[Figure]:
 def acknowledge(spec: RowSpec) -> list[Figure]:
     """Measure the time to acknowledgement of Arrow packs of 1,000 at one reading a second of every stream."""
     streams = _streams(spec)
-    with _served(spec, streams) as server:
+    with served(spec, streams) as server:
         load = LoadParams(url=server.http, duration_s=spec.seconds, connections=16, token=_TOKEN)
         outcome = _load(server, streams, load, spec.seed)
     waits = outcome.report.ack_ms
@@ -200,7 +202,7 @@ def acknowledge(spec: RowSpec) -> list[Figure]:
 def data_arrays(spec: RowSpec) -> list[Figure]:
     """Measure SensorThings dataArrays of one row a Datastream, 1,000 a request: the costliest form."""
     streams = _streams(spec)
-    with _served(spec, streams) as server:
+    with served(spec, streams) as server:
         load = LoadParams(url=server.http, protocol="sta", duration_s=spec.seconds, connections=16, token=_TOKEN)
         outcome = _load(server, streams, load, spec.seed)
     report = outcome.report
@@ -219,7 +221,7 @@ def data_arrays(spec: RowSpec) -> list[Figure]:
 def mqtt(spec: RowSpec) -> list[Figure]:
     """Measure single readings of QoS 0 from 5,000 connections."""
     streams, connections = _streams(spec), max(50, round(5000 * spec.scale))
-    with _served(spec, streams) as server:
+    with served(spec, streams) as server:
         load = LoadParams(
             url=server.mqtt, protocol="mqtt", duration_s=spec.seconds, connections=connections, token=_TOKEN
         )
@@ -239,7 +241,7 @@ def mqtt_acknowledged(spec: RowSpec) -> list[Figure]:
     for connections in (1000, 5000, 15_000):
         of = max(20, round(connections * spec.scale))
         streams = of * 8
-        with _served(spec, streams) as server:
+        with served(spec, streams) as server:
             for rate_hz in (0.25, 0.5, 1.0, 2.0):
                 load = LoadParams(
                     url=server.mqtt,
@@ -270,7 +272,7 @@ def mqtt_acknowledged(spec: RowSpec) -> list[Figure]:
 def overload(spec: RowSpec) -> list[Figure]:
     """Measure a server limited to a tenth of what is offered: memory, refusals, control traffic, recovery."""
     streams = _streams(spec)
-    with _served(spec, streams, limit=streams / 10) as server:
+    with served(spec, streams, limit=streams / 10) as server:
         calm = LoadParams(url=server.http, rate_hz=0.05, duration_s=20, connections=16, pack=100, token=_TOKEN)
         simulate(FleetParams(count=streams, seed=spec.seed), calm)
         steady_mb = server.resident_mb()

@@ -60,6 +60,7 @@ ROWS: dict[str, str] = {
     "power-cuts": "cityloop.studies.bench_store:power_cuts",
     "metadata-cuts": "cityloop.studies.bench_store:metadata_cuts",
     "postgresql": "cityloop.studies.bench_store_peers:postgresql",
+    "mosquitto": "cityloop.studies.bench_mqtt_peer:mosquitto",
     "arrow": "cityloop.studies.bench_ingest:arrow",
     "acknowledge": "cityloop.studies.bench_ingest:acknowledge",
     "data-arrays": "cityloop.studies.bench_ingest:data_arrays",
