@@ -138,14 +138,14 @@ def serve_field(spec: FieldTwinSpec, say: Callable[[str], None]) -> FieldResult:
         field = Field(city, shift_ms, lambda payload: agent.say("receipts", payload))
         say(f"{case.name} is served to {spec.url} as {spec.device!r}, from {begin_ms} ms on")
         served = _Serving(spec, agent, clock, field, stream_names(case.name, network.layout.streams), begin_ms)
-        steps, latest_s = served.run()
+        served.run()
         left = agent.flush(_LAST_PACKS_S)
         city.close()
-        if not spec.repeat:
+        if not spec.repeat and not served.interrupted:
             write_run_toml(spec.out, msgspec.structs.replace(run, state="complete"))
         counts = agent.counts
         return FieldResult(
-            steps=steps,
+            steps=served.steps,
             packs=counts.packs,
             acknowledged=counts.acknowledged,
             unacknowledged=left,
@@ -154,7 +154,7 @@ def serve_field(spec: FieldTwinSpec, say: Callable[[str], None]) -> FieldResult:
             leases=field.leases,
             receipts=field.receipts,
             connections=counts.connections,
-            latest_s=latest_s,
+            latest_s=served.latest_s,
         )
 
 
@@ -173,24 +173,31 @@ class _Serving:
         self._agent, self._clock, self._field, self._names = agent, clock, field, names
         self._now_ms = begin_ms
         self._senml = spec.pack == "senml"
+        self.over = self.interrupted = False
+        self.steps = 0
+        self.latest_s = 0.0
 
-    def run(self) -> tuple[int, float]:
-        """Run until the field's time is over; return the steps made and how late the latest was."""
+    def run(self) -> None:
+        """Run until the field's time is over, or somebody interrupts."""
         self._agent.tell_state(FieldReport(state=FieldState.RUNNING, at_ms=self._now_ms))
-        steps, latest_s, over = 0, 0.0, False
-        while not over:
-            due_ms = self._now_ms + 1000
-            self._lead_until(due_ms)
-            latest_s = max(latest_s, (self._clock.now_ms() - due_ms) / 1000)
-            batch, over = self._field.step(due_ms)
-            self._now_ms = due_ms
-            steps += 1
-            if len(batch):
-                note = json.dumps({"observed_at_ms": due_ms, "readings": len(batch)}, separators=(",", ":"))
-                self._agent.readings(self._body(batch), note)
+        try:
+            while not self.over:
+                self._second(self._now_ms + 1000)
+        except KeyboardInterrupt:
+            # Asked to end: what was measured is still handed over, and the brain is told.
+            self.interrupted = True
         self._agent.flush(_LAST_PACKS_S)
         self._agent.tell_state(FieldReport(state=FieldState.OVER, at_ms=self._now_ms))
-        return steps, latest_s
+
+    def _second(self, due_ms: int) -> None:
+        self._lead_until(due_ms)
+        self.latest_s = max(self.latest_s, (self._clock.now_ms() - due_ms) / 1000)
+        batch, self.over = self._field.step(due_ms)
+        self._now_ms = due_ms
+        self.steps += 1
+        if len(batch):
+            note = json.dumps({"observed_at_ms": due_ms, "readings": len(batch)}, separators=(",", ":"))
+            self._agent.readings(self._body(batch), note)
 
     def _lead_until(self, due_ms: int) -> None:
         """Hand leases to the controllers as they come, until the next second is due."""

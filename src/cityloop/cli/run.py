@@ -65,6 +65,9 @@ _ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-p
 @click.option("--end", "end_s", type=float, metavar="S", help="End here, not as configured [s].")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of a live city: HTTP for its field; 0 for any.")
 @click.option("--mqtt-port", type=click.IntRange(0, 65535), default=0, help="Of a live city: MQTT; 0 for any.")
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Of a live city: where readings go."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(
     city: str,
@@ -80,6 +83,7 @@ def command(
     end_s: float | None,
     port: int,
     mqtt_port: int,
+    data: Path | None,
     as_json: bool,
 ) -> None:
     """Run CITY under one control and keep everything in a run folder.
@@ -102,7 +106,8 @@ def command(
 
         if plans or faults or blackouts or begin_s is not None:
             raise click.UsageError("a live city has its own plans and sensors: leave --plans, --faults, ... out")
-        live = LiveSpec(city=city, out=out, control=control, edges=Edges(port=port, mqtt_port=mqtt_port), for_s=end_s)
+        edges = Edges(port=port, mqtt_port=mqtt_port)
+        live = LiveSpec(city=city, out=out, control=control, edges=edges, data=data, for_s=end_s)
         with progress_bar(f"{city} {control}") as progress:
             _tell(run_live(live, lambda line: click.echo(line, err=True), progress), as_json)
         return

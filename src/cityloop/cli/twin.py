@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import click
@@ -185,6 +186,8 @@ def serve(
         record=record,
         patience_s=patience_s,
     )
+    # Whoever stops it, by key or by service, lets it hand over what it measured.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     result = serve_field(spec, lambda line: click.echo(line))
     told = {name: getattr(result, name) for name in result.__dataclass_fields__}
     click.echo(
