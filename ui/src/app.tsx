@@ -18,7 +18,8 @@ import { dismiss, listen, reloadAll, toasts } from "./state/operations";
 import { language, theme } from "./state/prefs";
 import { href, route, VIEWS, type ViewName } from "./state/route";
 import { CityView } from "./views/city";
-import { DomainPage } from "./views/domain";
+import { EmergencyPage } from "./views/services/emergency";
+import { RefusePage } from "./views/services/refuse";
 import { EvidenceView } from "./views/evidence";
 import { SignalsView } from "./views/signals";
 import { clock, t } from "./words";
@@ -91,8 +92,9 @@ function View({ name }: { name: ViewName }) {
     case "signals":
       return <SignalsView />;
     case "emergency":
+      return <EmergencyPage />;
     case "refuse":
-      return <DomainPage key={name} domain={name} />;
+      return <RefusePage />;
     case "evidence":
       return <EvidenceView />;
   }

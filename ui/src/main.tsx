@@ -7,7 +7,10 @@ import "uplot/dist/uPlot.min.css";
 import "./style/tokens.css";
 import "./style/base.css";
 import "./style/shell.css";
+import "./style/phone.css";
 import "./style/parts.css";
+import "./style/lists.css";
+import "./style/services.css";
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);

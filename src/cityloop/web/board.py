@@ -44,11 +44,10 @@ def sections_of(tick: Tick, pace_links: int) -> dict[tuple[Kind, int], Section]:
         put(Kind.EDGES, 1, arrays["edges"])
     if "edges_truth" in shown:
         put(Kind.EDGES, 1, shown["edges_truth"], 1)
-    for kind, name in ((Kind.UNITS, "units"), (Kind.TRUCKS, "trucks")):
-        if name in arrays:
-            put(kind, 6, arrays[name])
-    if "containers" in arrays:
-        put(Kind.CONTAINERS, 1, arrays["containers"])
+    # Tracks are shown and never recorded.
+    for kind, name in ((Kind.UNITS, "units"), (Kind.TRUCKS, "trucks"), (Kind.CONTAINERS, "containers")):
+        if name in shown:
+            put(kind, 1 if kind is Kind.CONTAINERS else 6, shown[name])
     return found
 
 
@@ -65,6 +64,9 @@ class Board:
         self.ticks = 0
         self.fault = ""
         """Why the city does not run at the moment."""
+        self.views: dict[str, bytes] = {}
+        """What services published last, packed, by domain."""
+        self.views_at_ms = 0
         self._sections: dict[tuple[Kind, int], Section] = {}
         self._since: dict[tuple[Kind, int], int] = {}
         self._frames: OrderedDict[tuple[int, int, frozenset[Kind]], bytes] = OrderedDict()
@@ -90,6 +92,9 @@ class Board:
         self._number += 1
         self._since.update({key: self._number for key, one in after.items() if before.get(key) != one})
         self._sections, self.tick = after, tick
+        views = getattr(tick, "views", None)
+        if views:
+            self.views, self.views_at_ms = dict(views), tick.at_ms
         self._heard_s = time.monotonic()
         self.fault = ""
         if not tick.at_once:

@@ -61,6 +61,8 @@ POLICY: tuple[Rule, ...] = (
     Rule("GET", f"{_V1}/events", "live.events", _SEES, "Alerts, decisions and acts as server-sent events."),
     Rule("GET", f"{_V1}/frames", "frames.read", _SEES, "Recorded frames of a span, for the scrubber."),
     Rule("GET", f"{_V1}/frames/span", "frames.span", _SEES, "From when to when there are records."),
+    Rule("GET", f"{_V1}/emergency", "emergency.read", _SEES, "Calls, units, cover; that it is read is noted."),
+    Rule("GET", f"{_V1}/refuse", "refuse.read", _SEES, "Containers, trucks and the plan in force."),
     Rule("GET", f"{_V1}/views/{{domain}}", "views.read", _SEES, "A domain's published columns with their units."),
     Rule("GET", f"{_V1}/sensors", "sensors.list", _SEES, "Sensors, their state and the reason for it."),
     Rule("GET", f"{_V1}/sensors.bin", "sensors.columns", _SEES, "Place, kind and state of every sensor, binary."),

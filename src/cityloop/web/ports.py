@@ -191,6 +191,8 @@ class Desk:
     waiting: dict[int, Any] = field(default_factory=dict)
     """Futures by steering token."""
     drill: dict[str, Any] = field(default_factory=dict)
+    readers: dict[str, float] = field(default_factory=dict)
+    """When a person's reading of calls was noted last, on the monotonic clock. [s]"""
 
     def now_ms(self) -> int:
         """Return the city's clock."""

@@ -28,6 +28,7 @@ from cityloop.web import (
     evidence_routes,
     pages,
     people_routes,
+    service_routes,
     signals_routes,
 )
 from cityloop.web.answers import ApiError, problem_response
@@ -53,6 +54,7 @@ HANDLERS: dict[str, Handler] = {
     **evidence_routes.HANDLERS,
     **people_routes.HANDLERS,
     **case_file.HANDLERS,
+    **service_routes.HANDLERS,
     **pages.HANDLERS,
     "live.events": _events,
 }

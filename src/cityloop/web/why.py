@@ -26,8 +26,11 @@ __all__ = ["Filter", "Told", "Window", "calibration", "decisions_between", "read
 _TICK = msgspec.msgpack.Decoder(Tick)
 _MOST_TICKS = 4 * 3600
 _PENDING = 1
+_TARGETS = {"emergency": "units", "refuse": "trucks"}
+"""By domain, the names that a decision's target is a row of."""
 BY_QUEUES = "the queues seen, served in turn from the stage asked for on"
 BY_PERSISTENCE = "persistence: as much as stands now"
+_OTHERWISE = "told by the service's own view: arrival against the expected one, stops against the plan"
 _QUANTITY = "delay of the vehicles seen on the junction's approaches over {:g} s, unweighted"
 
 
@@ -197,13 +200,13 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
     acted = raw["sequence"] >= 0
     receipt = window.receipts.get((tick.epoch, domain, raw["sequence"])) if acted else None
     by_hand = proposal["reason"] in OPERATOR_REASONS
-    value, covered_s = window.observed(target, at_ms, city.horizon_s)
+    signals = domain == "signals"
+    value, covered_s = window.observed(target, at_ms, city.horizon_s) if signals else (math.nan, 0.0)
     whole = covered_s >= city.horizon_s - 1.5
     last_ms = window.ticks[-1].at_ms if window.ticks else at_ms
     pending = not whole and last_ms < at_ms + city.horizon_s * 1000
     reason = reason_words(domain, proposal["reason"])
     name = _target_name(city, domain, target)
-    signals = domain == "signals"
     by_policy = math.isfinite(proposal["cost"]) and proposal["cost"] >= 0 and not by_hand
     at = window.step_of(tick)
     step = window.steps[at] if at >= 0 else tick
@@ -237,15 +240,15 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
         "saw": _saw(city, step, target) if signals else [],
         "stage_shown": None if shown is None else (-1 if shown == 255 else shown),
         "forecast": {
-            "what": _QUANTITY.format(city.horizon_s),
+            "what": _QUANTITY.format(city.horizon_s) if signals else _OTHERWISE,
             "by": by,
             "value": _finite(expected),
             "unit": "veh·s",
             "horizon_s": city.horizon_s,
         },
         "observed": {
-            "what": _QUANTITY.format(city.horizon_s),
-            "status": "complete" if whole else "pending" if pending else "partly",
+            "what": _QUANTITY.format(city.horizon_s) if signals else _OTHERWISE,
+            "status": "none" if not signals else "complete" if whole else "pending" if pending else "partly",
             "value": _finite(value),
             "covered_s": round(covered_s, 1),
             "unit": "veh·s",
@@ -309,8 +312,9 @@ def _cell(tick: Tick, name: str, row: int) -> int | None:
 
 
 def _target_name(city: CityFacts, domain: str, target: int) -> str:
-    labels = city.shapes.junction_labels
-    return labels[target] if domain == "signals" and 0 <= target < len(labels) else f"{domain} {target}"
+    kind = _TARGETS.get(domain, "")
+    labels = city.shapes.junction_labels if domain == "signals" else city.layout.names.get(kind, ())
+    return labels[target] if 0 <= target < len(labels) else f"{domain} {target}"
 
 
 def _finite(value: float) -> float | None:

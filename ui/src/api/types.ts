@@ -237,7 +237,13 @@ export interface Job {
   status: "queued" | "running" | "done" | "failed" | "cancelled";
   progress: number;
   text: string;
-  result: { arms: Record<string, Record<string, number | null>>; paired: Record<string, Paired> } | null;
+  result: {
+    arms: Record<string, Record<string, unknown>>;
+    paired: Record<string, Paired>;
+    ghost?: { edges: [number, number][]; closed: number | null; unit: string };
+    closure?: { edge: string; rerouted_veh: number; cannot_veh: number; total_veh: number } | null;
+    note?: string;
+  } | null;
 }
 
 export interface DecisionCalibration {
@@ -297,19 +303,6 @@ export interface Change {
   by: string;
   status: string;
   body?: unknown;
-}
-
-/** A table of a domain's published view: declared columns with their units. */
-export interface ViewTable {
-  columns: Record<string, { unit: string; values: unknown }>;
-  tables?: Record<string, ViewTable>;
-}
-
-/** A domain's published view, whatever its columns. */
-export interface DomainView {
-  domain: string;
-  at_ms: number;
-  tables: ViewTable | Record<string, ViewTable>;
 }
 
 export interface Page<T> {

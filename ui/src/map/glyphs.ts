@@ -97,6 +97,28 @@ const THINGS: Record<ThingKind, Draw> = {
     ctx.fillRect(-r * 0.13, -r * 0.6, r * 0.26, r * 0.75);
     ctx.fillRect(-r * 0.13, r * 0.35, r * 0.26, r * 0.26);
   },
+  site: (ctx, p, r) => {
+    ctx.beginPath();
+    ctx.moveTo(0, -r);
+    ctx.lineTo(r * 0.9, -r * 0.15);
+    ctx.lineTo(r * 0.9, r * 0.8);
+    ctx.lineTo(-r * 0.9, r * 0.8);
+    ctx.lineTo(-r * 0.9, -r * 0.15);
+    ctx.closePath();
+    ringed(ctx, p.ground, p.unit, 1.8);
+  },
+  zone: (ctx, p, r) => {
+    ctx.lineWidth = 1.6;
+    ctx.strokeStyle = p.warn;
+    ctx.setLineDash([2, 2]);
+    circle(ctx, r * 0.9);
+    ctx.stroke();
+    ctx.setLineDash([]);
+    ctx.beginPath();
+    ctx.moveTo(-r * 0.5, 0);
+    ctx.lineTo(r * 0.5, 0);
+    ctx.stroke();
+  },
   alert: (ctx, p, r) => {
     polygon(ctx, r * 1.25, 3, -Math.PI / 2);
     ringed(ctx, p.warn, p.ground);

@@ -49,6 +49,8 @@ const LEGEND: Partial<Record<LayerName, readonly [Word, Sample][]>> = {
   units: [
     ["thing.unit", thing("unit")],
     ["thing.call", thing("call")],
+    ["thing.site", thing("site")],
+    ["thing.zone", thing("zone")],
   ],
   refuse: [
     ["thing.truck", thing("truck")],

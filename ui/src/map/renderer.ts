@@ -145,6 +145,10 @@ export class Renderer {
     for (const track of this.scene.tracks) {
       const { points } = track;
       if (points.length < 4) continue;
+      if (track.kind === "ghost") {
+        this.drawGhost(p, points, track.change ?? "worse", track.width ?? 4);
+        continue;
+      }
       ctx.beginPath();
       ctx.moveTo(camera.sx(points[0]), camera.sy(points[1]));
       for (let k = 2; k < points.length; k += 2) ctx.lineTo(camera.sx(points[k]), camera.sy(points[k + 1]));
@@ -160,13 +164,27 @@ export class Renderer {
     ctx.setLineDash([]);
   }
 
+  /** Where a what-if moves lost time: more as a solid band, less as a dotted one, the closure as a barrier of strokes. */
+  private drawGhost(p: Palette, points: Float32Array, change: "worse" | "better" | "closed", width: number): void {
+    const { ctx, camera } = this;
+    ctx.beginPath();
+    ctx.moveTo(camera.sx(points[0]), camera.sy(points[1]));
+    for (let k = 2; k < points.length; k += 2) ctx.lineTo(camera.sx(points[k]), camera.sy(points[k + 1]));
+    ctx.strokeStyle = change === "better" ? p.good : p.bad;
+    ctx.globalAlpha = change === "closed" ? 1 : 0.6;
+    ctx.lineWidth = change === "closed" ? 9 : width;
+    ctx.lineDashOffset = 0;
+    ctx.setLineDash(change === "better" ? [2, 6] : change === "closed" ? [3, 4] : []);
+    ctx.stroke();
+  }
+
   private drawThings(p: Palette, on: Layers): void {
     const { ctx, camera, glyphs } = this;
     if (!glyphs) return;
     for (const thing of this.scene.things) {
       const { kind } = thing;
       const shown =
-        kind === "alert" ? on.alerts : kind === "unit" || kind === "call" ? on.units : on.refuse;
+        kind === "alert" ? on.alerts : kind === "container" || kind === "truck" ? on.refuse : kind === "site" ? on.units || on.refuse : on.units;
       if (!shown) continue;
       const [px, py] = [camera.sx(thing.x), camera.sy(thing.y)];
       if (px < -20 || py < -20 || px > camera.width + 20 || py > camera.height + 20) continue;

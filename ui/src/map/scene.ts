@@ -43,7 +43,7 @@ export interface Sensors {
   state: Uint8Array;
 }
 
-export type ThingKind = "unit" | "truck" | "container" | "call" | "alert";
+export type ThingKind = "unit" | "truck" | "container" | "call" | "site" | "zone" | "alert";
 
 /** Things with a place: units, trucks, containers, calls, alerts. */
 export interface Thing {
@@ -61,6 +61,10 @@ export interface Track {
   id: string;
   kind: "corridor" | "route" | "ghost";
   points: Float32Array;
+  /** Of a ghost: whether more or less time would be lost there, or nobody could pass. */
+  change?: "worse" | "better" | "closed";
+  /** Of a ghost: how wide, by how much. */
+  width?: number;
 }
 
 export interface Scene {

@@ -6,6 +6,7 @@ import type { Frame } from "../api/frame";
 import type { City, Geometry, Layout } from "../api/types";
 import { CONTROL, coreOf, DELAY, emptyScene, linesOf, type Scene, type Sensors, type Shapes, type Stops, type Thing } from "../map/scene";
 import type { Renderer } from "../map/renderer";
+import { fillContainers, placeMoving } from "./services";
 
 /** Room that a standing vehicle takes, gap included. */
 const STANDING_M = 7.5;
@@ -134,6 +135,9 @@ export function apply(frame: Frame, at: number): void {
     ground = applyQueues(s, frame.queues.standing) || ground;
   }
   if (frame.sensors) ground = applySensors(frame) || ground;
+  if (frame.units) placeMoving(s, "unit", frame.units);
+  if (frame.trucks) placeMoving(s, "truck", frame.trucks);
+  if (frame.containers) fillContainers(s, frame.containers);
   if (frame.vehicles) {
     lastVehicles = { frame, at };
     for (const r of renderers) r.vehicles.take(frame.vehicles, at, frame.vehicles.truth);
@@ -226,6 +230,7 @@ function sceneOf(about: City, rows: Layout, g: Geometry): Scene {
     outlines: linesOf(g.junctions, x0, y0, g.unit_m),
     linkPaths: { ...linkPaths, link },
     stops: stopsOf(rows),
+    tracks: scene.peek().tracks.filter((track) => track.kind === "ghost"),
     junctionX: Float32Array.from(rows.junctions, (j) => j.x_m),
     junctionY: Float32Array.from(rows.junctions, (j) => j.y_m),
     junctionNames: rows.junctions.map((j) => j.label || j.name),

@@ -1,5 +1,8 @@
 /** English. Other languages have exactly these words. */
+import { servicesEn } from "./services.en";
+
 export const en = {
+  ...servicesEn,
   "view.city": "City",
   "view.signals": "Signals",
   "view.emergency": "Emergency",
@@ -408,7 +411,6 @@ export const en = {
   "refuse.absent_why": "This server has no refuse data: no containers, no trucks, no rounds. Nothing is shown in their place. Start it with a city that has a refuse service, or connect container sensors.",
   "table_of.units": "Units",
   "table_of.calls": "Calls",
-  "table_of.coverage": "Coverage",
   "table_of.corridors": "Corridors",
   "table_of.trucks": "Trucks",
   "table_of.containers": "Containers",

@@ -1,7 +1,10 @@
 /** Simplified Chinese. */
 import type { en } from "./en";
 
+import { servicesZh } from "./services.zh";
+
 export const zh: Record<keyof typeof en, string> = {
+  ...servicesZh,
   "view.city": "全城",
   "view.signals": "信号",
   "view.emergency": "应急",
@@ -410,7 +413,6 @@ export const zh: Record<keyof typeof en, string> = {
   "refuse.absent_why": "此服务器没有环卫数据：无容器、无车辆、无路线，也不显示任何替代内容。请使用含环卫服务的城市启动，或接入容器传感器。",
   "table_of.units": "车辆",
   "table_of.calls": "呼叫",
-  "table_of.coverage": "覆盖",
   "table_of.corridors": "绿波通道",
   "table_of.trucks": "环卫车",
   "table_of.containers": "容器",

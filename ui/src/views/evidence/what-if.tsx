@@ -4,7 +4,9 @@ import { may, send } from "../../api/client";
 import type { Job } from "../../api/types";
 import { layout } from "../../state/city";
 import { absent, jobs, reload, sayError } from "../../state/operations";
-import { route } from "../../state/route";
+import { DataTable, type Column } from "../../parts/table";
+import { ghostOf, showGhost } from "../../state/ghost";
+import { go, route } from "../../state/route";
 import { figure, percent, t, term } from "../../words";
 import { measureName } from "./score";
 
@@ -103,6 +105,38 @@ export function WhatIfTab() {
   );
 }
 
+/** The same changes as the map's ghost, as a table, and the switch that draws them. */
+function GhostPart({ job }: { job: Job }) {
+  const ghost = job.result?.ghost;
+  const edges = layout.value?.edges ?? [];
+  const on = ghostOf.value === job.id;
+  if (!ghost) return null;
+  const columns: Column<[number, number]>[] = [
+    { key: "edge", label: t("col.edge"), get: ([edge]) => edges[edge]?.name ?? edge },
+    { key: "street", label: t("col.street"), get: ([edge]) => edges[edge]?.street },
+    { key: "change", label: t("whatif.lost"), numeric: true, get: ([, change]) => change, show: ([, change]) => `${change > 0 ? "+" : "−"}${figure(Math.abs(change))}` },
+  ];
+  return (
+    <div class="stack">
+      <div class="row">
+        <button type="button" class="btn slim" aria-pressed={on} onClick={() => showGhost(on ? null : job)}>
+          {t(on ? "whatif.ghost_off" : "whatif.ghost_on")}
+        </button>
+        {on && (
+          <button type="button" class="btn slim" onClick={() => go("city")}>
+            {t("whatif.to_map")}
+          </button>
+        )}
+      </div>
+      <details>
+        <summary>{t("whatif.ghost_table", { n: ghost.edges.length })}</summary>
+        <DataTable caption={t("whatif.ghost_table", { n: ghost.edges.length })} columns={columns} rows={ghost.edges} rowKey={([edge]) => edge} page={25} />
+      </details>
+      <p class="tiny soft">{t("whatif.empty_begin")}</p>
+    </div>
+  );
+}
+
 function JobCard({ job }: { job: Job }) {
   const going = job.status === "running" || job.status === "queued";
   const cancel = async () => {
@@ -130,6 +164,15 @@ function JobCard({ job }: { job: Job }) {
           <span class="num">{percent(job.progress)}</span>
         </div>
       )}
+      {job.result?.closure && (
+        <p class="small">
+          {t("whatif.closure", {
+            rerouted: figure(job.result.closure.rerouted_veh),
+            cannot: figure(job.result.closure.cannot_veh),
+            total: figure(job.result.closure.total_veh),
+          })}
+        </p>
+      )}
       {job.result && (
         <ul>
           {Object.entries(job.result.paired).map(([measure, paired]) => (
@@ -142,6 +185,7 @@ function JobCard({ job }: { job: Job }) {
           ))}
         </ul>
       )}
+      {job.result?.ghost && <GhostPart job={job} />}
     </li>
   );
 }
