@@ -42,7 +42,8 @@ def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
 
     The district is Berlin-Adlershof with a synthetic demand. Both controls run at once on the same seeds.
     Halfway the brain is unplugged for a minute: every junction hands itself back to its own plan, and takes
-    leases again afterwards. It ends with a scorecard and a report. Nothing is downloaded.
+    leases again afterwards. Ambulances answer made-up calls and trucks empty made-up containers on the same streets;
+    one truck breaks down. It ends with a scorecard and a report. Nothing is downloaded.
 
     \b
     Examples:
@@ -53,6 +54,7 @@ def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
     from cityloop.kernel.errors import ConfigError
     from cityloop.studies.demo import DemoSpec, hand_back_lines, run_demo
     from cityloop.studies.report import write_report
+    from cityloop.studies.services import service_lines
     from cityloop.studies.tables import summary_lines
 
     folder = out if out is not None else Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")
@@ -71,6 +73,8 @@ def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
     report = write_report([folder], folder / "report.html")
     click.echo("")
     for line in (*summary_lines(outcome.summary), *hand_back_lines(outcome.hand_backs)):
+        click.echo(line)
+    for line in (*service_lines(outcome.services), *outcome.events):
         click.echo(line)
     click.echo("")
     click.echo(f"scorecard: {folder / 'scorecard.json'}")

@@ -16,7 +16,9 @@ from cityloop.kernel.errors import CityError, CityloopError, ConfigError
 from cityloop.studies.compare import group_results
 from cityloop.studies.demo_run import DemoTick, HandBack, run_watched
 from cityloop.studies.matrix import Cell, CellResult
+from cityloop.studies.round_story import round_lines
 from cityloop.studies.scorecard import SCORECARD_FILE, RunScore, write_json, write_scorecard
+from cityloop.studies.services import ServicesScore
 from cityloop.studies.summary import Summary
 
 __all__ = ["DEMO_FILE", "DemoOutcome", "DemoSpec", "hand_back_lines", "run_demo"]
@@ -68,6 +70,10 @@ class DemoOutcome(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary
     hand_backs: dict[int, HandBack]
     """By seed."""
+    services: dict[str, tuple[ServicesScore | None, ...]] = {}
+    """Ambulances and refuse by arm, in the order of the seeds."""
+    events: tuple[str, ...] = ()
+    """What happened to the rounds, in words."""
 
 
 class _Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +112,15 @@ def run_demo(spec: DemoSpec, show: Callable[[DemoTick], None]) -> DemoOutcome:
     results = [_result(spec, one) for one in sorted(finished, key=lambda one: spec.seeds.index(one.seed))]
     summary = group_results(results, spec.arms)
     hand_backs = {one.seed: one.hand_back for one in finished if one.hand_back is not None}
-    outcome = DemoOutcome(summary=summary, hand_backs=hand_backs)
+    by_seed = sorted(finished, key=lambda one: spec.seeds.index(one.seed))
+    services = {arm: tuple(one.score.services for one in by_seed if one.arm == arm) for arm in spec.arms}
+    events = tuple(
+        f"{arm}, seed {seed}: {line}"
+        for arm in spec.arms
+        for seed in spec.seeds
+        for line in round_lines(_folder(spec, arm, seed))
+    )
+    outcome = DemoOutcome(summary=summary, hand_backs=hand_backs, services=services, events=events)
     write_json(spec.out / SCORECARD_FILE, summary)
     write_json(spec.out / DEMO_FILE, hand_backs)
     return outcome

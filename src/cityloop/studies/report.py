@@ -25,6 +25,7 @@ from cityloop.studies.junction_delay import JunctionScore
 from cityloop.studies.lamp_history import busiest_corridor, read_window
 from cityloop.studies.pictures import delay_by_arm, delay_map, delay_over_time
 from cityloop.studies.scorecard import RunScore, read_scorecard
+from cityloop.studies.services import service_section
 from cityloop.studies.summary import Summary, summarise
 from cityloop.studies.svg import clock
 from cityloop.studies.timing_pictures import Change, green_band_picture, timeline_picture
@@ -147,6 +148,7 @@ def _section(name: str, summary: Summary, arms: dict[str, list[_Run]], *, alone:
         "<h2>Safety of the lamps</h2>",
         parts.safety_table(summary),
         *_timing(name, arms, shown, net, by_arm),
+        service_section({arm: [score.services for score in of] for arm, of in scores.items()}),
         f"<h2>How it was measured</h2>{parts.method(summary, scores)}",
     ]
     return f'<section aria-label="{escape(summary.city)}">{"".join(blocks)}</section>'

@@ -41,6 +41,7 @@ from cityloop.studies.measures import (
     time_bins,
     vehicle_score,
 )
+from cityloop.studies.services import ServicesScore, services_of, without_services
 
 __all__ = [
     "FORMAT",
@@ -104,6 +105,8 @@ class RunScore(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere_veh_h: float | None
     """Vehicle hours lost before no signal."""
     over_time: tuple[TimeBin, ...]
+    services: ServicesScore | None = None
+    """Ambulances and refuse, where the city has them; they are part of no other figure."""
 
     @property
     def longest_red_s(self) -> float | None:
@@ -123,7 +126,8 @@ def score_run(run_dir: Path, *, occupancy: Occupancy | None = None) -> RunScore:
     if not sumo.is_dir():
         raise StoreError(f"{run_dir}: no sumo/ folder, so this was not a run of the twin; score a twin's run")
     net_file = _network(run, run_dir)
-    trips, walks = read_trips(sumo / "tripinfo.xml")
+    everybody, walks = read_trips(sumo / "tripinfo.xml")
+    trips, service_vehicles = without_services(everybody)
     summary = read_summary(sumo / "summary.xml")
     statistic = read_statistic(sumo / STATISTIC_FILE)
     additional = _inputs(run, "additional")
@@ -138,7 +142,7 @@ def score_run(run_dir: Path, *, occupancy: Occupancy | None = None) -> RunScore:
     return RunScore(
         complete=run.complete,
         calibration=run.calibration or "UNCALIBRATED",
-        warnings=tuple(_warnings(run, summary, vehicles, counts, lamps, sumo_version)),
+        warnings=tuple(_warnings(run, summary, vehicles, counts, lamps, sumo_version, service_vehicles)),
         city=run.case,
         arm=run.control,
         own_plan=run.own_plan,
@@ -160,6 +164,7 @@ def score_run(run_dir: Path, *, occupancy: Occupancy | None = None) -> RunScore:
         junctions=junctions,
         elsewhere_veh_h=elsewhere_h,
         over_time=time_bins(trips, summary, run.begin_s, run.end_s),
+        services=services_of(sumo),
     )
 
 
@@ -221,6 +226,7 @@ def _warnings(
     counts: SimulatorCounts,
     lamps: LampReport,
     sumo_version: str,
+    service_vehicles: int,
 ) -> Iterable[str]:
     if not run.complete:
         yield "INCOMPLETE RUN: it did not come to its end, and its figures compare with nothing."
@@ -234,8 +240,8 @@ def _warnings(
     if counts.collisions:
         yield f"SUMO counted {counts.collisions} collisions."
     known = summary.running_veh.size and int(summary.running_veh[-1] + summary.waiting_veh[-1])
-    if known > vehicles.unfinished + vehicles.undeparted:
-        missing = known - vehicles.unfinished - vehicles.undeparted
+    missing = known - vehicles.unfinished - vehicles.undeparted - service_vehicles
+    if missing > 0:
         yield f"tripinfo.xml lacks {missing} vehicles that were still due or under way; the delay is too low."
     if lamps.unsafe:
         yield f"UNSAFE LAMP STATES: {lamps.unsafe} in {lamps.opportunities} opportunities."

@@ -7,7 +7,7 @@ with, what it has emptied is not named any more, and moving another truck's stop
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from cityloop.methods.vrp_search import SearchParams, improve
 
 __all__ = ["Answer", "case_of_round", "plan_round"]
 
+_LONGER = 1.25
 _ROOM_M3 = 1000.0
 """Trucks of these rounds are full by mass; volume binds nothing. [m3]"""
 
@@ -90,7 +91,15 @@ def plan_round(
     home[first : first + len(before)] = np.where(gone[before], -1, before)
     hot = 0.3 if asked.reason == PlanReason.MORNING else 0.02
     params = SearchParams(hot_frac=hot, n_near=30, block=50)
-    found = improve(problem, start, progress, rng, params, home=home, move_cost=MOVE_COST)
+    end_s = _even_end_s(table, case, asked)
+    while True:
+        # A round ends when its last truck is home: trucks share the work, and a longer day is given only where it must.
+        case = replace(case, trucks=replace(case.trucks, shift_end_s=np.full(len(asked.truck_at), end_s)))
+        problem = problem_of(case)
+        found = improve(problem, start, progress, rng, params, home=home, move_cost=MOVE_COST)
+        if not found.left_out or end_s >= table.shift_s:
+            break
+        end_s = min(end_s * _LONGER, table.shift_s)
     plan = plan_of(case, problem, found)
     report = check_plan(case, plan)
     if report.faults:
@@ -117,6 +126,17 @@ def plan_round(
         left_out=tuple(sorted(set(asked.containers) - set(server))),
         metres=report.metres,
     )
+
+
+def _even_end_s(table: RoundsTable, case: RoundCase, asked: PlanRound) -> float:
+    """Return when the trucks would be home if each had its even share: stops, short hops, the way out, tip and back."""
+    trucks = max(sum(not out for out in asked.truck_out), 1)
+    hops = np.sort(table.seconds[2:, 2:] + np.diag(np.full(len(table.seconds) - 2, np.inf)), axis=1)
+    hop_s = float(np.median(hops[:, 0])) if hops.shape[1] > 1 else 0.0
+    share_s = len(asked.containers) / trucks * (table.stop_s + hop_s)
+    away_s = float(np.median(table.seconds[0, 2:])) + float(table.seconds[1, 0]) + table.tip_s
+    ready_s = float(case.trucks.shift_begin_s.max(initial=0.0))
+    return min(share_s + away_s + ready_s, table.shift_s)
 
 
 def case_of_round(table: RoundsTable, asked: PlanRound) -> RoundCase:
