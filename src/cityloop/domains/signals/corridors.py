@@ -38,12 +38,14 @@ class CorridorParams:
 
     hold_cap_s: float = 40.0
     """Longest that a junction is led for one unit. [s]"""
-    lock_s: float = 45.0
+    lock_s: float = 30.0
     """After that, others go first for this long. [s]"""
-    lead_most_s: float = 25.0
+    lead_most_s: float = 15.0
     """A queue before the unit is given no longer than this to leave. [s]"""
-    margin_s: float = 5.0
+    margin_s: float = 4.0
     """The green begins this much earlier than the queue needs: a driver brakes before a red that far ahead. [s]"""
+    keep_s: float = 12.0
+    """No change is put off for a unit that is farther away than this. [s]"""
     start_loss_s: float = 2.0
     """From green to the first vehicle's start. [s]"""
     slow_mps: float = 4.0
@@ -70,8 +72,9 @@ class CorridorParams:
         """Refuse nonsense, above all a hold without a bound."""
         if not 5 <= self.hold_cap_s <= 90:
             raise ValueError(f"hold_cap_s {self.hold_cap_s} s, must be 5 to 90.")
-        if not 0 <= self.lead_most_s <= self.hold_cap_s:
-            raise ValueError(f"lead_most_s {self.lead_most_s} s, must be 0 to hold_cap_s.")
+        for name in ("lead_most_s", "keep_s"):
+            if not 0 <= getattr(self, name) <= self.hold_cap_s:
+                raise ValueError(f"{name} {getattr(self, name)} s, must be 0 to hold_cap_s.")
 
 
 DEFAULT = CorridorParams()

@@ -82,7 +82,7 @@ def _for_claim(
         + 1.0
         + lead_s(claim, tables, asked, params)
     )
-    if arrives_s < min(there_and_back_s, params.hold_cap_s - 10.0):
+    if arrives_s < min(there_and_back_s, params.keep_s):
         return _instead(base, shown, Reason.CORRIDOR_KEEP)
     return None
 
