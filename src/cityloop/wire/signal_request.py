@@ -214,7 +214,7 @@ def encode_status(status: SignalStatus, station_id: int | None = None) -> bytes:
     by_place: dict[Intersection, list[StatusOf]] = {}
     for answer in status.answers:
         by_place.setdefault(answer.intersection, []).append(answer)
-    message = {
+    message: dict[str, object] = {
         "ssm": {
             "timeStamp": status.minute,
             "second": status.second_ms,
