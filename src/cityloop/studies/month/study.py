@@ -30,7 +30,7 @@ from cityloop.studies.month.records import (
 from cityloop.studies.month.services import CallsTest, WeighingsTest, judge_calls, judge_weighings
 from cityloop.studies.month.shadow import ShadowTest, shadow_test
 
-__all__ = ["Certificate", "MonthSpec", "SignalMonth", "study_month"]
+__all__ = ["Certificate", "MonthSpec", "SignalMonth", "day_matrix", "study_month"]
 
 FORMAT = 1
 _DAY_MS, _HOUR_MS = 86_400_000, 3_600_000
@@ -191,6 +191,18 @@ def _signal(
     gap = f"no fit detector on phase {', '.join(map(str, unheard))}" if len(unheard) == len(plan.phases) else ""
     shadow = shadow_test(name, plan, greens, arrivals, setback, drawn, dict.fromkeys(drawn, gap))
     return SignalMonth(name=name, plan=plan, detectors=health, shadow=shadow)
+
+
+def day_matrix(
+    records: Events | Counts | Calls | Weighings, zone: ZoneInfo, slot_ms: int
+) -> tuple[F64, BOOL]:
+    """Return counts by stream, local day and slot of the day, and which days are weekend."""
+    local = _local(_instants(records), zone)
+    first, last = int(local.min()) // _DAY_MS, int(local.max()) // _DAY_MS
+    days = last - first + 1
+    # The first of January 1970 was a Thursday.
+    weekend: BOOL = (np.arange(first, last + 1) + 3) % 7 >= 5
+    return _matrix(records, local - first * _DAY_MS, days, slot_ms), weekend
 
 
 def _instants(records: Events | Counts | Calls | Weighings) -> I64:
