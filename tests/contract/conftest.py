@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
+from cityloop.app.live_loopback import live_loopback
 from cityloop.cities.replay.city import ReplayCity
 from cityloop.cities.toy.assets import ToyParams
 from cityloop.cities.toy.city import ToyCity
@@ -15,8 +14,6 @@ from cityloop.engine.inline import InlineEngine, LoopParams
 from cityloop.kernel.ports import City
 from cityloop.kernel.tick import Brain
 from cityloop.storage.memory import MemoryStore
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 CITY_S = 60
 """How long these cities last, from 0 s. [s]"""
@@ -40,6 +37,4 @@ def replay_city(clockwork: Brain) -> Callable[[], City]:
 @pytest.fixture
 def live_city(toy_city: Callable[[], City]) -> Callable[[], City]:
     """Open a live city whose field is the toy, behind the documents, packs, leases and receipts of the protocols."""
-    from live_loopback import live_over
-
-    return lambda: live_over(toy_city())[0]
+    return lambda: live_loopback(toy_city())[0]

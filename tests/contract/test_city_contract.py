@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cityloop.app.live_loopback import BEGIN_MS
 from cityloop.cities.sumo.folder import CityCase
 from cityloop.cities.sumo.twin import SumoCity, TwinSetup
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.kernel.errors import CityError
 from cityloop.kernel.messages import Command, ReceiptStatus
 from cityloop.kernel.ports import City
-
-LIVE_BEGIN_MS = 1_772_352_000_000
-"""When the live city's field begins: a street's clock shows UTC."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def subject(request: pytest.FixtureRequest, town: CityCase, tmp_path: Path) -> I
     if kind == "sumo":
         opened = _sumo(town, tmp_path / "sumo", sensing)
     else:
-        begin_ms = LIVE_BEGIN_MS if kind == "live" else 0
+        begin_ms = BEGIN_MS if kind == "live" else 0
         opened = Subject(request.getfixturevalue(f"{kind}_city")(), begin_ms, acts=kind != "replay")
     yield opened
     opened.city.close()

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
-from cityloop.domains.emergency.schema import EmergencyTable, PlaceTable, RosterTable, SiteKind, ZoneTable
-from cityloop.domains.refuse.schema import Containers, FleetTable, RoundsTable
-from cityloop.kernel.batch import Batch, empty_batch
+from cityloop.domains.emergency.schema import (
+    CallStatus,
+    EmergencyTable,
+    Move,
+    PlaceTable,
+    RosterTable,
+    Send,
+    SiteKind,
+    UnitStatus,
+    ZoneTable,
+)
+from cityloop.domains.refuse.schema import (
+    DEPOT,
+    NOTHING,
+    Containers,
+    DriveRoute,
+    FleetTable,
+    RoundsTable,
+    TruckStatus,
+)
+from cityloop.kernel.batch import Batch, concat, empty_batch
 from cityloop.kernel.columns import columns_of
 from cityloop.kernel.layout import (
     Approaches,
@@ -21,8 +41,9 @@ from cityloop.kernel.layout import (
     UnitKind,
     Units,
 )
+from cityloop.kernel.messages import Receipt, ReceiptStatus
 
-__all__ = ["N_UNITS", "call_list", "readings", "services_layout", "unit_words"]
+__all__ = ["N_UNITS", "ScriptedCity", "call_list", "readings", "services_layout", "unit_words"]
 
 N_UNITS = 2
 SIDE_M = 1000.0
@@ -161,3 +182,116 @@ def unit_words(*units):
             (StreamKind.UNIT_SITE, row, float(site)),
         ]
     return told
+
+
+class ScriptedCity:
+    """A city without a simulator whose crews do what they are told, each thing in a minute.
+
+    Parameters
+    ----------
+    calls
+        ``(number, priority, edge, at_s)``: what comes in, and when.
+    breaks
+        Truck and instant [s] at which it breaks down.
+    """
+
+    def __init__(self, calls=(), breaks=(), layout=None):
+        self._layout = layout or services_layout()
+        self._calls, self._breaks = list(calls), dict(breaks)
+        self.now_ms = 0
+        self._receipts = []
+        self._unit = [[UnitStatus.STANDING, -1, site, 0] for site in range(N_UNITS)]
+        self._open = {}
+        trucks = len(self._layout.tables["refuse"].trucks.payload_kg)
+        self._truck = [[TruckStatus.AT_DEPOT, NOTHING, 0.0, [], 0] for _ in range(trucks)]
+        self.commands = []
+
+    def layout(self):
+        """Return the square."""
+        return self._layout
+
+    def observe(self, until_ms):
+        """Let seconds pass."""
+        batches, receipts, self._receipts = [], self._receipts, []
+        while self.now_ms + 1000 <= until_ms:
+            self.now_ms += 1000
+            batches.append(readings(self._layout, self._second(), self.now_ms))
+        return SimpleNamespace(now_ms=self.now_ms, batch=concat(batches), receipts=tuple(receipts), ended=False)
+
+    def apply(self, commands):
+        """Do what is told, at once."""
+        for command in commands:
+            self.commands.append(command)
+            self._receipts.append(
+                Receipt(
+                    domain=command.domain,
+                    target=command.target,
+                    sequence=command.sequence,
+                    status=ReceiptStatus.ACCEPTED,
+                    at_ms=self.now_ms,
+                )
+            )
+            match command.action:
+                case Send(call=call):
+                    self._unit[command.target] = [UnitStatus.TURNING_OUT, call, -1, self.now_ms + 60_000]
+                case Move(site=site):
+                    self._unit[command.target] = [UnitStatus.MOVING, -1, site, self.now_ms + 60_000]
+                case DriveRoute(visits=visits):
+                    truck = self._truck[command.target]
+                    truck[3] = list(visits)
+                    if truck[1] == NOTHING:
+                        self._on(truck)
+
+    def close(self):
+        """Nothing to close."""
+
+    def _second(self):
+        told = []
+        for number, priority, edge, at_s in self._calls:
+            if at_s * 1000 == self.now_ms:
+                self._open[number] = [priority, edge, self.now_ms, CallStatus.OPEN]
+        for unit in self._unit:
+            if unit[3] and self.now_ms >= unit[3]:
+                self._unit_on(unit)
+        for row, truck in enumerate(self._truck):
+            if self._breaks.get(row) == self.now_ms / 1000:
+                truck[0], truck[3] = TruckStatus.BROKEN_DOWN, []
+            elif truck[0] is TruckStatus.DRIVING and self.now_ms >= truck[4]:
+                if truck[1] >= 0:
+                    told.append((StreamKind.COLLECTED_FRAC, truck[1], 0.7))
+                    truck[2] += 280.0
+                self._on(truck)
+        if self.now_ms % 5000 == 0 or self.now_ms == 1000:
+            told += [(StreamKind.FILL_FRAC, c, 0.5 + 0.08 * c) for c in range(len(self._layout.names["containers"]))]
+            told.append((StreamKind.ROUND_OPEN, 0, 1.0))
+        for row, truck in enumerate(self._truck):
+            told += [
+                (StreamKind.TRUCK_STATUS, row, float(truck[0])),
+                (StreamKind.TRUCK_LOAD_KG, row, truck[2]),
+                (StreamKind.TRUCK_NEXT, row, float(truck[1])),
+            ]
+        told += unit_words(*(unit[:3] for unit in self._unit))
+        listed = [
+            (number, priority, edge, 300.0, (self.now_ms - at_ms) / 1000, float(status))
+            for number, (priority, edge, at_ms, status) in self._open.items()
+        ]
+        return told + call_list(*listed)
+
+    def _unit_on(self, unit):
+        status, call = unit[0], unit[1]
+        if status is UnitStatus.TURNING_OUT:
+            unit[0], unit[3] = UnitStatus.EN_ROUTE, self.now_ms + 60_000
+        elif status is UnitStatus.EN_ROUTE:
+            unit[0], unit[3] = UnitStatus.ON_SCENE, self.now_ms + 60_000
+            self._open[call][3] = CallStatus.ATTENDED
+        elif status is UnitStatus.ON_SCENE:
+            del self._open[call]
+            unit[:] = [UnitStatus.FREE_ON_SCENE, -1, -1, 0]
+        else:
+            unit[0], unit[3] = UnitStatus.STANDING, 0
+
+    def _on(self, truck):
+        if not truck[3]:
+            truck[0], truck[1] = TruckStatus.HOME, DEPOT
+            return
+        truck[0], truck[1], truck[4] = TruckStatus.DRIVING, truck[3].pop(0), self.now_ms + 60_000

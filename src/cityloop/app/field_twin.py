@@ -33,7 +33,7 @@ from cityloop.wire.city_document import CityDocument, stream_names
 from cityloop.wire.field import FieldReport, FieldState
 from cityloop.wire.senml import encode_senml_json
 
-__all__ = ["FieldResult", "FieldTwinSpec", "serve_field", "write_layout"]
+__all__ = ["FieldResult", "FieldTwinSpec", "OpenField", "open_field", "serve_field", "write_layout"]
 
 _LAST_PACKS_S = 20.0
 
@@ -96,15 +96,8 @@ def write_layout(city: str, folder: Path, *, sensing: str, live: LiveToml) -> No
 
 def serve_field(spec: FieldTwinSpec, say: Callable[[str], None]) -> FieldResult:
     """Run the twin beside a brain until its hours are over."""
-    whole = resolve_city(spec.city)
-    case = dataclasses.replace(
-        whole,
-        begin_s=whole.begin_s if spec.begin_s is None else spec.begin_s,
-        end_s=whole.end_s if spec.end_s is None else spec.end_s,
-    )
-    if case.end_s <= case.begin_s:
-        raise ConfigError(f"end {case.end_s:g} s is not after begin {case.begin_s:g} s; give a later --end")
-    network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
+    opened = open_field(spec)
+    case, network, run, open_twin = opened.case, opened.network, opened.run, opened.open_twin
     claim_folder(spec.out)
     with ExitStack() as closing:
         record = None
@@ -121,7 +114,6 @@ def serve_field(spec: FieldTwinSpec, say: Callable[[str], None]) -> FieldResult:
         )
         closing.callback(agent.close)
         clock = PacedClock(spec.pace, spec.origin_ms)
-        run, open_twin = _twin(spec, whole, case, network)
         agent.start(spec.patience_s)
         if spec.repeat:
             repeating = RepeatingCity(open_twin, 0)
@@ -216,9 +208,29 @@ class _Serving:
         return encode_arrow(names, batch.observed_at_ms, batch.value)
 
 
-def _twin(
-    spec: FieldTwinSpec, whole: CityCase, case: CityCase, network: Network
-) -> tuple[RunToml, Callable[[int], Lap]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenField:
+    """A field that is ready to be run."""
+
+    case: CityCase
+    network: Network
+    run: RunToml
+    """What its own record says that it was made of."""
+    open_twin: Callable[[int], Lap]
+    """``open_twin(number)``: the simulation of a lap."""
+
+
+def open_field(spec: FieldTwinSpec) -> OpenField:
+    """Read the city of a field, and how its twin is started."""
+    whole = resolve_city(spec.city)
+    case = dataclasses.replace(
+        whole,
+        begin_s=whole.begin_s if spec.begin_s is None else spec.begin_s,
+        end_s=whole.end_s if spec.end_s is None else spec.end_s,
+    )
+    if case.end_s <= case.begin_s:
+        raise ConfigError(f"end {case.end_s:g} s is not after begin {case.begin_s:g} s; give a later --end")
+    network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
     found = find_plans(whole, spec.plans)
     plans = found[1].of_arm("fixed-tuned") if found is not None else ()
     own_plan = "fixed-tuned" if plans else "fixed"
@@ -266,7 +278,7 @@ def _twin(
         calibration=case.calibration_label(),
         inputs=tuple(InputFile(role=role, path=str(path), sha256=file_sha256(path)) for role, path in files),
     )
-    return run, open_twin
+    return OpenField(case=case, network=network, run=run, open_twin=open_twin)
 
 
 def _next_second(clock: PacedClock, ahead_ms: int) -> int:

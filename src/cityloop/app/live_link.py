@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -12,13 +13,15 @@ from cityloop.kernel.columns import I32
 from cityloop.kernel.layout import StreamKind
 from cityloop.kernel.messages import Command, Receipt
 from cityloop.kernel.readings import DataKind
-from cityloop.sensing.field import FieldHub
 from cityloop.sensing.inbox import Inbox
 from cityloop.storage.streams import Registration, StreamRegister
 from cityloop.wire.city_document import CityDocument
 from cityloop.wire.field import FieldReport, FieldState, encode_leases
 
-__all__ = ["InboxLink", "register_field"]
+__all__ = ["Heard", "InboxLink", "LeaseHub", "register_field"]
+
+Heard = list[tuple[int, Receipt]] | FieldReport
+"""What a field says: receipts, each with the epoch that it answers, or its own state."""
 
 _MOST_RECEIPTS = 100_000
 _INF = float("inf")
@@ -53,10 +56,20 @@ def register_field(streams: StreamRegister, document: CityDocument, device: str)
     return np.array(rows, np.int32)
 
 
+class LeaseHub(Protocol):
+    """What carries leases to a field, and tells what it says: the server's hub, or a loopback."""
+
+    def lead(self, device: str, heard: Callable[[Heard], None]) -> None:
+        """Tell whatever a field says."""
+
+    def send(self, device: str, payload: bytes) -> None:
+        """Publish a pack of leases; any thread may call this."""
+
+
 class InboxLink:
     """A live city's ear and voice in the process where the inbox is."""
 
-    def __init__(self, inbox: Inbox, hub: FieldHub, device: str, rows: I32) -> None:
+    def __init__(self, inbox: Inbox, hub: LeaseHub, device: str, rows: I32) -> None:
         self._inbox, self._hub, self._device = inbox, hub, device
         self._row_of = np.full(int(rows.max(initial=0)) + 1, -1, np.int32)
         self._row_of[rows] = np.arange(len(rows), dtype=np.int32)
@@ -66,13 +79,13 @@ class InboxLink:
         self.over_ms: int | None = None
         self.state: FieldReport | None = None
         """What the field said of itself last."""
-        self.listener: Callable[[list[tuple[int, Receipt]] | FieldReport], None] | None = None
+        self.listener: Callable[[Heard], None] | None = None
         """Whom everything is passed on to, where the loop runs in another process."""
         inbox.known.refresh(rows.tolist())
         inbox.keep_for_drain(rows)
         hub.lead(device, self.heard)
 
-    def heard(self, said: list[tuple[int, Receipt]] | FieldReport) -> None:
+    def heard(self, said: Heard) -> None:
         """Take what the field says; from any thread."""
         listener = self.listener
         with self._lock:

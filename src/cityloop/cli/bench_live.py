@@ -21,7 +21,7 @@ __all__ = ["command"]
     default=("clean", "poor:loss=0.05,delay=0.1,jitter=0.4"),
     show_default=True,
     metavar="NAME[:KEY=VALUE,...]",
-    help="transport (mqtt, http), loss (share), delay and jitter (seconds). May be repeated.",
+    help="transport (mqtt, http, simulated), loss (share), delay and jitter (seconds). May be repeated.",
 )
 @click.option("--pace", type=float, default=1.0, show_default=True, metavar="F", help="Of the city's clock, when live.")
 @click.option("--settle-ms", type=int, default=300, show_default=True, help="How long readings of a second may take.")
@@ -58,6 +58,7 @@ def command(
     \b
     Examples:
       cityloop bench live --city adlershof --seeds 5 --end 900 --keep runs/live
+      cityloop bench live --city my.sumocfg --link sim:transport=simulated --keep runs/simulated
       cityloop bench live --city my.sumocfg --link clean --link http:transport=http --pace 4 --keep runs/live
     """
     import msgspec

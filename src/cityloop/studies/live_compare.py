@@ -1,8 +1,9 @@
 """Is a city led live what it is in one process? The same seeds inline and by two processes over a link, paired.
 
 Inline, the brain and the twin share a loop. Live, ``cityloop run`` leads a field that ``cityloop twin serve`` runs in a
-process of its own, over MQTT or HTTP on loopback, through a link with the loss, delay and jitter asked for. Both are
-scored by the twin's own outputs.
+process of its own, over MQTT or HTTP on loopback, through a link with the loss, delay and jitter asked for. With the
+transport ``simulated`` the same bytes take a link in simulated time within one process, which a busy machine cannot
+disturb. All are scored by the twin's own outputs.
 """
 
 from __future__ import annotations
@@ -23,16 +24,24 @@ from typing import Any
 import msgspec
 
 from cityloop import app
-from cityloop.app.field_twin import write_layout
+from cityloop.app.field_agent import LinkFaults
+from cityloop.app.field_twin import FieldTwinSpec, open_field, write_layout
+from cityloop.app.live_loopback import BEGIN_MS, live_loopback
+from cityloop.cities.live.city import LiveParams
 from cityloop.cities.live.folder import LiveToml
+from cityloop.engine.inline import InlineEngine, LoopParams
 from cityloop.kernel.errors import CityError, ConfigError
 from cityloop.methods.statistics import Comparison, compare_paired, mean_interval, verdict_words
+from cityloop.storage.memory import MemoryStore
+from cityloop.storage.run_toml import RUN_FILE, read_run_toml, write_run_toml
 from cityloop.studies.scorecard import RunScore, write_json, write_scorecard
 
 __all__ = ["Link", "LiveBenchSpec", "bench_live", "parse_link"]
 
 _WAITS = re.compile(r"mqtt://(?P<host>[^:]+):(?P<mqtt>\d+) and http://[^:]+:(?P<http>\d+)")
 _START_S = 900.0
+_TRANSIT_MS = 20
+"""How long a message takes in simulated time, as on one machine. [ms]"""
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,8 +123,10 @@ def parse_link(text: str) -> Link:
         link = msgspec.convert(values, Link, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"link {text!r}: {error}") from error
-    if link.transport not in ("mqtt", "http") or not name.replace("-", "").isalnum():
-        raise ConfigError(f"link {text!r}: transport is mqtt or http, and the name of letters, digits and dashes")
+    if link.transport not in ("mqtt", "http", "simulated") or not name.replace("-", "").isalnum():
+        raise ConfigError(
+            f"link {text!r}: transport is mqtt, http or simulated, and the name of letters, digits and dashes"
+        )
     return link
 
 
@@ -192,10 +203,53 @@ def _live(spec: LiveBenchSpec, link: Link, seed: int, say: Callable[[str], None]
         if folder.exists():
             raise ConfigError(f"{folder}: of a run that did not finish; remove it")
         folder.mkdir(parents=True)
-        told_file.write_text(json.dumps(_led(spec, link, seed, folder)), encoding="utf-8")
+        lead = _simulated if link.transport == "simulated" else _led
+        told_file.write_text(json.dumps(lead(spec, link, seed, folder)), encoding="utf-8")
     score = write_scorecard(field)
     say(f"{link.name}, seed {seed}: {_delay(score):.2f} s")
     return score, json.loads(told_file.read_text(encoding="utf-8"))
+
+
+def _simulated(spec: LiveBenchSpec, link: Link, seed: int, folder: Path) -> dict[str, Any]:
+    """Run one seed over a link in simulated time."""
+    faults = LinkFaults(loss=link.loss, delay_s=link.delay_s, jitter_s=link.jitter_s, seed=seed)
+    served = FieldTwinSpec(
+        city=spec.city,
+        out=folder / "field",
+        url="",
+        token="",
+        sensing=spec.sensing,
+        seed=seed,
+        begin_s=spec.begin_s,
+        end_s=spec.end_s,
+    )
+    served.out.mkdir()
+    field = open_field(served)
+    twin = field.open_twin(1)
+    live, loopback = live_loopback(
+        twin.city,
+        params=LiveParams(),
+        city_begin_ms=twin.begin_ms,
+        settle_ms=spec.settle_ms,
+        transit_ms=_TRANSIT_MS,
+        faults=faults,
+    )
+    begin_ms = BEGIN_MS + spec.settle_ms
+    params = LoopParams(begin_ms=begin_ms, end_ms=begin_ms + (twin.end_ms - twin.begin_ms) + 10_000)
+    try:
+        report = InlineEngine(live, app.brain_of(spec.control), MemoryStore(), params).run()
+    finally:
+        live.close()
+        twin.city.close()
+    write_run_toml(served.out, msgspec.structs.replace(field.run, state="complete"))
+    return {
+        "steps": report.steps,
+        "leases": loopback.field.leases,
+        "receipts": loopback.field.receipts,
+        "lost": loopback.lost,
+        "late": live.scans.late,
+        "unanswered": live.unanswered,
+    }
 
 
 def _led(spec: LiveBenchSpec, link: Link, seed: int, folder: Path) -> dict[str, Any]:
@@ -250,8 +304,6 @@ def _ports(brain: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def _finished(folder: Path) -> bool:
-    from cityloop.storage.run_toml import RUN_FILE, read_run_toml
-
     return (folder / RUN_FILE).is_file() and read_run_toml(folder).complete
 
 
