@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from cityloop.domains.emergency import published as emergency_published
 from cityloop.domains.emergency import schema as emergency
 from cityloop.domains.refuse import containers
+from cityloop.domains.refuse import publish as refuse_published
 from cityloop.domains.refuse import schema as refuse
 from cityloop.domains.signals import schema as signals
 from cityloop.domains.traffic import schema as traffic
@@ -28,8 +30,10 @@ MODULES: tuple[ModuleType, ...] = (
     signals,
     traffic,
     emergency,
+    emergency_published,
     refuse,
     containers,
+    refuse_published,
     live,
     health,
 )

@@ -18,7 +18,7 @@ from cityloop.cities.sumo.fleet_units import Told, UnitFleet
 from cityloop.domains.emergency.schema import DOMAIN as EMERGENCY
 from cityloop.domains.refuse.schema import DOMAIN as REFUSE
 from cityloop.kernel.columns import I32
-from cityloop.kernel.layout import Streams
+from cityloop.kernel.layout import Layout
 from cityloop.kernel.messages import Command
 
 __all__ = ["SERVICES_FILE", "ServiceFleet"]
@@ -30,9 +30,10 @@ SERVICES_FILE = "services.json"
 class ServiceFleet:
     """Ambulances and trucks of one simulation."""
 
-    def __init__(self, setup: FleetSetup, streams: Streams, seed: int, span_ms: tuple[int, int]) -> None:
+    def __init__(self, setup: FleetSetup, layout: Layout, seed: int, span_ms: tuple[int, int]) -> None:
+        edges, streams = layout.names["edges"], layout.streams
         self._span_ms, self._seed = span_ms, seed
-        self.units = UnitFleet(setup, seed, span_ms) if setup.case.emergency is not None else None
+        self.units = UnitFleet(setup, edges, seed, span_ms) if setup.case.emergency is not None else None
         self.trucks = TruckFleet(setup, seed, span_ms) if setup.case.refuse is not None else None
         pairs = zip(streams.kind.tolist(), streams.asset.tolist(), strict=True)
         self._row = {pair: row for row, pair in enumerate(pairs)}

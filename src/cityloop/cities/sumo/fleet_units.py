@@ -43,12 +43,15 @@ class _Unit:
     call: Call | None = None
     until_ms: int = 0
     """When what it does now is over, where that is a matter of time."""
+    way: tuple[str, ...] = ()
+    """Edges of the way to its call that it was told; empty leaves it to the crew."""
 
 
 class UnitFleet:
     """All ambulances and calls of a run; owns their truth."""
 
-    def __init__(self, setup: FleetSetup, seed: int, span_ms: tuple[int, int]) -> None:
+    def __init__(self, setup: FleetSetup, edges: Sequence[str], seed: int, span_ms: tuple[int, int]) -> None:
+        self._edges = edges
         emergency = setup.case.emergency
         assert emergency is not None
         self._sites = setup.sites
@@ -81,11 +84,12 @@ class UnitFleet:
         if unit.status not in (*_FREE, *_UNDER_WAY):
             return f"{unit.vehicle.name} is {unit.status.name.lower().replace('_', ' ')}"
         match command.action:
-            case Send(call=number):
+            case Send(call=number, route=route):
                 call = next((one for one in self._open if one.number == number and one.waiting), None)
                 if call is None:
                     return f"there is no open call {number}"
                 self._send(unit, call, now_ms, by_brain=True)
+                unit.way = tuple(self._edges[row] for row in route if 0 <= row < len(self._edges))
             case Move(site=site) if 0 <= site < len(self._sites):
                 self._move(unit, site)
             case TakeBreak() if unit.status is UnitStatus.STANDING:
@@ -134,7 +138,7 @@ class UnitFleet:
         match unit.status:
             case UnitStatus.TURNING_OUT if call is not None and now_ms >= unit.until_ms:
                 call.mobile_ms = now_ms
-                vehicle.go(call.kerb, SIREN if call.priority == 1 else QUIET)
+                vehicle.go(call.kerb, SIREN if call.priority == 1 else QUIET, unit.way)
                 self._set(unit, UnitStatus.EN_ROUTE)
             case UnitStatus.EN_ROUTE if call is not None and vehicle.arrived():
                 call.arrived_ms = now_ms
@@ -186,7 +190,7 @@ class UnitFleet:
             unit.call.unit = -1
         standing = unit.status is UnitStatus.STANDING
         call.unit, call.dispatched_ms, call.by_brain = self.units.index(unit), now_ms, by_brain
-        unit.call, unit.site = call, -1
+        unit.call, unit.site, unit.way = call, -1, ()
         self._set(unit, UnitStatus.TURNING_OUT, now_ms + (self._turnout_ms if standing else 0))
 
     def _move(self, unit: _Unit, site: int) -> None:

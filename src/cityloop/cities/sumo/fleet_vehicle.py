@@ -6,6 +6,7 @@ the moment, as a driver's navigation finds them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import libsumo
@@ -30,13 +31,14 @@ class ServiceVehicle:
         self.target = home
         self._stop_set = False
         self._gone_ms = -1
+        self._way: tuple[str, ...] = ()
         self.put_in = 0
         """How often it was put in; more than once when the simulation took it out."""
         self._insert(home)
 
-    def go(self, kerb: Kerb, kind: str) -> None:
-        """Send it to a kerb, from wherever it is."""
-        self.target, self._stop_set = kerb, False
+    def go(self, kerb: Kerb, kind: str, way: Sequence[str] = ()) -> None:
+        """Send it to a kerb, from wherever it is, by a way that it was told or else by the fastest."""
+        self.target, self._stop_set, self._way = kerb, False, tuple(way)
         if kind != self._kind:
             self._kind = kind
             with suppress(libsumo.TraCIException):
@@ -116,13 +118,24 @@ class ServiceVehicle:
                 return
             standing = bool(libsumo.vehicle.isStopped(name))
             self._forget_stops(keep_present=standing)
-            libsumo.vehicle.changeTarget(name, kerb.edge)
+            if not self._by_its_way(here):
+                libsumo.vehicle.changeTarget(name, kerb.edge)
             libsumo.vehicle.setStop(name, kerb.edge, kerb.at_m, kerb.lane, _FOREVER_S, _PARKING)
             if standing:
                 libsumo.vehicle.resume(name)
             self._stop_set = True
         except libsumo.TraCIException:
             self._stop_set = False
+
+    def _by_its_way(self, here: str) -> bool:
+        """Take the way that it was told, from where it is; tell whether that could be."""
+        if here not in self._way or self._way[-1] != self.target.edge:
+            return False
+        try:
+            libsumo.vehicle.setRoute(self.name, list(self._way[self._way.index(here) :]))
+        except libsumo.TraCIException:
+            return False
+        return True
 
     def _round_the_block(self, kerb: Kerb) -> None:
         """Set out for a kerb that lies behind: drive on, and come back by the next way."""

@@ -64,7 +64,7 @@ class Simulation:
         self._picture = PictureReader(network) if launch.picture else None
         span_ms = launch.begin_ms, launch.end_ms
         services = network.services
-        self._fleet = None if services is None else ServiceFleet(services, network.layout.streams, launch.seed, span_ms)
+        self._fleet = None if services is None else ServiceFleet(services, network.layout, launch.seed, span_ms)
         with_units = "units" in network.layout.tables
         self.units = UnitReader(network, launch.avl, launch.seed, launch.step_ms) if with_units else None
         self._crossings = CrossingReader(network) if with_units else None
