@@ -20,6 +20,7 @@ from pathlib import Path
 import uvicorn
 
 import cityloop.web
+from cityloop.app.alert_push import AlertPush, push_key
 from cityloop.app.city_source import CitySource, city_facts, load_facts
 from cityloop.app.sensing_mount import mount_sensing
 from cityloop.app.watching import Watch
@@ -34,6 +35,7 @@ from cityloop.storage.office import OfficeDatabase
 from cityloop.storage.trace_log import TraceReader
 from cityloop.web.access import Gatekeeper
 from cityloop.web.board import Board
+from cityloop.web.cap import cap_message
 from cityloop.web.events import Events
 from cityloop.web.policy import ADMIN, ROLES
 from cityloop.web.ports import CityFacts, Desk
@@ -69,6 +71,8 @@ class ServeSpec:
     keep_days: float = 7.0
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    webhooks: tuple[str, ...] = ()
+    """Where alerts are pushed."""
     bridges: tuple[BridgeParams, ...] = ()
     """Brokers of others that are listened to."""
 
@@ -101,6 +105,11 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
         facts, source = _source(spec)
         closing.callback(source.close)
         desk = _desk(spec, facts, source, database, audit, trace, token)
+        if spec.webhooks:
+            live = facts.mode == "live"
+            push = AlertPush(spec.webhooks, push_key(spec.data), functools.partial(cap_message, live=live))
+            closing.callback(push.close)
+            desk.events.also.append(push.tell)
         if spec.city is not None:
             mount_sensing(
                 desk,

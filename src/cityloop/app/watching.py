@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cityloop.app.alert_flood import FLOOD_KEY, Flood
 from cityloop.storage.alerts import AlertStore
 from cityloop.web.ports import CityFacts
 from cityloop.wire.live import Tick
@@ -29,6 +30,7 @@ class Watch:
         n = len(city.layout.approaches.junction)
         self._still_s = np.zeros(n, np.int64)
         self._silent: set[str] = set()
+        self._flood = Flood()
         self._steps = 0
         self._last_ms = 0
         self._late = 0
@@ -97,11 +99,18 @@ class Watch:
         }
         if not new:
             return
+        if kind != "twin died" and self._flood.takes(f"{kind}/{district}", kind, district, severity, now_ms):
+            kind, district, severity, text = FLOOD_KEY.rstrip("/"), "", 2, self._flood.text()
         fields = {"kind": kind, "severity": severity, "text": text, "place": place, "places": junctions}
         body, _ = self._alerts.sound(f"{kind}/{district}", now_ms, fields)
         self._tell("alert", body)
 
     def _clear(self, key: str, now_ms: int) -> None:
+        over = self._flood.leaves(key)
+        if over is False:
+            return
+        if over:
+            key = FLOOD_KEY
         body = self._alerts.clear(key, now_ms)
         if body is not None:
             self._tell("alert", body)

@@ -45,6 +45,7 @@ __all__ = ["command"]
     metavar="URL",
     help="Listen to a broker that the city runs: mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX]. May be repeated.",
 )
+@click.option("--webhook", "webhooks", multiple=True, metavar="URL", help="Push alerts there. May be repeated.")
 @click.option("--load-test", is_flag=True, help="Serve a made-up city of 120,000 sensors, to measure the page.")
 def command(
     city: str | None,
@@ -62,6 +63,7 @@ def command(
     tls_cert: Path | None,
     tls_key: Path | None,
     bridge_urls: tuple[str, ...],
+    webhooks: tuple[str, ...],
     load_test: bool,
 ) -> None:
     """Serve CITY: sensing, API and dashboard on one port, the city running beside it.
@@ -98,6 +100,7 @@ def command(
         keep_days=keep_days,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        webhooks=webhooks,
         bridges=tuple(BridgeParams.of_url(url) for url in bridge_urls),
     )
     serve(spec, lambda line: click.echo(line))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import orjson
@@ -28,6 +28,8 @@ class Events:
         self._kept: deque[tuple[int, bytes]] = deque(maxlen=_KEPT)
         self._queues: set[asyncio.Queue[bytes | None]] = set()
         self._next = 1
+        self.also: list[Callable[[str, Any], None]] = []
+        """Who else is told of each event, at once and without waiting."""
 
     def send(self, kind: str, value: Any) -> None:
         """Tell everybody; a client that does not read is let go and comes back by itself."""
@@ -35,6 +37,8 @@ class Events:
         text = b"id: %d\nevent: %s\ndata: %s\n\n" % (self._next, kind.encode(), data)
         self._kept.append((self._next, text))
         self._next += 1
+        for told in self.also:
+            told(kind, value)
         for queue in list(self._queues):
             if queue.qsize() >= _QUEUE:
                 self._queues.discard(queue)

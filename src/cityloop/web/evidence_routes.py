@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import hashlib
 from typing import Any
-from xml.sax.saxutils import escape
 
 import msgspec
 import numpy as np
@@ -15,6 +14,7 @@ from starlette.responses import Response
 
 from cityloop.web.access import Principal
 from cityloop.web.answers import ApiError, answer, body_of, cached, instant, number
+from cityloop.web.cap import cap_feed
 from cityloop.web.ports import Desk, SensorItem
 from cityloop.web.scorecard import scorecard_of
 from cityloop.web.why import read_window
@@ -154,25 +154,7 @@ def _changed(desk: Desk, request: Request, who: Principal, **fields: Any) -> Res
 
 async def cap(desk: Desk, request: Request, who: Principal) -> Response:
     """Hand out open alerts as CAP 1.2 within an Atom feed."""
-    severities = {1: "Severe", 2: "Moderate", 3: "Minor"}
-    entries = []
-    for one in desk.alerts.listed("open", 200):
-        sent = np.datetime_as_string(np.datetime64(int(one["since_ms"]), "ms"), unit="s") + "+00:00"
-        entries.append(
-            f"<entry><id>urn:cityloop:{escape(one['id'])}</id><title>{escape(one['text'])}</title>"
-            f"<updated>{sent}</updated><content type='application/cap+xml'>"
-            "<alert xmlns='urn:oasis:names:tc:emergency:cap:1.2'>"
-            f"<identifier>{escape(one['id'])}</identifier><sender>cityloop</sender><sent>{sent}</sent>"
-            f"<status>{'Exercise' if desk.city.mode != 'live' else 'Actual'}</status><msgType>Alert</msgType>"
-            "<scope>Restricted</scope><restriction>operators</restriction><info><category>Transport</category>"
-            f"<event>{escape(one['kind'])}</event><urgency>Expected</urgency>"
-            f"<severity>{severities.get(one['severity'], 'Minor')}</severity><certainty>Likely</certainty>"
-            f"<headline>{escape(one['text'])}</headline></info></alert></content></entry>"
-        )
-    text = (
-        "<?xml version='1.0' encoding='UTF-8'?><feed xmlns='http://www.w3.org/2005/Atom'>"
-        f"<id>urn:cityloop:alerts</id><title>{escape(desk.city.name)}: open alerts</title>{''.join(entries)}</feed>"
-    )
+    text = cap_feed(desk.alerts.listed("open", 200), desk.city.name, live=desk.city.mode == "live")
     return Response(text, media_type="application/atom+xml", headers={"Cache-Control": "no-store"})
 
 

@@ -39,7 +39,7 @@ def period_report(facts: CityFacts, data: Path, day: str, days: int, progress: C
     # Local midnights: a day of 23 or 25 hours is one row all the same.
     marks = [first + step * number for number in range((24 if days == 1 else days) + 1)]
     spans = [(round(a.timestamp() * 1000), round(b.timestamp() * 1000)) for a, b in pairwise(marks)]
-    rows: list[tuple[str, dict[str, Any]]] = []
+    rows: list[tuple[str, dict[tuple[str, str], float]]] = []
     for mark, (begin_ms, end_ms) in zip(marks, spans, strict=False):
         progress(f"{mark:%Y-%m-%d %H:%M}")
         hours = [(at, min(at + 3_600_000, end_ms)) for at in range(begin_ms, end_ms, 3_600_000)]
