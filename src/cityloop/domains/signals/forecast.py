@@ -31,7 +31,7 @@ RAIL_WEIGHT = 10.0
 """A tram's delay counts as this many cars': about 60 persons against 1.3, limited so that cars are still seen."""
 PEDESTRIAN_WEIGHT = 1.5
 """Delay of a standing crossing call, in cars': a call often stands for more than one person."""
-PEDESTRIANS_JOIN_PER_S = 0.1
+PEDESTRIANS_JOIN_PER_S = 0.05
 """How much a call's weight grows while it stands: more people wait behind it, and the sooner one walks on red. [1/s]"""
 STANDING_MPS = 0.5
 SPACING_M = 8.0

@@ -135,7 +135,7 @@ def test_a_standing_call_is_a_user_with_a_weight(crossroads):
 
 
 def test_a_call_weighs_more_the_longer_it_stands(crossroads):
-    """After 20 s two more are taken to wait behind the button's first."""
+    """After 20 s one more is taken to wait behind the button's first."""
     made = crossroads(("Gr", "rG"), ((0,),), clearance_s={1: 8.0})
     state = signals.start(made.layout, 0)
     for second in (1, 21):
@@ -143,7 +143,7 @@ def test_a_call_weighs_more_the_longer_it_stands(crossroads):
         lanes = traffic.view(traffic.update(traffic.start(made.layout, 0), batch, {}, second * 1000))
         state = signals.update(state, batch, {"traffic": lanes}, second * 1000)
     demand = signals.predict(state, {"traffic": lanes}, 21_000)
-    assert demand.weight[1] == pytest.approx(PEDESTRIAN_WEIGHT + 2.0)
+    assert demand.weight[1] == pytest.approx(PEDESTRIAN_WEIGHT + 1.0)
 
 
 def test_queues_leave_at_the_headway_learned(lane):
