@@ -6,27 +6,14 @@ as long as a library call takes for a dozen of them.
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from cityloop.kernel.columns import I64, U8
 
 __all__ = ["unpack_blocks"]
-
-U32 = npt.NDArray[np.uint32]
-
-
-def _crc_table() -> U32:
-    """Return the table of CRC-32: of each byte what it makes of an empty register."""
-    table = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        table = np.where(table & 1, (table >> 1) ^ np.uint32(0xEDB88320), table >> 1).astype(np.uint32)
-    return table
-
-
-_TABLE = _crc_table()
-
 
 def unpack_blocks(
     data: U8, begin: I64, size: I64, check: I64, rows: I64, layout: I64, widths: I64, signed: I64
@@ -45,8 +32,13 @@ def unpack_blocks(
     """
     out = np.empty((widths.shape[1], int(rows.sum())), np.int64)
     most = int((rows * widths.sum(axis=1)[layout]).max(initial=0))
-    bad = _unpack(data, begin, size, check, rows, layout, widths, signed, np.empty(most, np.uint8), _TABLE, out)
-    return out, int(bad)
+    whole = data.data
+    # The library's checksum is three times as fast as a compiled loop over bytes.
+    for block, (first, length, wanted) in enumerate(zip(begin.tolist(), size.tolist(), check.tolist(), strict=True)):
+        inside = 0 <= first <= first + length <= len(whole)
+        if not inside or zlib.crc32(whole[first : first + length]) != wanted:
+            return out, block
+    return out, int(_unpack(data, begin, size, rows, layout, widths, signed, np.empty(most, np.uint8), out))
 
 
 @njit(cache=True, nogil=True)
@@ -54,25 +46,16 @@ def _unpack(
     data: U8,
     begin: I64,
     size: I64,
-    check: I64,
     rows: I64,
     layout: I64,
     widths: I64,
     signed: I64,
     room: U8,
-    table: U32,
     out: I64,
 ) -> int:
     first = 0
     for block in range(len(begin)):
         end = begin[block] + size[block]
-        if begin[block] < 0 or size[block] < 0 or end > len(data):
-            return block
-        crc = np.uint32(0xFFFFFFFF)
-        for at in range(begin[block], end):
-            crc = (crc >> np.uint32(8)) ^ table[(crc ^ np.uint32(data[at])) & np.uint32(255)]
-        if np.int64(crc ^ np.uint32(0xFFFFFFFF)) != check[block]:
-            return block
         kind, count = layout[block], rows[block]
         wanted = 0
         for column in range(widths.shape[1]):
@@ -106,47 +89,54 @@ def _four(room: U8, at: int) -> np.int64:
 
 
 @njit(cache=True, nogil=True)
-def _lz4(data: U8, start: int, end: int, room: U8, wanted: int) -> int:
-    """Decode one raw LZ4 block into ``room``; return its length, -1 where it is none."""
-    at = np.int64(start)
-    filled = np.int64(0)
+def _lz4(data: U8, start: int, stop: int, room: U8, wanted: int) -> np.int64:
+    """Decode one raw LZ4 block into ``room``; return its length, -1 where it is none.
+
+    All places are unsigned: compiled code then need not ask of each whether it counts from the end, which takes a third
+    of the time.
+    """
+    one, two, four, eight = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(8)
+    fifteen, full = np.uint64(15), np.uint64(255)
+    at, end, filled, most = np.uint64(start), np.uint64(stop), np.uint64(0), np.uint64(wanted)
     while at < end:
-        token = data[at]
-        at += 1
-        literals = np.int64(token >> 4)
-        if literals == 15:
-            more = np.int64(255)
-            while more == 255:
+        token = np.uint64(data[at])
+        at += one
+        length = token >> four
+        if length == fifteen:
+            more = full
+            while more == full:
                 if at >= end:
-                    return -1
-                more = np.int64(data[at])
-                at += 1
-                literals += more
-        if at + literals > end or filled + literals > wanted:
-            return -1
-        for place in range(literals):
-            room[filled + place] = data[at + place]
-        at += literals
-        filled += literals
-        if at == end:
-            return int(filled)
-        if at + 2 > end:
-            return -1
-        back = np.int64(data[at]) | np.int64(data[at + 1]) << 8
-        at += 2
-        length = np.int64(token & 15)
-        if length == 15:
-            more = np.int64(255)
-            while more == 255:
-                if at >= end:
-                    return -1
-                more = np.int64(data[at])
-                at += 1
+                    return np.int64(-1)
+                more = np.uint64(data[at])
+                at += one
                 length += more
-        length += 4
-        if back == 0 or back > filled or filled + length > wanted:
-            return -1
-        for place in range(length):
-            room[filled + place] = room[filled + place - back]
-        filled += length
-    return int(filled)
+        if at + length > end or filled + length > most:
+            return np.int64(-1)
+        for _ in range(length):
+            room[filled] = data[at]
+            filled += one
+            at += one
+        if at == end:
+            return np.int64(filled)
+        if at + two > end:
+            return np.int64(-1)
+        back = np.uint64(data[at]) | np.uint64(data[at + one]) << eight
+        at += two
+        length = token & fifteen
+        if length == fifteen:
+            more = full
+            while more == full:
+                if at >= end:
+                    return np.int64(-1)
+                more = np.uint64(data[at])
+                at += one
+                length += more
+        length += four
+        if back == np.uint64(0) or back > filled or filled + length > most:
+            return np.int64(-1)
+        source = filled - back
+        for _ in range(length):
+            room[filled] = room[source]
+            filled += one
+            source += one
+    return np.int64(filled)
