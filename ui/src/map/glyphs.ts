@@ -62,6 +62,36 @@ const CONTROLS: Record<number, Draw> = {
   },
 };
 
+function bin(ctx: CanvasRenderingContext2D, p: Palette, r: number): void {
+  ctx.beginPath();
+  ctx.moveTo(-r * 0.8, -r * 0.8);
+  ctx.lineTo(r * 0.8, -r * 0.8);
+  ctx.lineTo(r * 0.55, r * 0.9);
+  ctx.lineTo(-r * 0.55, r * 0.9);
+  ctx.closePath();
+  ringed(ctx, p.ground, p.truck, 1.8);
+}
+
+/** A container that fills up is filled in its lower half; one that will overflow is full, with a lid that does not close. */
+const FULLER: Record<"container1" | "container2", Draw> = {
+  container1: (ctx, p, r) => {
+    bin(ctx, p, r);
+    ctx.fillStyle = p.truck;
+    ctx.fillRect(-r * 0.6, 0, r * 1.2, r * 0.85);
+  },
+  container2: (ctx, p, r) => {
+    bin(ctx, p, r);
+    ctx.fillStyle = p.bad;
+    ctx.fill();
+    ctx.lineWidth = 2;
+    ctx.strokeStyle = p.bad;
+    ctx.beginPath();
+    ctx.moveTo(-r * 1.05, -r * 0.95);
+    ctx.lineTo(r * 0.7, -r * 1.25);
+    ctx.stroke();
+  },
+};
+
 const THINGS: Record<ThingKind, Draw> = {
   unit: (ctx, p, r) => {
     ctx.beginPath();
@@ -81,15 +111,7 @@ const THINGS: Record<ThingKind, Draw> = {
     ctx.closePath();
     ringed(ctx, p.truck, p.ground);
   },
-  container: (ctx, p, r) => {
-    ctx.beginPath();
-    ctx.moveTo(-r * 0.8, -r * 0.8);
-    ctx.lineTo(r * 0.8, -r * 0.8);
-    ctx.lineTo(r * 0.55, r * 0.9);
-    ctx.lineTo(-r * 0.55, r * 0.9);
-    ctx.closePath();
-    ringed(ctx, p.ground, p.truck, 1.8);
-  },
+  container: bin,
   call: (ctx, p, r) => {
     polygon(ctx, r * 1.15, 4, 0);
     ringed(ctx, p.bad, p.ground);
@@ -128,6 +150,9 @@ const THINGS: Record<ThingKind, Draw> = {
   },
 };
 
+export type Mark = ThingKind | keyof typeof FULLER;
+const MARKS: Record<Mark, Draw> = { ...THINGS, ...FULLER };
+
 const PAD = 3;
 
 /** Bitmaps of every mark at one size. */
@@ -143,8 +168,8 @@ export class Glyphs {
     this.put(ctx, `c${which}`, CONTROLS[which] ?? CONTROLS[CONTROL.plan], x, y, r);
   }
 
-  thing(ctx: CanvasRenderingContext2D, kind: ThingKind, x: number, y: number, r: number): void {
-    this.put(ctx, kind, THINGS[kind], x, y, r);
+  thing(ctx: CanvasRenderingContext2D, kind: Mark, x: number, y: number, r: number): void {
+    this.put(ctx, kind, MARKS[kind], x, y, r);
   }
 
   private put(ctx: CanvasRenderingContext2D, name: string, draw: Draw, x: number, y: number, r: number): void {
@@ -170,6 +195,6 @@ export function drawControl(ctx: CanvasRenderingContext2D, p: Palette, which: nu
   CONTROLS[which]?.(ctx, p, r);
 }
 
-export function drawThing(ctx: CanvasRenderingContext2D, p: Palette, kind: ThingKind, r: number): void {
-  THINGS[kind](ctx, p, r);
+export function drawThing(ctx: CanvasRenderingContext2D, p: Palette, kind: Mark, r: number): void {
+  MARKS[kind](ctx, p, r);
 }

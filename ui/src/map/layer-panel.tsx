@@ -3,10 +3,10 @@ import { useEffect, useRef } from "preact/hooks";
 import { city } from "../state/city";
 import { layers, theme } from "../state/prefs";
 import { number, t, type Word } from "../words";
-import { drawControl, drawThing } from "./glyphs";
+import { drawControl, drawThing, type Mark } from "./glyphs";
 import type { LayerName } from "./layers";
 import { palette, type Palette } from "./palette";
-import { CONTROL, type ThingKind } from "./scene";
+import { CONTROL } from "./scene";
 
 type Sample = (ctx: CanvasRenderingContext2D, p: Palette) => void;
 
@@ -26,7 +26,7 @@ const control =
   (ctx, p) =>
     drawControl(ctx, p, which, 6);
 const thing =
-  (kind: ThingKind): Sample =>
+  (kind: Mark): Sample =>
   (ctx, p) =>
     drawThing(ctx, p, kind, 6);
 
@@ -55,6 +55,8 @@ const LEGEND: Partial<Record<LayerName, readonly [Word, Sample][]>> = {
   refuse: [
     ["thing.truck", thing("truck")],
     ["thing.container", thing("container")],
+    ["thing.container_filling", thing("container1")],
+    ["thing.container_full", thing("container2")],
   ],
   alerts: [["thing.alert", thing("alert")]],
   sensors: [

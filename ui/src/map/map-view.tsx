@@ -5,10 +5,13 @@ import { attach, city, loadSensors, repaintAll, scene, sensorsWanted } from "../
 import { layers, theme } from "../state/prefs";
 import { Icon } from "../parts/icon";
 import { number, t } from "../words";
-import type { LayerName } from "./layers";
+import type { LayerName, Layers } from "./layers";
 import { LayerPanel } from "./layer-panel";
 import { MapTable } from "./map-table";
 import { Renderer, type Pick } from "./renderer";
+
+/** What belongs to every map. */
+const ALWAYS: readonly LayerName[] = ["roads", "labels"];
 
 interface Props {
   label: string;
@@ -32,7 +35,7 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
   useEffect(() => {
     const [c, box] = [canvas.current, ground.current];
     if (!c || !box) return undefined;
-    const renderer = new Renderer(c, () => layers.peek());
+    const renderer = new Renderer(c, () => shownOf(layers.peek(), offered));
     made.current = renderer;
     const detach = attach(renderer);
     let fitted = "";
@@ -161,6 +164,13 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
       {table && <MapTable offered={offered} onClose={() => setTable(false)} onPick={onPick} />}
     </div>
   );
+}
+
+/** A layer that a view does not offer is not drawn there, whatever another view has switched on. */
+function shownOf(on: Layers, offered: readonly LayerName[]): Layers {
+  const shown = { ...on };
+  for (const name of Object.keys(on) as LayerName[]) shown[name] = on[name] && (offered.includes(name) || ALWAYS.includes(name));
+  return shown;
 }
 
 function ScaleBar({ scale }: { scale: number }) {

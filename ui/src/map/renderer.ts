@@ -181,6 +181,7 @@ export class Renderer {
   private drawThings(p: Palette, on: Layers): void {
     const { ctx, camera, glyphs } = this;
     if (!glyphs) return;
+    const named: [number, number][] = [];
     for (const thing of this.scene.things) {
       const { kind } = thing;
       const shown =
@@ -194,8 +195,11 @@ export class Renderer {
         ctx.fillRect(px - 1, py - 1, 2, 2);
         continue;
       }
-      glyphs.thing(ctx, kind, px, py, small ? 5 + thing.level : 7 + thing.level);
-      if (kind === "unit" && camera.scale > 0.1) {
+      const mark = kind === "container" && thing.level ? (`container${thing.level}` as const) : kind;
+      glyphs.thing(ctx, mark, px, py, small ? 5 + thing.level : 7 + thing.level);
+      const near = named.some(([x, y]) => Math.abs(x - px) < 60 && Math.abs(y - py) < 12);
+      if (kind === "unit" && camera.scale > 0.1 && !near) {
+        named.push([px, py]);
         ctx.font = `600 11px ${FONT}`;
         ctx.lineWidth = 3;
         ctx.strokeStyle = p.halo;

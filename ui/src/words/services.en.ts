@@ -1,6 +1,8 @@
 /** Emergency, refuse and the ghost of a what-if. */
 export const servicesEn = {
   "thing.site": "Station, hospital, depot",
+  "thing.container_filling": "Container, three quarters full",
+  "thing.container_full": "Container, likely full tomorrow",
   "thing.zone": "Zone that no free unit reaches in time",
   "emergency.cover": "Cover now",
   "emergency.free_units": "Free units",

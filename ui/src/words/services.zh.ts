@@ -1,6 +1,8 @@
 /** 应急、环卫与假设情景的影响。 */
 export const servicesZh: Record<keyof typeof import("./services.en").servicesEn, string> = {
   "thing.site": "站点、医院、车场",
+  "thing.container_filling": "容器，已满四分之三",
+  "thing.container_full": "容器，明日可能满溢",
   "thing.zone": "空闲车辆无法及时到达的区域",
   "emergency.cover": "当前覆盖",
   "emergency.free_units": "空闲车辆",

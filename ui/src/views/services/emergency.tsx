@@ -209,7 +209,6 @@ function Units({ service, onPick, picked }: { service: Service; onPick(row: numb
     { key: "call", label: t("emergency.call"), numeric: true, get: (unit) => (unit.call === null || unit.call < 0 ? null : unit.call) },
     { key: "site", label: t("emergency.site"), get: (unit) => nameOf(service, "sites", unit.site) },
     { key: "since", label: t("emergency.since"), numeric: true, get: (unit) => unit.since_ms, show: (unit) => clock(unit.since_ms) },
-    { key: "seen", label: t("col.heard"), numeric: true, get: (unit) => unit.seen_at_ms, show: (unit) => clock(unit.seen_at_ms) },
   ];
   return (
     <Block title={t("table_of.units")} count={units.length}>

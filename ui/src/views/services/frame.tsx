@@ -50,7 +50,7 @@ interface Props {
 
 export function ServiceFrame({ domain, onPick, selected, children }: Props) {
   return (
-    <div class="view">
+    <div class="view service">
       <div class="mapcolumn">
         <MapView
           label={t("map.of_domain", { domain: t(`view.${domain}`) })}
