@@ -40,6 +40,9 @@ HAND_BACK_ALL_RED_S = 2.0
 """All-red of a hand-back where the shipped program has none."""
 
 
+_YELLOW_OVER = str.maketrans("yY", "rr")
+
+
 class Mode(IntEnum):
     """Who decides what the lamps show; the values of the CONTROL_MODE stream."""
 
@@ -219,11 +222,13 @@ class FieldController:
         if self._change is None:
             return
         state = next((lamps for lamps, until_ms in self._change.steps if now_ms < until_ms), None)
-        if state is None and not self._waits_for_walkers(self._change, now_ms):
+        if state is None and self._waits_for_walkers(self._change, now_ms):
+            # Nobody's yellow grows longer: who has lost the green waits at red.
+            state = self._lamps.state.translate(_YELLOW_OVER)
+        elif state is None:
             state = self._states[self._change.to_stage]
             self._change = None
-        if state is not None:
-            self._lamps.see(state, now_ms)
+        self._lamps.see(state, now_ms)
 
     def _waits_for_walkers(self, change: _Change, now_ms: int) -> bool:
         """Tell whether somebody slow is still on a crossing before whom the change would let vehicles go.

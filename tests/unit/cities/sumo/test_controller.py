@@ -115,6 +115,27 @@ def test_a_stage_keeps_its_walk_before_it_is_left(street):
     assert street.statuses()[:6] == [ReceiptStatus.PENDING] * 6
 
 
+def test_a_change_waits_for_somebody_slow_on_the_crossing(street):
+    """The detector over the crossing tells of somebody for 3 s beyond its clearance: everybody has red so long."""
+    street.pass_s(1)
+    street.controller.occupied = frozenset({3})
+    street.pass_s(17, stage=3)
+    street.controller.occupied = frozenset()
+    street.pass_s(3, stage=3)
+    assert street.shown[12:15] == ["yyrr"] * 3
+    assert street.shown[15:18] == ["rrrr"] * 3
+    assert street.shown[18] == "rrGr"
+
+
+def test_a_stuck_detector_over_a_crossing_closes_no_junction(street):
+    """As long again as the 8 s of the clearance, and no longer."""
+    street.pass_s(1)
+    street.controller.occupied = frozenset({3})
+    street.pass_s(30, stage=3)
+    assert street.shown[15:23] == ["rrrr"] * 8
+    assert street.shown[23] == "rrGr"
+
+
 def test_a_pending_lease_is_answered_again_when_it_is_served(street):
     """One lease, not renewed: pending first, accepted when the change begins."""
     street.pass_s(4)
