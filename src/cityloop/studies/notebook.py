@@ -1,4 +1,4 @@
-"""A small Python API with the nouns of the command line and of REST: City, Run, Comparison, Room; pictures in notebooks.
+"""A small Python API with the nouns of the command line and of REST; pictures in notebooks.
 
 from cityloop.studies.notebook import City, Room
 
@@ -26,7 +26,7 @@ from cityloop.studies.report_parts import measures_table
 from cityloop.studies.scorecard import RunScore, read_scorecard, write_scorecard
 from cityloop.studies.summary import Summary
 
-__all__ = ["City", "Comparison", "Room", "Run", "Rows"]
+__all__ = ["City", "Comparison", "Room", "Rows", "Run"]
 
 
 class Rows(list[dict[str, Any]]):
@@ -144,7 +144,7 @@ class Room:
         return Rows(self.get("/signals")["items"])
 
     def decisions(self, **wanted: Any) -> Rows:
-        """Return decisions, newest first: ``junction``, ``domain``, ``begin_ms``, ``end_ms``, ``changes``, ``limit``."""
+        """Return decisions, newest first: by ``junction``, ``domain``, ``begin_ms``, ``end_ms``, ``limit``."""
         return Rows(self.get("/decisions", wanted)["items"])
 
     def alerts(self, status: str = "open") -> Rows:

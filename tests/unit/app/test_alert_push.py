@@ -21,7 +21,8 @@ from cityloop.web.cap import cap_feed, cap_message
 _CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
 _ALERT = {
     "id": "a1", "kind": "stopped traffic", "severity": 1, "text": "stands <here> & there",
-    "since_ms": 1_767_225_600_000, "last_ms": 1_767_225_660_000, "status": "open", "escalated": False, "owner": None, "place": {"district": "north"},
+    "since_ms": 1_767_225_600_000, "last_ms": 1_767_225_660_000, "status": "open", "escalated": False,
+    "owner": None, "place": {"district": "north"},
 }  # fmt: skip
 
 
