@@ -24,6 +24,7 @@ from cityloop.domains.signals.corridors import (
     upstream_of,
     way_over,
 )
+from cityloop.domains.signals.forecast import PEDESTRIAN_WEIGHT
 from cityloop.domains.signals.schema import Reason, Rule
 from cityloop.domains.signals.state import SignalState
 from cityloop.kernel.columns import BOOL
@@ -302,7 +303,7 @@ def _load_rule(
 
 
 def _exit_stage(state: SignalState, claim: Claim, traffic: Any, now_ms: int) -> int:
-    """Return the stage that serves whoever has waited longest meanwhile, -1 where nobody does."""
+    """Return the stage whose users have waited most meanwhile, all together; -1 where nobody waits."""
     tables, j = state.tables, claim.junction
     begin, end = int(tables.assets.controllers.link_begin[j]), int(tables.assets.controllers.link_end[j])
     service = tables.service[j] & ~tables.conflict[j]
@@ -310,15 +311,19 @@ def _exit_stage(state: SignalState, claim: Claim, traffic: Any, now_ms: int) -> 
     for stage in range(int(tables.n_stages[j])):
         if not service[stage] or stage == claim.stage:
             continue
+        waits_s: dict[int, float] = {}
         for link in range(begin, end):
             green, held = tables.lamps[link, stage], tables.lamps[link, claim.stage]
             if green not in (1, 2) or held in (1, 2):
                 continue
             lane = int(tables.assets.links.approach[link])
-            there = state.call_since_ms[link] >= 0 if lane < 0 else traffic.count_veh[lane] > 0
-            waited_s = (now_ms - int(state.last_green_ms[link])) / 1000.0
-            if there and waited_s > most_s:
-                best, most_s = stage, waited_s
+            users = float(traffic.count_veh[lane])
+            if lane < 0:
+                users = PEDESTRIAN_WEIGHT if state.call_since_ms[link] >= 0 else 0.0
+            key = lane if lane >= 0 else -1 - link
+            waits_s[key] = max(waits_s.get(key, 0.0), users * (now_ms - int(state.last_green_ms[link])) / 1000.0)
+        if sum(waits_s.values()) > most_s:
+            best, most_s = stage, sum(waits_s.values())
     return best
 
 
