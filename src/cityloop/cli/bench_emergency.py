@@ -61,6 +61,11 @@ __all__ = ["command"]
     show_default=True,
     help="Share of junctions equipped for the policy brain.",
 )
+@click.option(
+    "--row",
+    type=click.Choice(["dispatch"]),
+    help="One row alone: dispatch is how long a decision takes at 500 open calls and 1,000 units.",
+)
 def command(
     cities: tuple[Path, ...],
     policy: str,
@@ -73,6 +78,7 @@ def command(
     turnout_s: float,
     corridor_saving_s: float | None,
     corridor_share: float,
+    row: str | None,
 ) -> None:
     """Measure dispatch and coverage policies: every policy on the same calls, paired over seeds.
 
@@ -83,6 +89,7 @@ def command(
     Examples:
       cityloop bench emergency --city edmonton --policy naive,as-is,brain --seeds 3 --days 2 --json out.json
       cityloop bench emergency --city edmonton --policy brain,brain@0.25,brain@1 --corridor-saving-s 4 --seeds 10
+      cityloop bench emergency --city edmonton --row dispatch
     """
     from cityloop.studies.emergency_bench import EmergencySpec, arm_of, bench_emergency
     from cityloop.studies.emergency_summary import summary_lines, write_summaries
@@ -90,6 +97,9 @@ def command(
 
     if json_out is not None and not json_out.resolve().parent.is_dir():
         raise click.BadParameter(f"{json_out}: its folder is not there; make it first", param_hint="--json")
+    if row is not None:
+        _dispatch_row(cities, json_out)
+        return
     if corridor_share > 0 and corridor_saving_s is None:
         raise click.BadParameter("needs --corridor-saving-s, as measured in the twin", param_hint="--corridor-share")
     spec = EmergencySpec(
@@ -113,6 +123,18 @@ def command(
         click.echo()
     if json_out is not None:
         write_summaries(json_out, summaries)
+
+
+def _dispatch_row(cities: tuple[Path, ...], json_out: Path | None) -> None:
+    from cityloop.studies.emergency_dispatch import DispatchLoad, bench_dispatch, dispatch_lines, write_dispatch
+    from cityloop.studies.emergency_world import make_world, open_case
+
+    rows = [bench_dispatch(make_world(open_case(folder)), DispatchLoad()) for folder in cities]
+    for times in rows:
+        for line in dispatch_lines(times):
+            click.echo(line)
+    if json_out is not None:
+        write_dispatch(json_out, rows)
 
 
 def _shares(text: str) -> tuple[float, ...]:

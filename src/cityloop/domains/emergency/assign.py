@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from scipy.optimize import linear_sum_assignment
 
 from cityloop.domains.emergency.cover import loss_without
@@ -13,7 +14,7 @@ from cityloop.domains.emergency.forecast import Coverage
 from cityloop.domains.emergency.relocate import Picture
 from cityloop.domains.emergency.schema import Reason, Send, UnitStatus
 from cityloop.domains.emergency.state import HIGH, EmergencyState, eta_matrix_ms, free_units
-from cityloop.kernel.columns import F64, I64
+from cityloop.kernel.columns import BOOL, F64, I64
 from cityloop.kernel.messages import Alternative, Proposal
 
 __all__ = ["AssignParams", "Assignment", "assign"]
@@ -31,18 +32,18 @@ class AssignParams:
     """Worth of a minute of a call of lower priority, of one of high priority."""
     cover_min: float = 30.0
     """How long what a unit leaves uncovered stays so, in the mean. [min]"""
-    switch_min: float = 1.0
+    switch_min: float = 0.4
     """What a change of a unit under way must save. [min]"""
     reassign: bool = True
     prepared: bool = True
     """Whether what a choice leaves uncovered counts."""
-    high_slack_min: float = 0.25
-    """A call of high priority never waits longer than this for the sake of coverage. [min]"""
-    low_wait_most_min: float = 10.0
+    high_slack_min: float = 1.0
+    """Only among units at most this much farther than the closest does coverage count for high priority. [min]"""
+    low_wait_most_min: float = 12.0
     """A call of lower priority that has waited so long is served by the closest. [min]"""
     hold_min: float = 6.0
     """What waiting for a unit to come free is taken to cost a call of lower priority. [min]"""
-    hold_free_most: int = 3
+    hold_free_most: int = 5
     """A call of lower priority waits for coverage's sake only while no more units than this are free."""
 
 
@@ -73,15 +74,13 @@ def assign(state: EmergencyState, coverage: Coverage, view: Picture, now_ms: int
     minutes = eta_matrix_ms(state, rows) / 60_000.0
     loss = _losses(state, coverage, view, rows, params)
     cost = _costs(state, rows, minutes, loss, now_ms, params)
-    n_calls, n_units = cost.shape
-    hold = np.full((n_calls, n_calls), NO_WAY)
     waited_min = (now_ms - calls.received_ms) / 60_000.0
     may_wait = params.prepared and int(free.sum()) <= params.hold_free_most
     patient = may_wait & (waited_min < params.low_wait_most_min)
     low = np.where(patient, params.low_weight * (params.hold_min + minutes.min(axis=1)), LOW_HOLD)
-    np.fill_diagonal(hold, np.where(calls.priority <= HIGH, HIGH_HOLD, low))
-    at_call, at_unit = linear_sum_assignment(np.concatenate((cost, hold), axis=1))
-    return _changes(state, rows, minutes, at_call, at_unit, n_units)
+    hold = np.where(calls.priority <= HIGH, HIGH_HOLD, low)
+    at_call, at_unit = _least_cost(cost, hold)
+    return _changes(state, rows, minutes, at_call, at_unit, len(rows))
 
 
 def _losses(state: EmergencyState, coverage: Coverage, view: Picture, rows: I64, params: AssignParams) -> F64:
@@ -97,32 +96,91 @@ def _losses(state: EmergencyState, coverage: Coverage, view: Picture, rows: I64,
     return loss
 
 
+def _least_cost(cost: F64, hold: F64) -> tuple[I64, I64]:
+    """Return calls and their units at least total cost; a call that is better held gets a column past the last unit."""
+    n_calls, n_units = cost.shape
+    if n_units < n_calls:
+        aside = np.full((n_calls, n_calls), NO_WAY)
+        np.fill_diagonal(aside, hold)
+        at_call, at_unit = linear_sum_assignment(np.concatenate((cost, aside), axis=1))
+        return at_call, at_unit
+    # There is always a unit that no other call takes, so whoever waits may be laid on it at the cost of waiting.
+    at_call, at_unit = linear_sum_assignment(np.minimum(cost, hold[:, None]))
+    held = cost[at_call, at_unit] >= hold[at_call]
+    return at_call, np.where(held, n_units + at_call, at_unit)
+
+
 def _costs(state: EmergencyState, rows: I64, minutes: F64, loss: F64, now_ms: int, params: AssignParams) -> F64:
-    """Return what every unit costs every call, shape (n_calls, n_rows); all at once, for there may be hundreds."""
+    """Return what every unit costs every call, shape (n_calls, n_rows)."""
     units, calls = state.units, state.calls
-    high = (calls.priority <= HIGH)[:, None]
-    held = (calls.unit >= 0)[:, None]
-    weight = np.where(high, 1.0, params.low_weight)
-    waited_min = ((now_ms - calls.received_ms) / 60_000.0)[:, None]
-    # Coverage breaks near ties only where a life may be in danger: such a call gets the closest.
-    near = minutes <= minutes.min(axis=1, keepdims=True) + params.high_slack_min
-    strict = np.where(near, loss[None, :], params.high_slack_min + loss.max(initial=0.0))
-    due = ~high & (waited_min >= params.low_wait_most_min)
-    # A swap frees a unit elsewhere: it costs no coverage.
-    extra = np.where(high, strict, np.where(due, 0.0, loss[None, :] / params.low_weight))
-    cost = weight * (minutes + np.where(held, 0.0, extra))
-    serving = units.call[rows][None, :]
-    mine = serving == calls.call[:, None]
-    cost += np.where(held & ~mine, weight * params.switch_min, 0.0)
-    other = (serving >= 0) & ~mine
-    allowed = (units.capability[rows][None, :] & calls.needs[:, None]) == calls.needs[:, None]
-    divertible = (_served_priority(state, rows)[None, :] > calls.priority[:, None]) & ~units.diverted[rows][None, :]
-    allowed &= ~other | (divertible & high)
-    guarded = protected(units, state.rules, now_ms)[rows][None, :]
-    allowed &= high | ~guarded | mine
-    fixed = held if not params.reassign else held & (units.diverted[np.maximum(calls.unit, 0)])[:, None]
-    allowed &= ~fixed | mine
-    return np.where(allowed, cost, NO_WAY)
+    held = calls.unit >= 0
+    fixed = held if not params.reassign else held & units.diverted[np.maximum(calls.unit, 0)]
+    high = calls.priority <= HIGH
+    waited_min = (now_ms - calls.received_ms) / 60_000.0
+    return np.asarray(
+        _cost_table(
+            minutes,
+            loss,
+            (calls.call, calls.priority.astype(np.int64), calls.needs.astype(np.int64)),
+            (high, held, fixed, ~high & (waited_min >= params.low_wait_most_min)),
+            (units.call[rows], _served_priority(state, rows), units.capability[rows].astype(np.int64)),
+            (units.diverted[rows], protected(units, state.rules, now_ms)[rows]),
+            (params.low_weight, params.high_slack_min, params.switch_min),
+        )
+    )
+
+
+@njit(cache=True)
+def _cost_table(
+    minutes: F64,
+    loss: F64,
+    call_facts: tuple[I64, I64, I64],
+    call_marks: tuple[BOOL, BOOL, BOOL, BOOL],
+    unit_facts: tuple[I64, I64, I64],
+    unit_marks: tuple[BOOL, BOOL],
+    weights: tuple[float, float, float],
+) -> F64:
+    """Fill the table pair by pair: with hundreds of calls and a thousand units whole-array steps cost far more."""
+    number, priority, needs = call_facts
+    high, held, fixed, due = call_marks
+    serving, served_priority, capability = unit_facts
+    diverted, guarded = unit_marks
+    low_weight, slack, switch = weights
+    n_calls, n_units = minutes.shape
+    worst = 0.0
+    for k in range(n_units):
+        worst = max(worst, loss[k])
+    cost = np.empty((n_calls, n_units))
+    for c in range(n_calls):
+        weight = 1.0 if high[c] else low_weight
+        least = np.inf
+        for k in range(n_units):
+            least = min(least, minutes[c, k])
+        for k in range(n_units):
+            mine = serving[k] == number[c]
+            allowed = capability[k] & needs[c] == needs[c]
+            if serving[k] >= 0 and not mine:
+                allowed = allowed and high[c] and served_priority[k] > priority[c] and not diverted[k]
+            if guarded[k] and not high[c] and not mine:
+                allowed = False
+            if fixed[c] and not mine:
+                allowed = False
+            if not allowed:
+                cost[c, k] = NO_WAY
+                continue
+            x = minutes[c, k]
+            # A swap frees a unit elsewhere: it costs no coverage.
+            extra = 0.0
+            if not held[c]:
+                if high[c]:
+                    # Coverage breaks near ties only where a life may be in danger: such a call gets the closest.
+                    extra = loss[k] if x <= least + slack else slack + worst
+                elif not due[c]:
+                    extra = loss[k] / low_weight
+            elif not mine:
+                extra = switch
+            cost[c, k] = weight * (x + extra)
+    return cost
 
 
 def _served_priority(state: EmergencyState, rows: I64) -> I64:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from cityloop.domains.emergency.crew import CrewRules
+from cityloop.domains.emergency.known_times import KnownTimes
 from cityloop.domains.emergency.schema import CallTable, SiteTable, TravelTimes, UnitStatus, UnitTable
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 
@@ -29,6 +31,8 @@ class EmergencyState:
     rules: CrewRules
     turnout_standing_ms: int = 0
     turnout_driving_ms: int = 0
+    known: tuple[KnownTimes, KnownTimes] | None = None
+    """Times with lights and siren and of ordinary driving, kept between decisions; asked anew each time without it."""
 
 
 def free_units(units: UnitTable) -> BOOL:
@@ -52,13 +56,31 @@ def eta_matrix_ms(state: EmergencyState, rows: I64) -> I64:
     """Return the expected time of each unit to each waiting call, shape (n_calls, n_rows). [ms]"""
     units, calls, times = state.units, state.calls, state.times
     siren = times.response_mode[calls.priority - 1] == 0
-    road_ms = np.empty((len(calls.call), len(rows)), np.int64)
-    for router, which in ((times.siren, siren), (times.ordinary, ~siren)):
-        if which.any():
-            road_ms[which] = router.matrix_ms(units.node[rows], calls.node[which]).T
-    speed_mps = np.where(siren, times.siren_offroad_mps, times.ordinary_offroad_mps)
-    off_ms = (units.offroad_m[rows][None, :] + calls.offroad_m[:, None]) * (1000.0 / speed_mps[:, None])
-    return units.node_in_ms[rows][None, :] + road_ms + off_ms.astype(np.int64) + _turnout_ms(state, rows)[None, :]
+    lead_ms = units.node_in_ms[rows] + _turnout_ms(state, rows)
+    total = np.empty((len(calls.call), len(rows)), np.int64)
+    for mode, (router, which, speed_mps) in enumerate(
+        ((times.siren, siren, times.siren_offroad_mps), (times.ordinary, ~siren, times.ordinary_offroad_mps))
+    ):
+        at = np.flatnonzero(which)
+        if not len(at):
+            continue
+        if state.known is None:
+            road_ms, own = router.matrix_ms(units.node[rows], calls.node[at]), np.arange(len(rows))
+        else:
+            road_ms, own = state.known[mode].update(units.node, calls.node[at]), rows
+        _join(total, at, road_ms, own, lead_ms, units.offroad_m[rows], calls.offroad_m[at], 1000.0 / speed_mps)
+    return total
+
+
+@njit(cache=True)
+def _join(
+    total: I64, at: I64, road_ms: I32, own: I64, lead_ms: I64, unit_off_m: F64, call_off_m: F64, ms_per_m: float
+) -> None:
+    """Write lead, road and way off the roads of every pair, in one pass: tables here may hold half a million."""
+    for c in range(len(at)):
+        for k in range(len(own)):
+            off_ms = np.int64((unit_off_m[k] + call_off_m[c]) * ms_per_m)
+            total[at[c], k] = lead_ms[k] + road_ms[own[k], c] + off_ms
 
 
 def _turnout_ms(state: EmergencyState, rows: I64) -> I64:
