@@ -62,10 +62,12 @@ class PlannedCity:
     ----------
     city
         Whatever has trucks: a twin or a street.
+    iterations
+        Budget of a search; by iterations, so that a run is the same on any machine.
     """
 
-    def __init__(self, city: City) -> None:
-        self.city = city
+    def __init__(self, city: City, iterations: int = _ITERATIONS) -> None:
+        self.city, self._iterations = city, iterations
         layout = city.layout()
         self._table: RoundsTable = layout.tables[DOMAIN]
         self._stream = _Streams(layout)
@@ -127,7 +129,7 @@ class PlannedCity:
         self.city.close()
 
     def _ask(self, command: Command, asked: PlanRound) -> None:
-        found = self._beside.submit(_solve, self._table, asked)
+        found = self._beside.submit(_solve, self._table, asked, self._iterations)
         self._asked.append(_Asked(command, command.issued_at_ms + _ANSWER_MS, found))
 
     def _answer(self, command: Command, status: ReceiptStatus, detail: str) -> Receipt:
@@ -141,12 +143,12 @@ class PlannedCity:
         )
 
 
-def _solve(table: RoundsTable, asked: PlanRound) -> Any:
+def _solve(table: RoundsTable, asked: PlanRound, iterations: int) -> Any:
     # Imported here: it is compiled code, and most cities have no trucks.
     from cityloop.domains.refuse.rounds import plan_round
 
     rng = np.random.default_rng(np.random.SeedSequence([abs(asked.round), asked.version, 0x706C616E]))
-    return plan_round(table, asked, lambda iteration: iteration / _ITERATIONS, rng)
+    return plan_round(table, asked, lambda iteration: iteration / iterations, rng)
 
 
 class _Streams:
