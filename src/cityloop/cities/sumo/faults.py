@@ -147,7 +147,8 @@ class _Devices:
         keys: dict[tuple[int, int], int] = {}
         self.of_stream = np.array(
             [
-                keys.setdefault((family[int(kind)], int(asset)), len(keys))
+                keys.setdefault((family[int(kind)], int(asset)), len(keys)) if int(kind) in family else 0
+                # Words of crews and of dispatch pass by: no fault of a detector is theirs.
                 for kind, asset in zip(layout.streams.kind, layout.streams.asset, strict=True)
             ],
             np.int64,
