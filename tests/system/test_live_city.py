@@ -157,7 +157,7 @@ def test_a_killed_brain_is_missed_by_nobody_and_leads_again(pair: Pair) -> None:
     led_again, _ = pair.brain("second", "--mqtt-port", port)
     back_ms = read_live_case(str(pair.live)).clock().now_ms()
     _until(lambda: max(pair.acknowledged()) > back_ms + 60_000)
-    field.send_signal(signal.SIGINT)
+    field.send_signal(signal.SIGTERM)
     told = json.loads(_finish(field).splitlines()[-1])
     _finish(led_again)
     stored, acknowledged = pair.stored(), pair.acknowledged()
