@@ -177,7 +177,7 @@ def _table(arms: tuple[str, ...], latest: dict[str, DemoTick]) -> Table:
 def _modes(tick: DemoTick) -> str:
     """Say who decides at the junctions."""
     own, leased, handing_back = tick.modes
-    if not (leased or handing_back or tick.unplugged or tick.decisions):
+    if not (leased or handing_back or tick.unplugged):
         return f"{own} junctions on their own plan"
     words = f"{leased} junctions led, {own} on their own plan"
     if handing_back:
