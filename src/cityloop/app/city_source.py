@@ -103,7 +103,7 @@ def load_facts() -> tuple[CityFacts, CitySource]:
         layout=layout,
         shapes=shapes,
         districts=districts_of(layout),
-        domains=("signals",),
+        domains=("signals", "emergency", "refuse"),
         acting=("signals",),
     )
     return facts, _LoadTest(layout, shapes)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cityloop.app.live_picture import marks_of
+from cityloop.app.load_services import SERVICE_NAMES, LoadServices
 from cityloop.domains.signals.schema import Controllers, Links, Matrices, SignalAssets, Stages
 from cityloop.kernel.columns import F64, I32, U8
 from cityloop.kernel.layout import Approaches, Edges, Junctions, Lanes, Layout, Movements, Streams
@@ -68,6 +69,7 @@ def load_city() -> tuple[Layout, MapShapes]:
             "junctions": tuple(f"signal {i}" for i in range(n)),
             "edges": edge_names,
             "lanes": tuple(f"{name}_0" for name in edge_names),
+            **SERVICE_NAMES,
         },
     )
     return layout, _shapes(layout, ends)
@@ -221,6 +223,7 @@ class LoadSource:
         )
         self._marks: U8 = np.zeros(len(layout.junctions.x_m), np.uint8)
         self._steered = 0
+        self._services = LoadServices(shapes.box, np.random.default_rng(13))
         self._thread = threading.Thread(target=self._run, name="load-test", daemon=True)
 
     def start(self) -> None:
@@ -238,7 +241,7 @@ class LoadSource:
 
     def _run(self) -> None:
         number, due_s = 0, time.monotonic()
-        arrays = self._arrays(0)
+        arrays, services = self._arrays(0), self._services.shown()
         while not self._stop.is_set():
             number += 1
             began_s = time.monotonic()
@@ -248,13 +251,17 @@ class LoadSource:
             if number % 10 == 9:
                 self._sensors.step()
             shown = {"vehicles": self._move(1.0 / _HZ)}
+            if number % 10 == 8:
+                self._services.move()
+                services = self._services.shown()
             now_ms = time.time_ns() // 1_000_000
             late_ms = max(0.0, (began_s - due_s) * 1000)
             took_ms = (time.monotonic() - began_s) * 1000
             self._hear(
                 Tick(
                     at_ms=now_ms, wall_ms=now_ms, sim_s=number / _HZ, number=number, late_ms=late_ms, took_ms=took_ms,
-                    arrays=arrays, shown=shown, steered=self._steered,
+                    arrays=arrays, shown={**shown, **services}, steered=self._steered,
+                    views=self._services.views(now_ms) if number % 10 == 2 else {},
                 )
             )  # fmt: skip
             due_s += 1.0 / _HZ

@@ -1,0 +1,46 @@
+"""Emergency and Refuse over the load test's made-up services: tables, reasons, hostile names, the scrubber."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("view", "titles"),
+    [
+        ("emergency", ("Cover now", "Calls", "Corridors", "Units")),
+        ("refuse", ("Today's round", "Exceptions", "New plan against the one before", "Routes")),
+    ],
+)
+def test_view_shows_its_tables(visit, until, view, titles):
+    """Every block of the view is there, and a hostile name stands as text."""
+    opened = visit(f"#/{view}")
+    until(opened.page, "document.querySelectorAll('aside.side section.block').length >= 4")
+    shown = opened.page.inner_text("aside.side")
+    for title in titles:
+        assert title in shown
+    assert opened.page.locator("aside.side img").count() == 0
+    assert opened.errors == []
+
+
+def test_call_chosen_by_keyboard_names_units_with_reasons(visit, until):
+    """A call is opened without a mouse; its units stand best first, each with a band and a reason."""
+    opened = visit("#/emergency")
+    page = opened.page
+    until(page, "document.querySelector('section[aria-label=\"Calls\"] button.rowlink')")
+    page.locator('section[aria-label="Calls"] button.rowlink').nth(2).focus()
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('section[aria-label^=\"Who could go\"] tbody tr td:nth-child(5)')")
+    ranked = page.locator('section[aria-label^="Who could go"]').inner_text()
+    assert "to " in ranked
+    assert "later" in ranked
+
+
+def test_truck_chosen_shows_its_route_on_the_map_and_as_a_table(visit, until):
+    """A truck's stops are listed in order, and the map draws its way ahead."""
+    opened = visit("#/refuse")
+    page = opened.page
+    until(page, "document.querySelector('section[aria-label=\"Routes\"] button.rowlink')")
+    page.locator('section[aria-label="Routes"] button.rowlink').first.click()
+    until(page, "document.querySelectorAll('section[aria-label=\"Routes\"] table').length === 2")
+    until(page, "document.querySelector('canvas[data-map]').renderer.scene.tracks.some((one) => one.kind === 'route')")
