@@ -13,6 +13,10 @@ from cityloop.storage.records import decision_from, first_difference
 __all__ = ["ComparingStore"]
 
 
+_SERVICES = ("emergency", "refuse")
+"""Their targets are units, trucks and containers, not junctions."""
+
+
 class ComparingStore:
     """Reads the recorded decisions along with those made again."""
 
@@ -56,5 +60,7 @@ class ComparingStore:
 
     def _where(self, decision: Decision) -> str:
         target = decision.proposal.target
+        if decision.domain in _SERVICES:
+            return f"First decision that differs: {decision.decided_at_ms / 1000:g} s, {decision.domain} {target}"
         name = self._junctions[target] if target < len(self._junctions) else str(target)
         return f"First decision that differs: {decision.decided_at_ms / 1000:g} s, junction {name!r}"
