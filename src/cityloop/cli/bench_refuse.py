@@ -14,6 +14,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command(name="refuse")
 @click.option("--instance", type=_FILE, metavar="FILE", help="A published routing instance.")
 @click.option("--seconds", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Time for the search.")
+@click.option(
+    "--cpu-time", is_flag=True, help="Count --seconds of each search's processor, not the wall's."
+)
 @click.option("--trucks", type=click.IntRange(min=1), help="Trucks; the published number, or the fewest found.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Searches side by side.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the search.")
@@ -26,6 +29,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def command(
     instance: Path | None,
     seconds: float,
+    cpu_time: bool,
     trucks: int | None,
     workers: int,
     seed: int,
@@ -54,23 +58,10 @@ def command(
         bench_city(city, days=days, policies=policy.split(","), seed=seed, json_out=json_out, log_out=log_out)
         return
     assert instance is not None
-    _bench_instance(instance, seconds, trucks, workers, seed, json_out, plan_out)
-
-
-def _bench_instance(
-    instance: Path,
-    seconds: float,
-    trucks: int | None,
-    workers: int,
-    seed: int,
-    json_out: Path | None,
-    plan_out: Path | None,
-) -> None:
     from cityloop.studies.refuse_bench import Budget, bench_instance
 
-    figures = bench_instance(
-        instance, trucks, Budget(seconds, workers, seed), json_out, plan_out, lambda text: click.echo(text, err=True)
-    )
+    budget = Budget(seconds, workers, seed, cpu_time)
+    figures = bench_instance(instance, trucks, budget, json_out, plan_out, lambda text: click.echo(text, err=True))
     gap = "" if figures["gap_pct"] is None else f", {figures['gap_pct']:+.2f} % to {figures['best_known']}"
     click.echo(
         f"{figures['instance']}: {figures['distance']:.2f} {figures['unit']}, {figures['trucks']} trucks, "

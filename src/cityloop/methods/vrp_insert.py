@@ -178,13 +178,19 @@ def _alike(problem: Any, v: int, w: int, u: int) -> Any:
 
 
 @compiled
-def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: bool, blink: float) -> bool:
-    """Put one client where it costs least; say whether there was such a place cheaper than leaving it out."""
+def insert_client(problem: Any, routes: Any, store: Any, u: int, reach_most: int, blink: float) -> bool:
+    """Put one client where it costs least; say whether there was such a place cheaper than leaving it out.
+
+    Parameters
+    ----------
+    reach_most
+        How far to look when there is no place nearer by, as in ``_places``; 2 looks everywhere at once.
+    """
     pick = store.pick
     pick[0], pick[1] = problem.prize[u], -1
     ways = 1 if problem.twin[u] < 0 else 2
-    for reach in range(2):
-        count = _places(problem, routes, store, u, 2 if everywhere else reach, blink)
+    for reach in range(2 if reach_most == 2 else 0, reach_most + 1):
+        count = _places(problem, routes, store, u, reach, blink)
         for way in range(ways):
             node = u if way == 0 else problem.twin[u]
             into, out = problem.into[node], problem.distance[node]
@@ -193,7 +199,7 @@ def insert_client(problem: Any, routes: Any, store: Any, u: int, everywhere: boo
                 bare = np.int64(into[routes.nodes[v, p]]) + out[routes.nodes[v, p + 1]] - routes.leg[v, p]
                 if bare < pick[0]:
                     _try_place(problem, routes, store, node, v, p, bare)
-        if everywhere or pick[1] >= 0:
+        if pick[1] >= 0:
             break
     if pick[1] < 0:
         return False

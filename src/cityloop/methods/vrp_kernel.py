@@ -65,7 +65,8 @@ def new_routes(problem: Arrays, max_length: int) -> Routes:
     return Routes(
         np.zeros((v, max_length), i32), np.zeros(v, i32), np.zeros((v, k, max_length), i64),
         np.zeros((v, k, max_length), i64), np.zeros((v, max_length, d), i64), np.zeros((v, max_length, d), i64),
-        np.zeros((v, d), i64), np.zeros(v, i64), np.zeros((v, max_length), i32), np.zeros(v, i32), np.full(n, -1, i32), np.full(n, -1, i32),
+        np.zeros((v, d), i64), np.zeros(v, i64), np.zeros((v, max_length), i32), np.zeros(v, i32),
+        np.full(n, -1, i32), np.full(n, -1, i32),
         np.zeros(4, i64), np.zeros(d, i64), np.zeros((v, max_length), i32), np.zeros((6, max_length), i64),
     )  # fmt: skip
 

@@ -30,6 +30,8 @@ SPLIT_SHARE = 0.5
 SPLIT_KEEP = 0.01
 BLINK = 0.01
 TRIED_AGAIN = 8
+TRIED_FAR = 0.1
+"""Chance that a client without a place nearby is tried in every vehicle."""
 
 
 class Store(NamedTuple):
@@ -191,7 +193,7 @@ def _recreate(problem: Any, routes: Any, store: Any, count: int) -> None:
         order[j + 1], store.pool[j + 1] = key, u
     for i in range(count):
         u = store.pool[i]
-        if not insert_client(problem, routes, store, u, False, BLINK):
+        if not insert_client(problem, routes, store, u, 1 if draw(store.dice) < TRIED_FAR else 0, BLINK):
             store.out[left] = u
             left += 1
     store.out[-1] = left

@@ -126,7 +126,7 @@ def _new_store(
 
 
 def _load(problem: Problem, arrays: object, routes: Routes, store: Store, start: Sequence[Sequence[int]]) -> None:
-    """Fill the routes with a start; a route that is not legal is taken apart and its clients put back."""
+    """Fill the routes with a start; where a route is not legal, its tail is cut off and put back elsewhere."""
     fleet = problem.fleet
     loose: list[int] = []
     other = np.full(problem.n_nodes, -1) if problem.twin is None else problem.twin
@@ -141,18 +141,20 @@ def _load(problem: Problem, arrays: object, routes: Routes, store: Store, start:
         clients = [client_of(node) for node in middle if node >= problem.first_client]
         seen.update(clients)
         if not _set_route(problem, arrays, routes, v, middle):
-            loose += clients
-            routes.vehicle_of[clients] = -1
-            _set_route(problem, arrays, routes, v, [])
+            kept = _set_longest(problem, arrays, routes, v, middle)
+            rest = [client_of(node) for node in middle[kept:] if node >= problem.first_client]
+            routes.vehicle_of[rest] = -1
+            loose += rest
     loose += [client for client in range(problem.first_client, problem.end_primary) if client not in seen]
     # The farthest first: they fill one vehicle after another, and those on their way find room later.
     home = int(fleet.end[0]) if len(fleet) else 0
     loose.sort(key=lambda client: -int(problem.distance[home, client]))
-    left: list[int] = []
-    for client in loose:
-        inserted = insert_client(arrays, routes, store, client, False, 0.0)
-        if not inserted and not insert_client(arrays, routes, store, client, True, 0.0):
-            left.append(client)
+    left = [
+        client
+        for client in loose
+        if not insert_client(arrays, routes, store, client, 1, 0.0)
+        and not insert_client(arrays, routes, store, client, 2, 0.0)
+    ]
     store.out[: len(left)] = left
     store.out[-1] = len(left)
     store.touched[:] = 0
@@ -165,6 +167,21 @@ def _set_route(problem: Problem, arrays: object, routes: Routes, v: int, middle:
     routes.length[v] = len(nodes)
     legal: bool = place_reloads(arrays, routes, v)
     return legal
+
+
+def _set_longest(problem: Problem, arrays: object, routes: Routes, v: int, middle: list[int]) -> int:
+    """Set the route to a long legal beginning of a given one, found by halving; return its length."""
+    low, high = 0, len(middle)
+    while low + 1 < high:
+        half = (low + high) // 2
+        if _set_route(problem, arrays, routes, v, middle[:half]):
+            low = half
+        else:
+            high = half
+    if not _set_route(problem, arrays, routes, v, middle[:low]):
+        _set_route(problem, arrays, routes, v, [])
+        return 0
+    return low
 
 
 def _best(problem: Problem, store: Store, iterations: int) -> Plan:

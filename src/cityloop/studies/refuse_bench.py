@@ -22,9 +22,10 @@ from cityloop.domains.refuse.schema import RoundCase, RoundPlan
 from cityloop.kernel.errors import CityloopError
 from cityloop.methods.vrp import Plan, Problem
 from cityloop.methods.vrp_search import SearchParams, improve, warm_up
+from cityloop.methods.vrp_start import start_by_savings
 from cityloop.studies.refuse_instances import PUBLISHED, read_kim
 
-__all__ = ["Budget", "Solved", "bench_instance", "fewest_trucks", "solve_case", "write_result"]
+__all__ = ["Budget", "Solved", "bench_instance", "fewest_trucks", "solve_case", "starts_of", "write_result"]
 
 _ALONE_SHARE = 0.6
 """Part of the time that the searches run apart, before both go on from the better plan."""
@@ -37,6 +38,8 @@ class Budget:
     seconds: float
     workers: int = 2
     seed: int = 1
+    cpu: bool = False
+    """Whether ``seconds`` are of each search's processor rather than of the wall: for a machine shared with others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def solve_case(
         best, cpu_s = _search(problem, budget, begun, told)
     else:
         spent = time.process_time()
-        best = improve(problem, (), progress(), np.random.default_rng(budget.seed))
+        best = improve(problem, starts_of(problem)[0], progress(), np.random.default_rng(budget.seed))
         cpu_s = time.process_time() - spent
     plan = plan_of(case, problem, best, reasons_for(case, problem, best.left_out))
     report = check_plan(case, plan)
@@ -86,17 +89,26 @@ def solve_case(
     return Solved(plan, report, best.iterations, time.monotonic() - begun, cpu_s)
 
 
+def starts_of(problem: Problem) -> list[tuple[tuple[int, ...], ...]]:
+    """Return starts for the search, the cheapest first: farthest clients first, and compact rounds by savings."""
+    rng = np.random.default_rng(1)
+    plans = [improve(problem, start, lambda iteration: 1.0, rng) for start in ((), start_by_savings(problem))]
+    plans.sort(key=lambda plan: plan.cost)
+    return [plan.routes for plan in plans]
+
+
 def _search(problem: Problem, budget: Budget, begun: float, told: Callable[[str], None]) -> tuple[Plan, float]:
+    starts = starts_of(problem)
+    starts = [starts[row % len(starts)] for row in range(budget.workers)]
     if budget.workers == 1:
-        return _work((problem, (), budget.seed, 0.0, 1.0, begun, budget.seconds))
+        return _work((problem, starts[0], budget, budget.seed, 0.0, 1.0, begun))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(budget.workers, mp_context=context) as pool:
-        starts: list[tuple[tuple[int, ...], ...]] = [()] * budget.workers
         best: Plan | None = None
         iterations, cpu_s = 0, 0.0
         for low, high in ((0.0, _ALONE_SHARE), (_ALONE_SHARE, 1.0)):
             jobs = [
-                (problem, start, budget.seed + 1000 * row, low, high, begun, budget.seconds)
+                (problem, start, budget, budget.seed + 1000 * row, low, high, begun)
                 for row, start in enumerate(starts)
             ]
             answers = list(pool.map(_work, jobs))
@@ -110,13 +122,18 @@ def _search(problem: Problem, budget: Budget, begun: float, told: Callable[[str]
     return Plan(best.routes, best.left_out, best.cost, iterations), cpu_s
 
 
-def _work(job: tuple[Problem, tuple[tuple[int, ...], ...], int, float, float, float, float]) -> tuple[Plan, float]:
+def _work(
+    job: tuple[Problem, tuple[tuple[int, ...], ...], Budget, int, float, float, float],
+) -> tuple[Plan, float]:
     spent = time.process_time()
-    problem, start, seed, low, high, begun, seconds = job
+    problem, start, budget, seed, low, high, begun = job
 
     def progress(iteration: int) -> float:
         # The search cools over the whole budget; this job ends at its own part of it.
-        share = (time.monotonic() - begun) / seconds
+        if budget.cpu:
+            share = low + (time.process_time() - spent) / budget.seconds
+        else:
+            share = (time.monotonic() - begun) / budget.seconds
         return 1.0 if share >= high else min(max(share, low), 0.999)
 
     plan = improve(problem, start, progress, np.random.default_rng(seed), SearchParams())
@@ -173,7 +190,7 @@ def fewest_trucks(path: Path, budget: Budget, told: Callable[[str], None]) -> in
         problem = problem_of(read_kim(path, fleet))
         begun = time.monotonic()
         seconds = max(1.0, 0.05 * budget.seconds)
-        plan, _ = _work((problem, (), budget.seed, 0.0, 1.0, begun, seconds))
+        plan, _ = _work((problem, (), Budget(seconds, 1, budget.seed), budget.seed, 0.0, 1.0, begun))
         told(f"{fleet} trucks: {len(plan.left_out)} stops left out")
         if not plan.left_out:
             return fleet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from cityloop.methods.arc_routing import bound, plan_cost
 from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem
 from cityloop.methods.vrp_pyvrp import solve_with_pyvrp
 from cityloop.methods.vrp_search import SearchParams, improve
+from cityloop.methods.vrp_start import start_by_savings
+from cityloop.studies.refuse_kerbside import faults_of
 from cityloop.studies.refuse_streets import read_carp, read_round
 
 
@@ -131,3 +134,31 @@ def test_a_file_without_streets_is_named(tmp_path: Path) -> None:
     path.write_text("CAPACIDAD : 5\nDEPOSITO : 1\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"empty\.dat: no line of the form"):
         read_carp(path)
+
+
+def test_rounds_by_savings_fit_the_fleet() -> None:
+    """The start has no more rounds than vehicles and serves nobody twice."""
+    given = problem(40, capacity=20, vehicles=3)
+    rounds = start_by_savings(given)
+    served = [client for route in rounds for client in route]
+    assert len(rounds) <= 3
+    assert len(served) == len(set(served))
+    assert set(served) <= set(range(given.first_client, given.n_nodes))
+
+
+def test_of_a_start_too_heavy_its_beginning_stands() -> None:
+    """A round above the day's load keeps its first clients; the rest stays out where no other vehicle has room."""
+    given = problem(12, capacity=100)
+    given = replace(given, fleet=replace(given.fleet, daily=np.array([[7]])))
+    order = tuple(range(given.first_client, given.n_nodes))
+    plan = improve(given, [order], lambda iteration: 1.0, np.random.default_rng(1))
+    assert [node for node in plan.routes[0] if node >= given.first_client] == list(order[:7])
+    assert plan.left_out == order[7:]
+
+
+def test_rounds_along_streets_are_checked_anew() -> None:
+    """A street left out, one served twice and a load above the capacity are each named."""
+    given = problem(3, capacity=2, reloads=0)
+    assert faults_of(given, ((1, 2, 3),)) == ["round 0: load [3] above [2]"]
+    assert faults_of(given, ((1, 2),)) == ["street 3: served 0 times"]
+    assert "street 1: served 2 times" in faults_of(given, ((1, 1),))
