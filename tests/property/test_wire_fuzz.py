@@ -11,7 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cityloop.cities.live.field import ACTIONS
 from cityloop.wire import arrow, reading_csv, senml
+from cityloop.wire.field import decode_leases, decode_receipts, decode_report
 from cityloop.wire.gtfs_realtime import decode_vehicle_positions
 from cityloop.wire.hires import decode_hires
 from cityloop.wire.lorawan import decode_chirpstack, decode_ttn
@@ -46,6 +48,9 @@ DECODERS = {
     "arrow": lambda body: list(arrow.decode_arrow(body, max_bytes=1 << 22)),
     "sparkplug": decode_payload,
     "single": decode_single,
+    "leases": lambda body: decode_leases(body, ACTIONS),
+    "receipts": decode_receipts,
+    "field state": decode_report,
     "mqtt connect": decode_connect,
     "mqtt publish": lambda body: decode_publish(0x32, body, 5),
     "mqtt subscribe": lambda body: decode_subscribe(0x82, body, 5),
@@ -64,6 +69,10 @@ SEEDS = {
     "arrow": arrow.encode_arrow(["a", "b"], np.array([NOW, NOW]), np.array([1.0, 2.0])),
     "sparkplug": bytes.fromhex("082a120c0a01742003500b6500000000"),
     "single": b'{"value":1.5,"observed_at_ms":1800000000000}',
+    "leases": b'{"leases":[{"domain":"signals","target":3,"action":{"type":"ShowStage","stage":2},"epoch":1,'
+    b'"sequence":17,"issued_at_ms":1800000000000,"not_after_ms":1800000004000}]}',
+    "receipts": b'{"receipts":[{"domain":"signals","target":3,"sequence":17,"status":"STALE","at_ms":1800000000000}]}',
+    "field state": b'{"state":"running","at_ms":1800000000000}',
     "mqtt connect": bytes.fromhex("00044d51545405c2001e00000161000161000162"),
     "mqtt publish": bytes.fromhex("0003612f62000105230001010178"),
     "mqtt subscribe": bytes.fromhex("0001000003612f2301"),

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -39,6 +39,10 @@ MAX_LEASES = 100_000
 """Most leases or receipts of one message."""
 
 
+_Row = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+
+
 class FieldState(StrEnum):
     """What a field says of itself."""
 
@@ -53,17 +57,17 @@ class FieldReport(msgspec.Struct, frozen=True, kw_only=True):
     """The field's own state."""
 
     state: FieldState
-    at_ms: int = 0
+    at_ms: _Whole = 0
 
 
 class _Lease(msgspec.Struct, frozen=True, kw_only=True):
     domain: str
-    target: int
+    target: _Row
     action: dict[str, Any]
-    epoch: int
-    sequence: int
-    issued_at_ms: int
-    not_after_ms: int
+    epoch: _Whole
+    sequence: _Whole
+    issued_at_ms: _Whole
+    not_after_ms: _Whole
 
 
 class _Leases(msgspec.Struct, frozen=True):
@@ -72,11 +76,11 @@ class _Leases(msgspec.Struct, frozen=True):
 
 class _Receipt(msgspec.Struct, frozen=True, kw_only=True):
     domain: str
-    target: int
-    sequence: int
+    target: _Row
+    sequence: _Whole
     status: str
-    at_ms: int
-    epoch: int = -1
+    at_ms: _Whole
+    epoch: _Whole = -1
     """Of the lease that is answered; -1 where the field does not say."""
     detail: str = ""
 
@@ -181,6 +185,9 @@ def _action(said: dict[str, Any], actions: Mapping[str, type[Action]]) -> Action
     given = {name: value for name, value in said.items() if name != "type"}
     if set(given) != set(fields):
         raise WireError(f"action {kind.__name__}: keys are {sorted(given)}, must be {sorted(fields)}")
+    for name, value in given.items():
+        if isinstance(value, int) and not -(2**31) <= value < 2**31:
+            raise WireError(f"action {kind.__name__}: {name} is {str(value)[:40]}, must be within 32 bits")
     try:
         return kind(**{name: msgspec.convert(value, fields[name].type) for name, value in given.items()})
     except msgspec.ValidationError as error:

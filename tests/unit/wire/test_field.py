@@ -69,6 +69,8 @@ def test_receipts_and_states_come_through() -> None:
         (b'{"leases": 5}', "Expected `array`"),
         (encode_leases([command(ShowStage(2))]).replace(b'"stage":2', b'"stage":"two"'), "Expected `int`"),
         (encode_leases([command(ShowStage(2))]).replace(b'"stage":2', b'"phase":2'), "keys are"),
+        (encode_leases([command(ShowStage(2))]).replace(b'"stage":2', b'"stage":' + b"9" * 18), "within 32 bits"),
+        (encode_leases([command(ShowStage(2))]).replace(b'"target":3', b'"target":3000000000'), "2147483647"),
         (b'{"leases": [' + b"1" * 5_000 + b"]}", "not a message"),
     ],
 )
