@@ -72,7 +72,8 @@ def _stock(spec: RowSpec, streams: int) -> _Spent:
     folder = spec.folder / "stock"
     folder.mkdir()
     with _broker(folder) as (broker, port):
-        command = [sys.executable, "-m", "cityloop.studies.stock_subscriber", str(port), str(folder / "kept.sqlite")]
+        program = [sys.executable, "-m", "cityloop.storage.proofs.stock_subscriber"]
+        command = [*program, str(port), str(folder / "kept.sqlite")]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as keeper:
             assert keeper.stdout is not None
             if keeper.stdout.readline().strip() != "ready":

@@ -1,1 +1,1 @@
-"""Proofs that nothing acknowledged is lost: a sender that keeps its own record, and a checker that shares no code."""
+"""Proofs that nothing acknowledged is lost: senders with their own records, checkers that share no code; and a peer."""

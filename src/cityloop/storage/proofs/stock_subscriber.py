@@ -1,7 +1,7 @@
 """A stock way to keep readings: paho-mqtt subscribes at a broker, SQLite keeps them. The peer of a bench row.
 
-``python -m cityloop.studies.stock_subscriber PORT DATABASE`` prints ``ready`` once it is subscribed, and after SIGTERM
-how many readings it has committed. It commits what has come every tenth of a second, as a careful script would.
+``python -m cityloop.storage.proofs.stock_subscriber PORT DATABASE`` prints ``ready`` once it is subscribed, and after
+SIGTERM how many readings it has committed. It commits what has come every tenth of a second, as a careful script would.
 """
 
 from __future__ import annotations
