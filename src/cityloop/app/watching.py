@@ -20,6 +20,8 @@ _STILL_S = 180
 """Traffic that stands with nobody leaving for so long is an incident: longer than the longest red allowed."""
 _LATE_MS = 500.0
 _EVERY_STEPS = 5
+_QUIET_MS = 300_000
+"""So long must a cause stay away before its alert is cleared."""
 
 
 class Watch:
@@ -30,6 +32,8 @@ class Watch:
         n = len(city.layout.approaches.junction)
         self._still_s = np.zeros(n, np.int64)
         self._silent: set[str] = set()
+        self._quiet_ms: dict[str, int] = {}
+        """Since when the cause of an alert is gone, by key."""
         self._flood = Flood()
         self._steps = 0
         self._last_ms = 0
@@ -67,10 +71,9 @@ class Watch:
             rows = np.flatnonzero(wrong & np.isin(junction_of, district.junctions))
             key = f"{kind}/{district.id}"
             if len(rows) == 0:
-                if key in self._silent:
-                    self._silent.discard(key)
-                    self._clear(key, tick.at_ms)
+                self._settle(key, tick.at_ms)
                 continue
+            self._quiet_ms.pop(key, None)
             junctions = sorted({int(junction_of[row]) for row in rows})
             first = self._city.shapes.junction_labels[junctions[0]]
             others = f" and {len(junctions) - 1} more" if len(junctions) > 1 else ""
@@ -80,11 +83,18 @@ class Watch:
 
     def _one(self, tick: Tick, kind: str, wrong: bool, severity: int, text: str) -> None:
         if wrong:
+            self._quiet_ms.pop(f"{kind}/", None)
             self._sound(kind, text, severity, [], "", tick.at_ms, new=f"{kind}/" not in self._silent)
             self._silent.add(f"{kind}/")
-        elif f"{kind}/" in self._silent:
-            self._silent.discard(f"{kind}/")
-            self._clear(f"{kind}/", tick.at_ms)
+        else:
+            self._settle(f"{kind}/", tick.at_ms)
+
+    def _settle(self, key: str, now_ms: int) -> None:
+        """Clear an alert whose cause has stayed away; one that comes and goes stays one alert."""
+        if key in self._silent and now_ms - self._quiet_ms.setdefault(key, now_ms) >= _QUIET_MS:
+            del self._quiet_ms[key]
+            self._silent.discard(key)
+            self._clear(key, now_ms)
 
     def _sound(
         self, kind: str, text: str, severity: int, junctions: list[int], district: str, now_ms: int, new: bool = True
