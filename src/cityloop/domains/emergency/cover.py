@@ -56,12 +56,14 @@ def _expected(eta: F64, there: F64, order: I64, zone: int, skip: int) -> float:
         if u == skip:
             continue
         last = eta[u, zone]
-        total += left * there[u] * last
+        part: float = left * there[u] * last
+        total += part
         left *= 1.0 - there[u]
         used += 1
         if left <= 0.0:
             return total
-    return total + left * max(BEYOND_MIN, last)
+    rest: float = left * max(BEYOND_MIN, last)
+    return total + rest
 
 
 @njit(cache=True)
