@@ -148,7 +148,7 @@ def _vroom(problem: Problem, seconds: float, seed: int) -> Routes:
                 location=node,
                 delivery=[-(-int(problem.demand[node, 0]) // 1000)],
                 time_windows=[vroom.TimeWindow(early, late)],
-                service=int(problem.service[node]) // _MS_PER_S,
+                default_service=int(problem.service[node]) // _MS_PER_S,
             )
         )
     answer = given.solve(exploration_level=5, nb_threads=1)
