@@ -26,8 +26,6 @@ SPACING_M = 8.0
 """Of vehicles standing in a queue. [m]"""
 CREEP_MPS = 2.0
 MOST_HIDDEN_VEH = 15.0
-ROOM_S = 2.0
-"""A zone of a few metres is empty for so long between two vehicles of one queue. [s]"""
 LEAST_ODDS = 0.001
 SHARE_MEMORY_VEH = 40.0
 """Vehicles over which turn shares are remembered."""
@@ -52,12 +50,11 @@ def _hide(
     flow_vps: F64,
     seen_m: F64,
     hidden_veh: F64,
-    room_s: F64,
 ) -> None:
     """Keep count of who stands beyond a zone that the queue has filled.
 
     While the zone is full, arrivals go on at the lane's rate, unseen. Whoever enters comes from them; room at
-    the zone's upstream end that nobody takes for longer than a queue's headway tells that there are none.
+    the zone's upstream end that nobody takes tells that there are none.
     """
     n = count_veh[a]
     if n > 0:
@@ -65,14 +62,10 @@ def _hide(
     full = n > 0 and distance_m[a, n - 1] + SPACING_M > seen_m[a] and speed_mps[a, n - 1] < CREEP_MPS
     if full:
         hidden_veh[a] = min(hidden_veh[a] + flow_vps[a] * step_s, MOST_HIDDEN_VEH)
-        room_s[a] = 0.0
     elif entered > 0:
         hidden_veh[a] = max(hidden_veh[a] - entered, 0.0)
-        room_s[a] = 0.0
     elif n == 0 or distance_m[a, n - 1] + 2.0 * SPACING_M < seen_m[a]:
-        room_s[a] += step_s
-        if room_s[a] > ROOM_S:
-            hidden_veh[a] *= 0.5
+        hidden_veh[a] *= 0.5
 
 
 @njit(cache=True)
@@ -103,14 +96,12 @@ def learn(
     coming_veh: F64,
     seen_m: F64,
     hidden_veh: F64,
-    room_s: F64,
 ) -> None:
     """Update shares, head flags, flows, headways and the arrivals sent downstream, in place.
 
     ``lamp`` is what each link was shown during the step. ``green_s`` (per movement) is how long the head vehicle has
     stood before that movement's green, and ``head_odds`` what that says of its wanting the movement; ``queue_run``
-    counts vehicles that left one after another out of a standing queue; ``seen_m`` is the farthest an object was seen;
-    ``room_s`` is for how long the upstream end of a zone has had room that nobody took.
+    counts vehicles that left one after another out of a standing queue; ``seen_m`` is the farthest an object was seen.
     """
     second = now_ms // 1000
     width = coming_veh.shape[1]
@@ -122,7 +113,7 @@ def learn(
         left_veh[a] += n_left
         entered = max(count_veh[a] - n_before[a] + n_left, 0)
         flow_vps[a] += (entered / step_s - flow_vps[a]) * step_s / FLOW_MEMORY_S
-        _hide(a, step_s, entered, n_before[a], distance_m, speed_mps, count_veh, flow_vps, seen_m, hidden_veh, room_s)
+        _hide(a, step_s, entered, n_before[a], distance_m, speed_mps, count_veh, flow_vps, seen_m, hidden_veh)
         open_weight = 0.0
         n_open = 0
         for m in range(begin, end):

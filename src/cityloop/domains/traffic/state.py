@@ -43,7 +43,6 @@ class TrafficState:
     released: I32
     seen_m: F64
     hidden_veh: F64
-    room_s: F64
 
 
 def start(layout: Layout, now_ms: int) -> TrafficState:
@@ -73,7 +72,6 @@ def start(layout: Layout, now_ms: int) -> TrafficState:
         released=np.zeros(n, np.int32),
         seen_m=np.zeros(n),
         hidden_veh=np.zeros(n),
-        room_s=np.zeros(n),
     )
 
 
@@ -110,7 +108,6 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         state.coming_veh.copy(),
     )
     seen_m, hidden_veh = state.seen_m.copy(), state.hidden_veh.copy()
-    room_s = state.room_s.copy()
     approaches, movements = layout.approaches, layout.movements
     learn(
         now_ms,
@@ -139,7 +136,6 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         coming_veh,
         seen_m,
         hidden_veh,
-        room_s,
     )
     return TrafficState(
         layout=layout,
@@ -161,7 +157,6 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         released=released,
         seen_m=seen_m,
         hidden_veh=hidden_veh,
-        room_s=room_s,
     )
 
 

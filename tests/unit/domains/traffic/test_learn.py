@@ -152,22 +152,6 @@ def test_flow_is_counted_over_three_minutes(crossroads):
     assert street.state.flow_vps[0] == pytest.approx(0.25, rel=0.1)
 
 
-def test_a_short_zone_is_empty_between_two_of_one_queue(crossroads):
-    """Nobody in a zone of a few metres for a second says nothing of the queue behind it; for longer it does."""
-    street = Street(crossroads(("G", "r"), ((0,),)))
-    for _ in range(5):
-        # Five leave, two seconds apart: the lane has a rate.
-        street.see(LEAVING, stage=0)
-        street.see([])
-    for _ in range(60):
-        street.see(STANDING, stage=1)
-    hidden = float(street.state.hidden_veh[0])
-    assert hidden > 1.0
-    for _ in range(2):
-        assert street.see([], stage=0).hidden_veh[0] == hidden
-    assert street.see([]).hidden_veh[0] == hidden / 2
-
-
 def test_departures_arrive_downstream_when_they_have_driven_there(crossroads):
     """A vehicle bound for a stop line 100 m on at 10 m/s is expected 12 s later, two of them for speeding up."""
     street = Street(crossroads(("Gr", "rG"), ((0,), (1,)), leads_to={0: (1, 100.0)}))
