@@ -27,7 +27,7 @@ pytestmark = pytest.mark.twin
 
 _WALKERS = """<routes>
     <vType id="slow" vClass="pedestrian" maxSpeed="0.6" speedDev="0"/>
-    <personFlow id="slowly" type="slow" begin="20" end="300" period="12">
+    <personFlow id="slowly" type="slow" begin="20" end="280" period="7" departPos="-12">
         <walk from="bottom0A0" to="A0top0"/>
     </personFlow>
 </routes>
@@ -82,7 +82,8 @@ def test_a_corridor_waits_for_a_slow_walker(town: CityCase, tmp_path: Path) -> N
     for now_ms, batch in store.readings:
         rows = np.flatnonzero(streams.kind[batch.stream] == StreamKind.CROSSING_OCCUPIED)
         on = [int(streams.asset[batch.stream[row]]) - begin for row in rows if batch.value[row] > 0]
-        before, after = shown.get(now_ms / 1000), shown.get(now_ms / 1000 + 1)
+        # The controller knew who was on the crossing at the instant at which it set the lamps.
+        before, after = shown.get(now_ms / 1000 - 1), shown.get(now_ms / 1000)
         if before is None or after is None:
             continue
         for link in (link for link in on if 0 <= link < n and before[link] == "r" and after[link] == "r"):
