@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from cityloop.kernel.columns import F64, columns_of
+from cityloop.kernel.columns import F64, U8, columns_of
 from cityloop.kernel.tick import BrainState
 from cityloop.wire.frame import Box, quantised
 
@@ -48,7 +48,8 @@ def service_sections(state: BrainState | None, box: Box) -> dict[str, bytes]:
 def _moving(table: Any, box: Box) -> bytes:
     heading: F64 = np.nan_to_num(table.heading_deg)
     turned = (np.rint(heading % 360.0 * (256.0 / 360.0)).astype(np.int64) & 0xFF).astype(np.uint8)
-    return quantised(table.x_m, table.y_m, box) + turned.tobytes() + table.status.astype(np.uint8).tobytes()
+    status: U8 = table.status.astype(np.uint8)
+    return quantised(table.x_m, table.y_m, box) + turned.tobytes() + status.tobytes()
 
 
 def _tables(view: Any) -> dict[str, dict[str, Any]]:

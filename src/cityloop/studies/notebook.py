@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,13 @@ class Rows(list[dict[str, Any]]):
 
     def frame(self) -> Any:
         """Return a pandas DataFrame; pandas is asked for only here."""
-        import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  not among the requirements
+        pd = import_module("pandas")
 
         return pd.DataFrame(list(self))
 
     def geo_frame(self, crs: str | None = None) -> Any:
         """Return a GeoDataFrame of rows with x_m and y_m, in the network's own plane unless told otherwise."""
-        import geopandas as gpd  # type: ignore[import-not-found,import-untyped,unused-ignore]  not a requirement
+        gpd = import_module("geopandas")
 
         frame = self.frame()
         return gpd.GeoDataFrame(frame, geometry=gpd.points_from_xy(frame["x_m"], frame["y_m"]), crs=crs)

@@ -135,7 +135,7 @@ def score_run(run_dir: Path, *, occupancy: Occupancy | None = None) -> RunScore:
     junctions, elsewhere_h = junction_scores(
         read_netfile(net_file), read_edge_loss(sumo / EDGES_FILE), trips, lamps
     )
-    counts = _counts(summary, statistic, trips.removed)
+    counts = _counts(summary, statistic, int(trips.removed.sum()))
     classes = read_vehicle_classes([*_inputs(run, "routes"), *additional])
     vehicles = vehicle_score(trips)
     sumo_version = written_by(sumo / "tripinfo.xml")

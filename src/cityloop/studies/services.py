@@ -145,7 +145,7 @@ def without_services(trips: Trips) -> tuple[Trips, int]:
         waiting_s=trips.waiting_s[keep],
         stops=trips.stops[keep],
         duration_s=trips.duration_s[keep],
-        removed=trips.removed,
+        removed=trips.removed[keep],
     ), int((~keep).sum())
 
 

@@ -64,12 +64,14 @@ def _design(fixed: Protocol) -> str:
         sheet.paragraph(
             f"{fixed.pairs} pairs of like days in {len(fixed.districts)} district(s), {fixed.days} days "
             f"from {fixed.begin}, drawn with seed {fixed.seed}. Power {fixed.power:.0%} for a difference of "
-            f"{fixed.detectable:g} {fixed.unit}, where two like days differ by a spread of {fixed.pair_sd:g} {fixed.unit}."
+            f"{fixed.detectable:g} {fixed.unit}, where two like days differ by a spread of "
+            f"{fixed.pair_sd:g} {fixed.unit}."
         ),
         table("Looks, and the p that ends the trial there", ("after", "p below"), looks),
         sheet.paragraph(
             f"It ends at once, and goes off, where an on day is worse than the district's worst off day by "
-            f"more than {fixed.stop.harm:.0%}. The test flips the signs of the pairs' differences; the interval is Student's t."
+            f"more than {fixed.stop.harm:.0%}. The test flips the signs of the pairs' differences; "
+            "the interval is Student's t."
         ),
     )
 

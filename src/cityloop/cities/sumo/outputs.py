@@ -66,8 +66,8 @@ class Trips:
     stops: F64
     """How many times it stood."""
     duration_s: F64
-    removed: int
-    """Vehicles that SUMO took out before their destination, and not because the run ended."""
+    removed: npt.NDArray[np.bool_]
+    """Whether it was taken out before its destination, and not because the run ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def read_trips(path: Path) -> tuple[Trips, Walks]:
     lanes: list[str] = []
     rows: list[tuple[float, ...]] = []
     walks: list[tuple[float, float, bool]] = []
-    removed = 0
+    removed: list[bool] = []
     for element, begun in elements(path, "tripinfo", "personinfo"):
         if begun:
             continue
@@ -185,7 +185,7 @@ def read_trips(path: Path) -> tuple[Trips, Walks]:
                 float(get("duration", "0")),
             )
         )
-        removed += get("vaporized", "") not in {"", _END_OF_RUN}
+        removed.append(get("vaporized", "") not in {"", _END_OF_RUN})
     columns = np.array(rows, dtype=np.float64).reshape(-1, 7).T
     trips = Trips(
         type_id=tuple(types),
@@ -197,7 +197,7 @@ def read_trips(path: Path) -> tuple[Trips, Walks]:
         waiting_s=columns[4],
         stops=columns[5],
         duration_s=columns[6],
-        removed=removed,
+        removed=np.array(removed, np.bool_),
     )
     waiting, lost, arrived = zip(*walks, strict=True) if walks else ((), (), ())
     return trips, Walks(

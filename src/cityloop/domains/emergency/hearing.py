@@ -13,7 +13,7 @@ import numpy as np
 from cityloop.domains.emergency.intake import CallFault, PositionFault, Positions, judge_calls, judge_positions
 from cityloop.domains.emergency.schema import CallStatus
 from cityloop.kernel.batch import Batch, Quality
-from cityloop.kernel.columns import F64, I32, I64
+from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.layout import Layout, StreamKind
 
 __all__ = ["Heard", "Known", "hear", "start_hearing"]
@@ -129,7 +129,7 @@ def hear(heard: Heard, batch: Batch, now_ms: int, n_edges: int, lowest: int) -> 
     return heard
 
 
-def _positions(heard: Heard, kind: I32, asset: I32, value: F64, at_ms: I64, mine: F64, now_ms: int) -> Heard:
+def _positions(heard: Heard, kind: I32, asset: I32, value: F64, at_ms: I64, mine: BOOL, now_ms: int) -> Heard:
     at = {one: np.flatnonzero((kind == one) & mine) for one in range(_FIRST, int(StreamKind.UNIT_EDGE_M) + 1)}
     x, y = at[StreamKind.UNIT_X_M], at[StreamKind.UNIT_Y_M]
     if not len(x) or any(len(rows) != len(x) for rows in at.values()):
@@ -162,7 +162,7 @@ def _positions(heard: Heard, kind: I32, asset: I32, value: F64, at_ms: I64, mine
     )
 
 
-def _keyed(heard: Heard, kind: I32, asset: I32, value: F64, mine: F64) -> Heard:
+def _keyed(heard: Heard, kind: I32, asset: I32, value: F64, mine: BOOL) -> Heard:
     columns: list[np.ndarray] = []
     for one, column in (
         (StreamKind.UNIT_STATUS, heard.status),
