@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,10 @@ class Room:
 
     base: str
 
+    def entry(self) -> str:
+        """Where a browser comes in with the token."""
+        return f"{self.base}/?token={TOKEN}"
+
     def url(self, place: str = "#/city", *, lang: str = "en", theme: str = "light") -> str:
         return f"{self.base}/?lang={lang}&theme={theme}{place}"
 
@@ -44,11 +49,23 @@ class Room:
 @pytest.fixture(scope="session")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     """One server for all browser tests: the load-test city, on a free port."""
-    folder = tmp_path_factory.mktemp("room")
+    with _serving("--load-test", folder=tmp_path_factory.mktemp("room")) as served:
+        yield served
+
+
+@pytest.fixture
+def room_without_services(tmp_path: Path, grid_city: Path) -> Iterator[Room]:
+    """A served city of signals alone: neither ambulances nor refuse trucks."""
+    with _serving(str(grid_city), folder=tmp_path) as served:
+        yield served
+
+
+@contextmanager
+def _serving(city: str, *, folder: Path) -> Iterator[Room]:
     log = folder / "serve.log"
     with log.open("wb") as out:
         server = subprocess.Popen(
-            [sys.executable, "-m", "cityloop", "serve", "--load-test", "--port", "0", "--data", str(folder / "data")],
+            [sys.executable, "-m", "cityloop", "serve", city, "--port", "0", "--data", str(folder / "data")],
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, "CITYLOOP_TOKEN": TOKEN},
@@ -123,7 +140,7 @@ def _signed_in(browser, room: Room):
     """Return the cookies of a browser that came with the token once."""
     context = browser.new_context()
     page = context.new_page()
-    page.goto(f"{room.base}/?token={TOKEN}")
+    page.goto(room.entry())
     state = context.storage_state()
     context.close()
     return state

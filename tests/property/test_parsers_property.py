@@ -29,6 +29,7 @@ from cityloop.wire.scan import SURE, scan_instant, scan_number
 from cityloop.wire.sensorthings.data_array import decode_plain
 from cityloop.wire.sensorthings.entities import decode_reference
 from cityloop.wire.sensorthings.times import parse_duration, parse_period
+from cityloop.wire.signal_request import decode_request
 from cityloop.wire.single import instant_ms
 from cityloop.wire.sparkplug import decode_topic
 from cityloop.wire.units import conversion, same_unit
@@ -37,6 +38,12 @@ from cityloop.wire.unpacked import unpacked_bytes
 TABLES = {DOMAIN: SignalAssets}
 LAYOUT = toy_layout(ToyParams())
 
+SIGNAL_REQUEST = (
+    b'{"srm":{"timeStamp":1,"second":2,"sequenceNumber":4,"requests":[{"request":{"id":{"region":49,"id":12},'
+    b'"requestID":5,"requestType":"priorityRequest","inBoundLane":{"approach":3},"outBoundLane":{"approach":1}},'
+    b'"minute":1,"second":3,"duration":4}],"requestor":{"id":{"stationID":77},"type":{"role":"ambulance"},'
+    b'"position":{"position":{"lat":524300000,"long":135300000},"heading":7200}}}}'
+)
 BYTE_PARSERS = {
     "decode_city_document": (lambda b: decode_city_document(b, TABLES, "city"), encode_city_document("toy", LAYOUT)),
     "decode_layout": (lambda b: decode_layout(b, TABLES), encode_layout(LAYOUT)),
@@ -52,6 +59,7 @@ BYTE_PARSERS = {
         b'{"receipts":[{"domain":"signals","target":1,"sequence":2,"status":"APPLIED","at_ms":3}]}',
     ),
     "decode_report": (decode_report, b"{}"),
+    "decode_request": (lambda b: decode_request(b, "gate"), SIGNAL_REQUEST),
     "take_properties": (lambda b: take_properties(b, 0), encode_properties({0x11: 5, 0x26: [("a", "b")], 0x03: "x"})),
     "take_text": (lambda b: take_text(b, 0), b"\0\3abc"),
     "take_binary": (lambda b: take_binary(b, 0), b"\0\3abc"),

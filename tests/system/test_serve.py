@@ -124,9 +124,9 @@ def test_what_was_answered_is_there_after_a_kill(served: Served) -> None:
     served.ready()
     (active,) = [one for one in served.ask("/api/v1/holds")["items"] if one["status"] == "active"]
     assert (active["id"], active["expires_at_ms"]) == (placed["id"], placed["expires_at_ms"])
-    rungs = {one["district"]: one["rung"] for one in served.ask("/api/v1/ladder")["rungs"]}
-    assert rungs["north-east"] == "live"
-    assert rungs["south-west"] == "shadow"
+    rungs = {(one["domain"], one["district"]): one["rung"] for one in served.ask("/api/v1/ladder")["rungs"]}
+    assert rungs["signals", "north-east"] == "live"
+    assert rungs["signals", "south-west"] == "shadow"
     assert [one["name"] for one in served.ask("/api/v1/users")["items"]] == ["anna"]
     assert verify_audit(served.data).ok
     # The hold is in force again as soon as the city runs, without anybody's doing.
