@@ -1,5 +1,7 @@
 """Ambulances, rounds and the planner's answers are made again from the record alone: no calls, no roads, no search."""
 
+import time
+
 import pytest
 from services_city import ScriptedCity
 
@@ -11,6 +13,8 @@ from cityloop.domains.emergency.schema import Send
 from cityloop.domains.refuse.schema import DriveRoute, PlanRound
 from cityloop.engine.inline import Blackout, InlineEngine, LoopParams
 from cityloop.kernel.journal import decision_bytes
+from cityloop.kernel.layout import StreamKind
+from cityloop.kernel.messages import Command
 from cityloop.kernel.tick import Brain
 from cityloop.storage.comparing import ComparingStore
 from cityloop.storage.memory import MemoryStore
@@ -59,6 +63,43 @@ def test_a_replay_makes_the_same_decisions(recorded):
     InlineEngine(city, services_of(layout), comparing, PARAMS).run()
     comparing.check_end()
     assert comparing.digest.hexdigest() == recorded.digest.hexdigest()
+
+
+def test_a_live_city_waits_for_no_plan(recorded):
+    """A search without end holds nobody up: time goes on, calls are answered, and trucks keep what they have."""
+    store = MemoryStore()
+    city = PlannedCity(ScriptedCity(CALLS), iterations=10**12, live=True)
+    InlineEngine(city, services_of(city.layout()), store, PARAMS).run()
+    city.close()
+    actions = [d.proposal.action for d in store.decisions if d.sequence >= 0]
+    assert any(isinstance(action, PlanRound) for action in actions)
+    assert not any(isinstance(action, DriveRoute) for action in actions)
+    assert {a.call for a in actions if isinstance(a, Send)} == {11, 12, 13}
+
+
+def test_a_late_plan_comes_when_it_is_found(recorded):
+    """The live planner's process answers with the plan that the waiting one finds."""
+    asked = next(d for d in recorded.decisions if isinstance(d.proposal.action, PlanRound) and d.sequence >= 0)
+    city = PlannedCity(ScriptedCity(CALLS), iterations=50, live=True)
+    kinds = city.layout().streams.kind
+    city.apply(
+        [
+            Command(
+                domain="refuse", target=asked.proposal.target, action=asked.proposal.action, epoch=1, sequence=1,
+                issued_at_ms=asked.decided_at_ms, not_after_ms=asked.decided_at_ms + 4000,
+            )
+        ]
+    )  # fmt: skip
+    found, until = [], time.monotonic() + 120
+    while not found and time.monotonic() < until:
+        time.sleep(0.05)
+        batch = city.observe(city.observe(0).now_ms + 1000).batch
+        found = batch.value[kinds[batch.stream] == StreamKind.PLAN_VERSION].tolist()
+    city.close()
+    told = [
+        batch.value[kinds[batch.stream] == StreamKind.PLAN_VERSION].tolist() for _, batch in recorded.readings
+    ]
+    assert found == next(version for version in told if version)
 
 
 def test_a_city_without_services_has_the_brain_that_it_had():

@@ -153,6 +153,6 @@ def _with_field(hub: FieldHub, service: SensingService) -> Callable[..., Any]:
         if scope.get("path", "").startswith("/field"):
             await hub(scope, receive, send)
         else:
-            await beside(scope, receive, send)  # type: ignore[misc]
+            await beside(scope, receive, send)  # type: ignore[misc]  # an ASGI application, typed as any callable
 
     return answer

@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
+from cityloop.app.dying import die_with_parent
 from cityloop.domains.refuse.schema import DOMAIN, PlanRound, RoundsTable
 from cityloop.kernel.batch import Batch, Quality, concat
 from cityloop.kernel.errors import CityloopError
@@ -47,12 +50,45 @@ class _Asked:
 
     command: Command
     due_ms: int
-    found: Future[Any]
+    found: Future[Any] | _Apart
 
 
-def planned(city: City) -> City:
+class _Apart:
+    """A search in a process of its own, with the one face of a future."""
+
+    def __init__(self, table: RoundsTable, asked: PlanRound, iterations: int) -> None:
+        apart = get_context("spawn")
+        self._reader, writer = apart.Pipe(duplex=False)
+        self._process = apart.Process(target=_solve_apart, args=(writer, table, asked, iterations), daemon=True)
+        self._process.start()
+        writer.close()
+
+    def done(self) -> bool:
+        """Say whether there is an answer, or none will come."""
+        return self._reader.poll()
+
+    def result(self) -> Any:
+        """Return the answer, once it is there."""
+        try:
+            answer = self._reader.recv()
+        except EOFError:
+            raise CityloopError("the planner's process died; the plan in force stands") from None
+        finally:
+            self.stop()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def stop(self) -> None:
+        """End the search. Safe to call twice."""
+        self._process.kill()
+        self._process.join()
+        self._reader.close()
+
+
+def planned(city: City, *, live: bool = False) -> City:
     """Return a city with a planner beside it, where it has trucks; else the city itself."""
-    return PlannedCity(city) if isinstance(city.layout().tables.get(DOMAIN), RoundsTable) else city
+    return PlannedCity(city, live=live) if isinstance(city.layout().tables.get(DOMAIN), RoundsTable) else city
 
 
 class PlannedCity:
@@ -64,10 +100,14 @@ class PlannedCity:
         Whatever has trucks: a twin or a street.
     iterations
         Budget of a search; by iterations, so that a run is the same on any machine.
+    live
+        Whether time passes whatever the search does. Then it has a process of its own, an answer that is late
+        comes when it is found, and the last plan stands meanwhile. Otherwise the city waits for a late answer, so
+        that a run is the same on any machine.
     """
 
-    def __init__(self, city: City, iterations: int = _ITERATIONS) -> None:
-        self.city, self._iterations = city, iterations
+    def __init__(self, city: City, iterations: int = _ITERATIONS, *, live: bool = False) -> None:
+        self.city, self._iterations, self._live = city, iterations, live
         layout = city.layout()
         self._table: RoundsTable = layout.tables[DOMAIN]
         self._stream = _Streams(layout)
@@ -88,10 +128,8 @@ class PlannedCity:
         seen = self.city.observe(until_ms)
         self._now_ms = seen.now_ms
         batches = [seen.batch]
-        due, self._asked = (
-            [one for one in self._asked if one.due_ms <= seen.now_ms],
-            [one for one in self._asked if one.due_ms > seen.now_ms],
-        )
+        due = [one for one in self._asked if one.due_ms <= seen.now_ms and (one.found.done() or not self._live)]
+        self._asked = [one for one in self._asked if one not in due]
         for one in due:
             try:
                 answer = one.found.result()
@@ -125,11 +163,18 @@ class PlannedCity:
 
     def close(self) -> None:
         """Close the city and let the planner go. Safe to call twice."""
+        for one in self._asked:
+            if isinstance(one.found, _Apart):
+                one.found.stop()
         self._beside.shutdown(wait=False, cancel_futures=True)
         self.city.close()
 
     def _ask(self, command: Command, asked: PlanRound) -> None:
-        found = self._beside.submit(_solve, self._table, asked, self._iterations)
+        found: Future[Any] | _Apart
+        if self._live:
+            found = _Apart(self._table, asked, self._iterations)
+        else:
+            found = self._beside.submit(_solve, self._table, asked, self._iterations)
         self._asked.append(_Asked(command, command.issued_at_ms + _ANSWER_MS, found))
 
     def _answer(self, command: Command, status: ReceiptStatus, detail: str) -> Receipt:
@@ -149,6 +194,15 @@ def _solve(table: RoundsTable, asked: PlanRound, iterations: int) -> Any:
 
     rng = np.random.default_rng(np.random.SeedSequence([abs(asked.round), asked.version, 0x706C616E]))
     return plan_round(table, asked, lambda iteration: iteration / iterations, rng)
+
+
+def _solve_apart(answers: Connection, table: RoundsTable, asked: PlanRound, iterations: int) -> None:
+    die_with_parent()
+    try:
+        answer = _solve(table, asked, iterations)
+    except (CityloopError, ValueError) as error:
+        answer = error
+    answers.send(answer)
 
 
 class _Streams:

@@ -163,7 +163,7 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
     least_ms = 0 if span is None else span[1] + 1000
     begin_ms = max(time.time_ns() // 1_000_000, least_ms)
     laps = RepeatingCity(_laps(spec, data / "twin"), begin_ms)
-    city = planned(laps)
+    city = planned(laps, live=True)
     journal = TraceWriter(data / "trace", keep_ms=round(spec.keep_days * _DAY_MS))
     synced_s = 0.0
 
