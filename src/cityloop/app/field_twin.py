@@ -223,13 +223,7 @@ class OpenField:
 def open_field(spec: FieldTwinSpec) -> OpenField:
     """Read the city of a field, and how its twin is started."""
     whole = resolve_city(spec.city)
-    case = dataclasses.replace(
-        whole,
-        begin_s=whole.begin_s if spec.begin_s is None else spec.begin_s,
-        end_s=whole.end_s if spec.end_s is None else spec.end_s,
-    )
-    if case.end_s <= case.begin_s:
-        raise ConfigError(f"end {case.end_s:g} s is not after begin {case.begin_s:g} s; give a later --end")
+    case = whole.between(spec.begin_s, spec.end_s)
     network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
     found = find_plans(whole, spec.plans)
     plans = found[1].of_arm("fixed-tuned") if found is not None else ()

@@ -11,20 +11,17 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
-
-from cityloop.app.dying import die_with_parent
+from cityloop.app.child import ChildSpec, serve_child
 from cityloop.app.live_picture import LivePicture
 from cityloop.app.live_pipe import PipeLink
 from cityloop.app.live_run import aligned_ms, warm_up
-from cityloop.app.twin_child import ChildSpec, Steers
+from cityloop.app.twin_child import Steers
 from cityloop.cities.live.city import LiveCity, LiveParams
 from cityloop.cities.live.folder import read_live_case
-from cityloop.engine.paced import PacedEngine, PaceParams, Steered, Stopped
-from cityloop.engine.pipe import Pipe, PipeClosedError
-from cityloop.kernel.errors import CityloopError
+from cityloop.engine.paced import PacedEngine, PaceParams, Steered
+from cityloop.engine.pipe import Pipe
 from cityloop.storage.trace_log import TraceReader, TraceWriter
-from cityloop.wire.live import Began, Died, Steering, Stop, decode_down, encode
+from cityloop.wire.live import Began, Steering, Stop, decode_down, encode
 
 __all__: list[str] = []
 
@@ -35,22 +32,7 @@ _LONGEST_LAG_MS = 3000
 
 def main() -> int:
     """Lead the field until the server says stop or is gone."""
-    die_with_parent()
-    pipe = Pipe(socket.socket(fileno=int(sys.argv[1])))
-    link = PipeLink(socket.socket(fileno=int(sys.argv[2])))
-    try:
-        spec = msgspec.msgpack.decode(pipe.receive(), type=ChildSpec)
-        _lead(spec, pipe, link)
-    except (Stopped, PipeClosedError, KeyboardInterrupt):
-        return 0
-    except Exception as error:  # whatever happens here, the server must hear of it
-        what = str(error) if isinstance(error, CityloopError) else f"{type(error).__name__}: {error}"
-        try:
-            pipe.send(encode(Died(what=" ".join(what.split()), at_ms=time.time_ns() // 1_000_000)))
-        except PipeClosedError:
-            return 1
-        return 1
-    return 0
+    return serve_child(lambda spec, pipe: _lead(spec, pipe, PipeLink(socket.socket(fileno=int(sys.argv[2])))))
 
 
 def _lead(spec: ChildSpec, pipe: Pipe, link: PipeLink) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from cityloop.app import LEASED_ARMS
+from cityloop.app.child import ChildSpec
 from cityloop.app.city_source import NoJobs, districts_of
 from cityloop.app.live_link import InboxLink, register_field
 from cityloop.app.live_pipe import serve_link
 from cityloop.app.live_sensing import device_token
 from cityloop.app.sensing import OpenSensing
-from cityloop.app.twin_child import ChildSpec
 from cityloop.app.twin_source import TwinSource
 from cityloop.cities.live.folder import LiveCase, read_live_case
 from cityloop.kernel.errors import ConfigError

@@ -7,54 +7,38 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from cityloop.app import LEASED_ARMS, brain_of
-from cityloop.app.dying import die_with_parent
+from cityloop.app.child import ChildSpec, serve_child
 from cityloop.app.live_picture import LivePicture
 from cityloop.app.live_views import packed_views
 from cityloop.app.planner import planned
 from cityloop.app.repeating import Lap, RepeatingCity
 from cityloop.domains.signals.decide.operator import OPERATOR, operator_proposals, with_operators
 from cityloop.domains.signals.schema import DOMAIN, FollowPlan, ShowStage
-from cityloop.engine.paced import PacedEngine, PaceParams, Steered, Stopped
-from cityloop.engine.pipe import Pipe, PipeClosedError
+from cityloop.engine.paced import PacedEngine, PaceParams, Steered
+from cityloop.engine.pipe import Pipe
 from cityloop.kernel.batch import empty_batch
-from cityloop.kernel.errors import CityloopError
 from cityloop.kernel.ladder import Rung, gated
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.messages import Action, Proposal, Request
 from cityloop.kernel.tick import Brain, BrainState, start, tick
 from cityloop.storage.trace_log import TraceReader, TraceWriter
-from cityloop.wire.live import Began, Died, Order, Steering, Stop, decode_down, encode
+from cityloop.wire.live import Began, Order, Steering, Stop, decode_down, encode
 
-__all__ = ["ChildSpec", "Steers", "stricter"]
+__all__ = ["Steers", "stricter"]
 
 _SYNC_EVERY_S = 1.0
 _OPERATOR_PRIORITY = 1000
 _DAY_MS = 86_400_000
 _SERVICE_TARGETS = 4096
 """More rows than a service has units, trucks or containers."""
-
-
-class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the running city is made of."""
-
-    city: str
-    data: str
-    pace: float
-    control: str
-    sensing: str
-    seed: int
-    scale: float
-    keep_days: float
 
 
 class Steers:
@@ -139,21 +123,7 @@ def stricter(
 
 def main() -> int:
     """Run the city until the server says stop or is gone."""
-    die_with_parent()
-    pipe = Pipe(socket.socket(fileno=int(sys.argv[1])))
-    try:
-        spec = msgspec.msgpack.decode(pipe.receive(), type=ChildSpec)
-        _run(spec, pipe)
-    except (Stopped, PipeClosedError, KeyboardInterrupt):
-        return 0
-    except Exception as error:  # whatever happens here, the server must hear of it
-        what = str(error) if isinstance(error, CityloopError) else f"{type(error).__name__}: {error}"
-        try:
-            pipe.send(encode(Died(what=" ".join(what.split()), at_ms=time.time_ns() // 1_000_000)))
-        except PipeClosedError:
-            return 1
-        return 1
-    return 0
+    return serve_child(_run)
 
 
 def _run(spec: ChildSpec, pipe: Pipe) -> None:
@@ -189,9 +159,7 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
             return steers(steering, epoch)
 
         params = PaceParams(begin_ms=begin_ms, pace=spec.pace, epoch=begin_ms // 1000)
-        engine = PacedEngine(
-            city, steered, keep, picture, pipe, params, sim_s=laps.sim_s, views=packed_views
-        )
+        engine = PacedEngine(city, steered, keep, picture, pipe, params, sim_s=laps.sim_s, views=packed_views)
         pipe.send(encode(Began(at_ms=begin_ms, lap=1)))
         first = decode_down(pipe.receive())
         if isinstance(first, Stop):

@@ -18,10 +18,10 @@ import msgspec
 
 import cityloop
 from cityloop.app import LEASED_ARMS
+from cityloop.app.child import ChildSpec
 from cityloop.app.city_source import CitySource, Hear, NoJobs, districts_of
 from cityloop.app.live_views import SERVICES
 from cityloop.app.sensors import TwinSensors
-from cityloop.app.twin_child import ChildSpec
 from cityloop.app.what_if import WhatIf
 from cityloop.engine.pipe import Pipe, PipeClosedError
 from cityloop.kernel.errors import ConfigError

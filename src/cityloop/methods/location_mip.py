@@ -17,12 +17,12 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import highspy
 import numpy as np
 
 from cityloop.kernel.columns import BOOL, F64, I64
+from cityloop.methods.highs import solved
 from cityloop.methods.location import median_cost
 
 __all__ = ["Proof", "SearchLimits", "best_cover", "best_expected_cover", "best_median", "covered", "expected_cover"]
@@ -195,16 +195,7 @@ def _solve(model: _Model, whole: int, limits: SearchLimits) -> tuple[F64, float]
     lp.a_matrix_.value_ = np.array(model.value)
     kinds = highspy.HighsVarType
     lp.integrality_ = [kinds.kInteger] * whole + [kinds.kContinuous] * (len(model.cost) - whole)
-    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy annotates no constructor
-    for option, setting in (
-        ("output_flag", False),
-        ("threads", 1),
-        ("mip_rel_gap", limits.gap),
-        ("mip_max_nodes", limits.nodes),
-    ):
-        solver.setOptionValue(option, setting)
-    solver.passModel(lp)
-    solver.run()
+    solver = solved(lp, gap=limits.gap, nodes=limits.nodes)
     found = np.array(solver.getSolution().col_value)
     bound = float(solver.getInfo().mip_dual_bound)
     return (found[:whole] if len(found) else np.zeros(whole)), bound

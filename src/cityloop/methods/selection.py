@@ -15,12 +15,12 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import highspy
 import numpy as np
 
 from cityloop.kernel.columns import F64, I64
+from cityloop.methods.highs import solved
 
 __all__ = ["AssignmentLimits", "assign_days", "zones_of"]
 
@@ -144,15 +144,6 @@ def _solve(
     # Given open zones each visit picks its best day, so only the zones need be whole.
     whole = highspy.HighsVarType.kInteger
     model.integrality_ = [highspy.HighsVarType.kContinuous] * free + [whole] * (columns - free)
-    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy annotates no constructor
-    for option, setting in (
-        ("output_flag", False),
-        ("threads", 1),
-        ("mip_rel_gap", limits.gap),
-        ("mip_max_nodes", limits.nodes),
-    ):
-        solver.setOptionValue(option, setting)
-    solver.passModel(model)
-    solver.run()
+    solver = solved(model, gap=limits.gap, nodes=limits.nodes)
     solution = np.array(solver.getSolution().col_value)
     return solution if len(solution) == columns else np.zeros(columns)

@@ -193,6 +193,7 @@ def _collisions(path: Path, names: Mapping[str, EmergencyTrip]) -> dict[str, int
     pairs: set[tuple[str, str]] = set()
     if path.is_file():
         for element in ET.parse(path).getroot():
-            pairs.add(tuple(sorted((element.get("collider", ""), element.get("victim", "")))))  # type: ignore[arg-type]
+            one, other = element.get("collider", ""), element.get("victim", "")
+            pairs.add((min(one, other), max(one, other)))
     with_unit = sum(1 for pair in pairs if any(one in names for one in pair))
     return {"unit_collisions": with_unit, "other_collisions": len(pairs) - with_unit}

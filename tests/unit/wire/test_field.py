@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -93,9 +94,9 @@ def _whole(data: bytes) -> Layout:
     return decode_city_document(data, TABLES, "city.json").layout
 
 
-def test_a_city_document_holds_the_whole_layout(crossroads: Callable[..., object]) -> None:
+def test_a_city_document_holds_the_whole_layout(crossroads: Callable[..., Any]) -> None:
     """Every column, name and table comes back to the bit; streams get names where they have none."""
-    for layout in (toy_layout(ToyParams()), crossroads(("Gr", "rG"), ((0,), (1,))).layout):  # type: ignore[attr-defined]
+    for layout in (toy_layout(ToyParams()), crossroads(("Gr", "rG"), ((0,), (1,))).layout):
         if {"edges", "lanes"} - set(layout.names):
             continue
         found = _whole(encode_city_document("town", layout))

@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -81,6 +81,20 @@ class CityCase:
     folder: Path | None
     """The city folder, or None for a `.sumocfg`."""
 
+    def between(self, begin_s: float | None, end_s: float | None) -> CityCase:
+        """Return the case over other hours; None keeps its own.
+
+        Raises
+        ------
+        ConfigError
+            If the end is not after the begin.
+        """
+        begin = self.begin_s if begin_s is None else begin_s
+        end = self.end_s if end_s is None else end_s
+        if end <= begin:
+            raise ConfigError(f"end {end:g} s is not after begin {begin:g} s; give a later --end")
+        return replace(self, begin_s=begin, end_s=end)
+
     def calibration_label(self) -> str:
         """Say in one word whether the demand has been proved against counts."""
         if self.synthetic:
@@ -129,9 +143,7 @@ def _find(text: str) -> CityCase:
 def _read_folder(folder: Path) -> CityCase:
     city_file = folder / CITY_FILE
     if not city_file.is_file():
-        raise ConfigError(
-            f"{city_file}: not there; make a city with cityloop init NAME --net FILE --out {folder}"
-        )
+        raise ConfigError(f"{city_file}: not there; make a city with cityloop init NAME --net FILE --out {folder}")
     toml = decode_city_toml(city_file)
     record = toml.calibration
     routes = record.demand if record else toml.routes
@@ -237,9 +249,7 @@ def original_demand(case: CityCase) -> tuple[tuple[Path, ...], bool]:
     if case.folder is None:
         return case.route_files, case.synthetic
     toml = decode_city_toml(case.folder / CITY_FILE)
-    return tuple(
-        _located(case.folder, name, case.folder / CITY_FILE, "routes") for name in toml.routes
-    ), toml.synthetic
+    return tuple(_located(case.folder, name, case.folder / CITY_FILE, "routes") for name in toml.routes), toml.synthetic
 
 
 def copy_case(case: CityCase, folder: Path) -> None:
