@@ -39,6 +39,7 @@ test: lint types imports
 
 lint: dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 
 types: dev
 	$(BIN)/mypy

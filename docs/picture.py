@@ -15,9 +15,7 @@ card = json.loads((demo / "scorecard.json").read_text(encoding="utf-8"))
 
 style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
 colours = dict(re.findall(r"--([\w-]+):([^;}]+)", style.split("@media")[0]))
-rules = [
-    rule for rule in re.findall(r"[^{}]+\{[^{}]*\}", style) if rule.strip().lstrip(".").startswith(WANTED)
-]
+rules = [rule for rule in re.findall(r"[^{}]+\{[^{}]*\}", style) if rule.strip().lstrip(".").startswith(WANTED)]
 rules.append("svg text{font-family:system-ui,sans-serif;fill:var(--ink)}")
 css = re.sub(r"var\(--([\w-]+)\)", lambda name: colours[name[1]], "".join(rules))
 

@@ -8,6 +8,4 @@ result = run(RunSpec(city="toy", control="brain", seed=1, out=Path("toy-brain"))
 print(f"{result.steps} steps, {result.decisions} decisions, digest {result.decisions_digest[:12]}")
 
 again = replay(result.run_dir)
-print(
-    f"replayed {again.decisions} decisions from the recorded readings, digest {again.decisions_digest[:12]}"
-)
+print(f"replayed {again.decisions} decisions from the recorded readings, digest {again.decisions_digest[:12]}")

@@ -42,9 +42,7 @@ def _pin(needs: list[str], target: Path, *options: str) -> None:
         if target.exists():
             pinned.write_bytes(target.read_bytes())
         uv = Path(sys.executable).with_name("uv")
-        subprocess.run(
-            [uv, "pip", "compile", *OPTIONS, *options, source, "--output-file", pinned], check=True
-        )
+        subprocess.run([uv, "pip", "compile", *OPTIONS, *options, source, "--output-file", pinned], check=True)
         target.write_text(HEADER + pinned.read_text(encoding="utf-8").removeprefix(HEADER), encoding="utf-8")
 
 

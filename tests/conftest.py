@@ -73,9 +73,7 @@ def _clockwork_domain() -> Domain[Clockwork, float]:
     def update(state: Clockwork, batch: Batch, views: Views, now_ms: int) -> Clockwork:
         return Clockwork(state.heard + float(batch.value.sum()), state.ticks + 1)
 
-    def propose(
-        state: Clockwork, forecast: float, requests: Sequence[Request], now_ms: int
-    ) -> tuple[Proposal, ...]:
+    def propose(state: Clockwork, forecast: float, requests: Sequence[Request], now_ms: int) -> tuple[Proposal, ...]:
         stage = now_ms // 20_000 % 2
         # Every seventh tick asks for a stage that is not there, so that the guard has something to refuse.
         asked = ShowStage(9 if state.ticks % 7 == 0 else stage)
@@ -167,12 +165,8 @@ def junction_of() -> Callable[..., HandMade]:
                 service=np.array([stage not in passed for stage in range(stages)]),
                 min_green_s=np.where(walked, walk_s, 5.0),
             ),
-            approaches=Approaches(
-                **{column.name: np.zeros(0, column.dtype) for column in columns_of(Approaches)}
-            ),
-            movements=Movements(
-                **{column.name: np.zeros(0, column.dtype) for column in columns_of(Movements)}
-            ),
+            approaches=Approaches(**{column.name: np.zeros(0, column.dtype) for column in columns_of(Approaches)}),
+            movements=Movements(**{column.name: np.zeros(0, column.dtype) for column in columns_of(Movements)}),
             matrices=Matrices(foe.ravel(), foe.ravel(), np.zeros(links * links, np.bool_)),
             lamps=np.array([[LAMP_OF[lamp] for lamp in state] for state in states], np.uint8).ravel(),
             intergreen_s=intergreens(states, yellow, all_red_s, clearing, crossing, foe).ravel(),

@@ -82,10 +82,7 @@ def test_the_layout_is_the_same_on_every_call(subject: Subject) -> None:
 def test_observe_reaches_the_instant_asked_for(subject: Subject) -> None:
     """Second by second, and over several at once."""
     for seconds in (1, 2, 7, 20):
-        assert (
-            subject.city.observe(subject.begin_ms + seconds * 1000).now_ms
-            == subject.begin_ms + seconds * 1000
-        )
+        assert subject.city.observe(subject.begin_ms + seconds * 1000).now_ms == subject.begin_ms + seconds * 1000
 
 
 def test_time_never_goes_back(subject: Subject) -> None:

@@ -82,17 +82,13 @@ def decision(number, verdict=None):
 
 
 def receipt(number):
-    return Receipt(
-        domain="signals", target=number, sequence=number, status=ReceiptStatus.PENDING, at_ms=1, detail="x"
-    )
+    return Receipt(domain="signals", target=number, sequence=number, status=ReceiptStatus.PENDING, at_ms=1, detail="x")
 
 
 def readings(*values):
     n = len(values)
     instants = np.arange(n, dtype=np.int64)
-    return Batch(
-        np.zeros(n, np.int32), instants, instants + 5, np.array(values, np.float64), np.ones(n, np.uint8)
-    )
+    return Batch(np.zeros(n, np.int32), instants, instants + 5, np.array(values, np.float64), np.ones(n, np.uint8))
 
 
 def test_it_is_a_store(subject):

@@ -13,9 +13,7 @@ import pytest
 import cityloop
 
 MACHINE_PATHS = re.compile(r"(?<![\w.~<{-])/(?:[w]ork|[r]oot|[h]ome/\w+|[t]mp/v)/")
-INDEX_ADDRESSES = re.compile(
-    r"https?://[^\s/]*/(?:[^\s]*/)?[s]imple\b|[p]ypi\.org/simple|[f]iles\.pythonhosted"
-)
+INDEX_ADDRESSES = re.compile(r"https?://[^\s/]*/(?:[^\s]*/)?[s]imple\b|[p]ypi\.org/simple|[f]iles\.pythonhosted")
 LEFT_OVERS = re.compile(r"\b(?:[T]ODO|[F]IXME)\b")
 ONE_PIECE = 400
 """Lines of a module; split one that is longer where it holds two things."""
@@ -24,9 +22,7 @@ ONE_PIECE = 400
 @pytest.fixture(scope="module")
 def committed(checkout) -> list[Path]:
     """Every file that git tracks and the working tree still has."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=checkout, capture_output=True, text=True, check=True
-    ).stdout
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=checkout, capture_output=True, text=True, check=True).stdout
     paths = [checkout / name for name in listed.split("\0") if name]
     assert paths
     return [path for path in paths if path.is_file()]
@@ -47,9 +43,7 @@ def matches(files: list[Path], pattern: re.Pattern[str], checkout: Path) -> list
     return found
 
 
-@pytest.mark.parametrize(
-    "pattern", [MACHINE_PATHS, INDEX_ADDRESSES], ids=["machine paths", "index addresses"]
-)
+@pytest.mark.parametrize("pattern", [MACHINE_PATHS, INDEX_ADDRESSES], ids=["machine paths", "index addresses"])
 def test_no_file_knows_the_machine_it_was_written_on(pattern, committed, checkout):
     """A checkout works anywhere, and installs from whatever index its user has set up."""
     assert matches(committed, pattern, checkout) == []

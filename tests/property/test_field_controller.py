@@ -40,8 +40,7 @@ def _own(junction, orbit: tuple[int, ...], clocked: bool, offset_s: int) -> OwnP
     return OwnProgram(
         "0",
         tuple(
-            OwnPhase(state, round(shown_s * 1000), (i + 1) % len(phases))
-            for i, (state, shown_s) in enumerate(phases)
+            OwnPhase(state, round(shown_s * 1000), (i + 1) % len(phases)) for i, (state, shown_s) in enumerate(phases)
         ),
         -offset_s * 1000 if clocked else None,
     )
@@ -137,9 +136,7 @@ def _home_by_s(street: Street) -> int:
 
 
 def _junction(junction_of, all_red_s: float):
-    return junction_of(
-        STATES, clearance_s={3: CLEARANCE_S}, foes=FOES, passed=(1,), all_red_s=all_red_s, walk_s=WALK_S
-    )
+    return junction_of(STATES, clearance_s={3: CLEARANCE_S}, foes=FOES, passed=(1,), all_red_s=all_red_s, walk_s=WALK_S)
 
 
 @given(
@@ -165,9 +162,7 @@ def test_no_order_of_leases_makes_the_lamps_unsafe(junction_of, seconds, orbit, 
     offset_s=st.integers(0, 60),
     all_red_s=st.sampled_from([0.0, 1.0]),
 )
-def test_a_brain_that_falls_silent_leaves_the_own_plan_running(
-    junction_of, asked, orbit, clocked, offset_s, all_red_s
-):
+def test_a_brain_that_falls_silent_leaves_the_own_plan_running(junction_of, asked, orbit, clocked, offset_s, all_red_s):
     """Steady leases, then silence: safe throughout, home in bounded time, and in step with the clock."""
     junction = _junction(junction_of, all_red_s)
     own = _own(junction, orbit, clocked, offset_s)

@@ -22,9 +22,7 @@ from cityloop.storage.records import decision_from
 instants = st.integers(-(2**63), 2**63 - 1)
 readings = st.tuples(st.integers(0, 2**31 - 1), instants, instants, st.floats(width=64), st.integers(0, 2))
 stages = st.integers(0, 200).map(ShowStage)
-verdicts = st.one_of(
-    stages.map(Allowed), st.builds(Trimmed, stages, st.integers(1, 7)), st.integers(1, 7).map(Refused)
-)
+verdicts = st.one_of(stages.map(Allowed), st.builds(Trimmed, stages, st.integers(1, 7)), st.integers(1, 7).map(Refused))
 numbers = st.floats(allow_nan=False)
 decisions = st.builds(
     Decision,

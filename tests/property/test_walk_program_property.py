@@ -78,9 +78,7 @@ def test_every_lost_green_ends_in_yellow_and_all_red(signal):
     states = seconds(program)
     for index in (link.index for link in signal[1].links):
         kinds = "".join("G" if state[index] in GREEN else state[index] for state in states)
-        for (shown, _), (then, held), (last, rest) in zip(
-            runs(kinds), runs(kinds)[1:], runs(kinds)[2:], strict=False
-        ):
+        for (shown, _), (then, held), (last, rest) in zip(runs(kinds), runs(kinds)[1:], runs(kinds)[2:], strict=False):
             if shown == "G":
                 assert (then, held) == ("y", program.yellow_s)
                 assert last == "r"

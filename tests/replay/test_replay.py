@@ -141,9 +141,7 @@ def test_an_incomplete_run_is_told(brain_run, capsys):
             main(["replay", str(brain_run.run_dir)])
     finally:
         write_run_toml(brain_run.run_dir, reader.run)
-    assert (
-        "the run is incomplete (75 decisions and 90 steps of readings are intact)" in capsys.readouterr().err
-    )
+    assert "the run is incomplete (75 decisions and 90 steps of readings are intact)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -96,9 +96,7 @@ def test_a_late_plan_comes_when_it_is_found(recorded):
         batch = city.observe(city.observe(0).now_ms + 1000).batch
         found = batch.value[kinds[batch.stream] == StreamKind.PLAN_VERSION].tolist()
     city.close()
-    told = [
-        batch.value[kinds[batch.stream] == StreamKind.PLAN_VERSION].tolist() for _, batch in recorded.readings
-    ]
+    told = [batch.value[kinds[batch.stream] == StreamKind.PLAN_VERSION].tolist() for _, batch in recorded.readings]
     assert found == next(version for version in told if version)
 
 

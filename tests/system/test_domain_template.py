@@ -46,11 +46,12 @@ def tool(folder: Path, name: str, *words: str) -> subprocess.CompletedProcess[st
     "words",
     [
         ("ruff", "check", "--no-cache", *WRITTEN),
+        ("ruff", "format", "--check", "--no-cache", *WRITTEN),
         ("mypy", "--cache-dir", os.devnull, *MODULES),
         ("lint-imports", "--no-cache", "--no-logo"),
         ("pytest", "-p", "no:cacheprovider", "-p", "no:xdist", WRITTEN[2]),
     ],
-    ids=lambda words: words[0],
+    ids=lambda words: "-".join(words[:2]),
 )
 def test_a_new_domain_passes_as_written(words, grown):
     """Style, types, import contracts and its own tests: all clean before a line is changed."""

@@ -36,9 +36,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trips = ["-n", str(net), "-o", str(folder / "trips.xml"), "-r", str(routes), "--seed", "42"]
     trips += ["-b", "0", "-e", "4500", "--insertion-rate", "1500", "--fringe-factor", "8"]
     run_tool("randomTrips.py", trips)
-    made = InitRequest(
-        name="true", net_file=net, route_files=(routes,), begin_s=0.0, end_s=4500.0, out=folder / "true"
-    )
+    made = InitRequest(name="true", net_file=net, route_files=(routes,), begin_s=0.0, end_s=4500.0, out=folder / "true")
     make_city(made)
     links = sorted(read_net_facts(net).edges)
     begin_s, end_s = HOURS_S
@@ -46,9 +44,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Journey(from_edge=a, to_edge=b, begin_s=begin_s, end_s=end_s)
         for a, b in (("A0B0", "B0C0"), ("C1B1", "B1A1"), ("B0B1", "B1B2"))
     ]
-    run = measure_demand(
-        resolve_city(str(folder / "true")), [routes], [HOURS_S], asked, seed=99, work_dir=folder
-    )
+    run = measure_demand(resolve_city(str(folder / "true")), [routes], [HOURS_S], asked, seed=99, work_dir=folder)
     with (folder / "counts.csv").open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["edge", "begin_s", "end_s", "count"])
@@ -126,9 +122,7 @@ def test_poor_fit_stays_uncalibrated(town: Path, tmp_path: Path) -> None:
     nonsense = [f"{line.rsplit(',', 1)[0]},{(number % 3) * 120}" for number, line in enumerate(lines[1:])]
     counts.write_text("\n".join([lines[0], *nonsense]) + "\n")
     made = make_city(
-        InitRequest(
-            name="odd", net_file=town / "grid.net.xml", counts_file=counts, out=tmp_path / "odd", seed=1
-        )
+        InitRequest(name="odd", net_file=town / "grid.net.xml", counts_file=counts, out=tmp_path / "odd", seed=1)
     )
     assert made.calibration is not None
     assert made.calibration.held_out.share_geh_below_5 < 0.85
@@ -169,8 +163,7 @@ def test_unknown_link_leaves_nothing_behind(town: Path, tmp_path: Path) -> None:
     done = cityloop("init", "mine", "--net", net, "--counts", counts, "--out", tmp_path / "mine")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith(
-        f"{counts}, row 3: edge 'nowhere' is not a link that cars may use in {net}; "
-        "correct the name or remove the row"
+        f"{counts}, row 3: edge 'nowhere' is not a link that cars may use in {net}; correct the name or remove the row"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["counts.csv"]
 

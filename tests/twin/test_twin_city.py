@@ -77,9 +77,7 @@ def _services(run: Run, junction: int) -> list[int]:
     return [int(stage) for stage in np.flatnonzero(run.network.assets.stages.service[begin:end])]
 
 
-def test_leases_reach_the_lamps_and_silence_brings_the_own_plan_back_in_step(
-    town: CityCase, tmp_path: Path
-) -> None:
+def test_leases_reach_the_lamps_and_silence_brings_the_own_plan_back_in_step(town: CityCase, tmp_path: Path) -> None:
     """Leased for two minutes, then silent: from some second on every lamp is as if never leased."""
     bare = Run(TwinSetup(case=town, out=tmp_path / "bare"), 300)
     stages = _services(bare, 0)

@@ -59,9 +59,7 @@ def test_a_killed_simulation_is_one_clear_line(town: CityCase, tmp_path: Path) -
 def test_sumos_own_complaint_is_passed_on_in_one_line(town: CityCase, tmp_path: Path) -> None:
     """A route over an edge that is not there: SUMO's error, not a traceback."""
     routes = tmp_path / "wrong.rou.xml"
-    routes.write_text(
-        '<routes><trip id="t" depart="5" from="left0A0" to="nowhere"/></routes>', encoding="utf-8"
-    )
+    routes.write_text('<routes><trip id="t" depart="5" from="left0A0" to="nowhere"/></routes>', encoding="utf-8")
     case = dataclasses.replace(town, route_files=(routes,))
     with pytest.raises(CityError) as raised:
         _run_to(TwinSetup(case=case, out=tmp_path / "sumo"), 20_000)

@@ -49,8 +49,11 @@ def test_closure_that_leaves_an_edge_alone_keeps_every_other_route(tmp_path):
     spare = next(
         name
         for name, edge in sorted(net.edges.items())
-        if not name.startswith(":") and any(lane.motorised and not lane.rail_only for lane in edge.lanes)
-        and f'{name} ' not in used and f' {name}"' not in used and f'"{name}"' not in used
+        if not name.startswith(":")
+        and any(lane.motorised and not lane.rail_only for lane in edge.lanes)
+        and f"{name} " not in used
+        and f' {name}"' not in used
+        and f'"{name}"' not in used
     )
     closed = city_with_closure("adlershof", spare, tmp_path / "city")
     assert (closed.rerouted_veh, closed.cannot_veh) == (0, 0)

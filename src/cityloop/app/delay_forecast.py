@@ -108,9 +108,7 @@ def _roll_out(
         for t in range(HORIZON_S):
             green_s = t - begin_s
             if green_s >= min_green_s[j, now]:
-                then = _next(
-                    j, now, t, green_s, q0, n, n_stages, class_lamp, service, eta_s, wants, count, place
-                )
+                then = _next(j, now, t, green_s, q0, n, n_stages, class_lamp, service, eta_s, wants, count, place)
                 if then != now:
                     begin_s = t + intergreen_s[j, now, then]
                     now = then

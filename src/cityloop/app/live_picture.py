@@ -98,9 +98,7 @@ class LivePicture:
         limit = np.maximum(approaches.speed_limit_mps, 0.1)[:, None]
         share = np.minimum(view.speed_mps / limit, 1.0)
         # NaN stands where a lane has fewer objects than columns.
-        delay_veh = np.bincount(
-            approaches.junction, weights=np.nansum(1.0 - share, axis=1), minlength=len(self._stage)
-        )
+        delay_veh = np.bincount(approaches.junction, weights=np.nansum(1.0 - share, axis=1), minlength=len(self._stage))
         age_ds = (now_ms - view.seen_at_ms) / 100
         return {
             "standing": _small((view.speed_mps < _STANDING_MPS).sum(axis=1)),

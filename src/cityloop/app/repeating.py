@@ -146,4 +146,3 @@ class RepeatingCity:
         self._shift_ms = self._now_ms - following.begin_ms
         # SUMO writes its last files when it closes; the loop does not wait for them.
         threading.Thread(target=old.city.close, name="last-lap", daemon=True).start()
-

@@ -302,5 +302,3 @@ def _listen(spec: ServeSpec) -> socket.socket:
         raise ConfigError(f"--port {spec.port}: {error.strerror or error}; give another") from error
     listener.listen(2048)
     return listener
-
-

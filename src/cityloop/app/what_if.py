@@ -225,4 +225,3 @@ class WhatIf:
         from cityloop.cities.sumo.folder import resolve_city
 
         return resolve_city(city).begin_s
-

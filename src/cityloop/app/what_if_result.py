@@ -84,9 +84,7 @@ def paired(runs: Mapping[str, Sequence[RunFigures]]) -> dict[str, dict[str, Any]
     return found
 
 
-def ghost_of(
-    runs: Mapping[str, Sequence[RunFigures]], edges: Mapping[str, int], closed: str | None
-) -> dict[str, Any]:
+def ghost_of(runs: Mapping[str, Sequence[RunFigures]], edges: Mapping[str, int], closed: str | None) -> dict[str, Any]:
     """Return by how much each edge's lost time would change, the largest changes first: the ghost on the map."""
     mean: dict[str, dict[str, float]] = {}
     for world, figures in runs.items():

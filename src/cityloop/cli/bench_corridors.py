@@ -10,12 +10,8 @@ __all__ = ["command"]
 
 
 @click.command(name="corridors")
-@click.option(
-    "--city", "cities", multiple=True, required=True, metavar="CITY", help="A city; may be repeated."
-)
-@click.option(
-    "--rate", default="4,30", show_default=True, metavar="N,...", help="Emergency trips an hour, by comma."
-)
+@click.option("--city", "cities", multiple=True, required=True, metavar="CITY", help="A city; may be repeated.")
+@click.option("--rate", default="4,30", show_default=True, metavar="N,...", help="Emergency trips an hour, by comma.")
 @click.option("--seeds", default="3", show_default=True, metavar="N | A,B", help="How many seeds, or which, by comma.")
 @click.option(
     "--json", "json_out", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT", help="Results file."

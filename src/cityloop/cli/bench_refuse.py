@@ -14,9 +14,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command(name="refuse")
 @click.option("--instance", type=_FILE, metavar="FILE", help="A published routing instance.")
 @click.option("--seconds", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Time for the search.")
-@click.option(
-    "--cpu-time", is_flag=True, help="Count --seconds of each search's processor, not the wall's."
-)
+@click.option("--cpu-time", is_flag=True, help="Count --seconds of each search's processor, not the wall's.")
 @click.option("--trucks", type=click.IntRange(min=1), help="Trucks; the published number, or the fewest found.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Searches side by side.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the search.")

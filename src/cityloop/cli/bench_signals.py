@@ -10,27 +10,17 @@ __all__ = ["command"]
 
 
 @click.command(name="signals")
-@click.option(
-    "--city", "cities", multiple=True, required=True, metavar="CITY", help="A city; may be repeated."
-)
-@click.option(
-    "--control", default="fixed,brain", show_default=True, metavar="ARM,...", help="Controls, by comma."
-)
-@click.option(
-    "--sensing", default="area:150", show_default=True, metavar="LEVEL,...", help="Sensing levels, by comma."
-)
-@click.option(
-    "--seeds", default="10", show_default=True, metavar="N | A,B", help="How many seeds, or which, by comma."
-)
+@click.option("--city", "cities", multiple=True, required=True, metavar="CITY", help="A city; may be repeated.")
+@click.option("--control", default="fixed,brain", show_default=True, metavar="ARM,...", help="Controls, by comma.")
+@click.option("--sensing", default="area:150", show_default=True, metavar="LEVEL,...", help="Sensing levels, by comma.")
+@click.option("--seeds", default="10", show_default=True, metavar="N | A,B", help="How many seeds, or which, by comma.")
 @click.option("--scale", default="1.0", show_default=True, metavar="F,...", help="Demand factors, by comma.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs side by side.")
 @click.option(
     "--json", "json_out", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT", help="Results file."
 )
 @click.option("--walkable", is_flag=True, help="Give each city sidewalks, crossings and people first.")
-@click.option(
-    "--keep", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Keep runs, and go on."
-)
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Keep runs, and go on.")
 @click.option("--budget", type=click.IntRange(min=6), metavar="N", help="Training runs for each tuned arm.")
 @click.option("--begin", "begin_s", type=float, metavar="S", help="Begin here, not as configured [s].")
 @click.option("--end", "end_s", type=float, metavar="S", help="End here, not as configured [s].")
@@ -90,9 +80,7 @@ def command(
         for cell in result.cells:
             if cell.failure:
                 click.echo(f"FAILED {cell.city} {cell.arm} seed {cell.seed}: {cell.failure}", err=True)
-        raise click.ClickException(
-            f"{result.failed} of {len(result.cells)} runs failed; they are named above"
-        )
+        raise click.ClickException(f"{result.failed} of {len(result.cells)} runs failed; they are named above")
 
 
 def _factors(text: str) -> tuple[float, ...]:

@@ -24,12 +24,8 @@ Examples:
 )
 @click.argument("city")
 @click.option("--counts", "counts_file", type=_FILE, help="CSV edge,begin_s,end_s,count.  [CITY/counts.csv]")
-@click.option(
-    "--journeys", "journeys_file", type=_FILE, help="CSV from_edge,to_edge,begin_s,end_s,travel_time_s."
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of what is drawn."
-)
+@click.option("--journeys", "journeys_file", type=_FILE, help="CSV from_edge,to_edge,begin_s,end_s,travel_time_s.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of what is drawn.")
 @click.option(
     "--method",
     type=click.Choice(["flow-fit", "route-sampler"]),
@@ -37,9 +33,7 @@ Examples:
     show_default=True,
     help="Fit of our own, or SUMO's routeSampler.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Make a new city folder instead of changing CITY."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="Make a new city folder instead of changing CITY.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(
     city: str,

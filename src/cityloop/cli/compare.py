@@ -11,9 +11,7 @@ __all__ = ["command"]
 
 @click.command(name="compare")
 @click.argument("city")
-@click.option(
-    "--arms", default="fixed-tuned,brain", show_default=True, metavar="ARM,ARM", help="Controls, by comma."
-)
+@click.option("--arms", default="fixed-tuned,brain", show_default=True, metavar="ARM,ARM", help="Controls, by comma.")
 @click.option(
     "--seeds",
     default="5",
@@ -21,9 +19,7 @@ __all__ = ["command"]
     metavar="N | A,B",
     help="How many seeds (5 is the seeds 1 to 5), or which, by comma.",
 )
-@click.option(
-    "--sensing", default="area:150", show_default=True, metavar="LEVEL", help="What the control senses."
-)
+@click.option("--sensing", default="area:150", show_default=True, metavar="LEVEL", help="What the control senses.")
 @click.option(
     "--scale",
     type=click.FloatRange(min=0, min_open=True),
@@ -31,9 +27,7 @@ __all__ = ["command"]
     show_default=True,
     help="Demand factor.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where runs and report go."
-)
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where runs and report go.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs side by side.")
 @click.option("--budget", type=click.IntRange(min=6), metavar="N", help="Training runs for each tuned arm.")
 @click.option("--begin", "begin_s", type=float, metavar="S", help="Begin here, not as configured [s].")

@@ -24,9 +24,7 @@ _LINE_EVERY_S = 5.0
 
 @click.command(name="demo")
 @click.option("--exit", "leave", is_flag=True, help="Plain lines, and end without an offer what to do next.")
-@click.option(
-    "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each control."
-)
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each control.")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=4, max=60),
@@ -34,9 +32,7 @@ _LINE_EVERY_S = 5.0
     show_default=True,
     help="Of the city's time, each run.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="New folder; by default runs/demo-..."
-)
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="New folder; by default runs/demo-...")
 def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
     """Show the brain beside a tuned fixed program on a real district, and pull its plug halfway.
 
@@ -84,9 +80,7 @@ def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
         click.echo("\nWhere to look next:")
         click.echo(f"  open {report} in a browser")
         click.echo(f"  cityloop replay {brain}     recompute every decision from what the sensors said")
-        click.echo(
-            "  cityloop doctor adlershof     what is wrong with the programs that ship with the district"
-        )
+        click.echo("  cityloop doctor adlershof     what is wrong with the programs that ship with the district")
     click.echo(folder)
 
 

@@ -36,18 +36,12 @@ Examples:
 @click.argument("name")
 @click.option("--net", "net_file", type=_FILE, required=True, help="SUMO network (.net.xml, may be .gz).")
 @click.option("--routes", "route_files", type=_FILE, multiple=True, help="SUMO routes or trips; may repeat.")
-@click.option(
-    "--counts", "counts_file", type=_FILE, help="Counts (edge,begin_s,end_s,count) to fit demand to."
-)
-@click.option(
-    "--journeys", "journeys_file", type=_FILE, help="Journey times to compare a fitted demand with."
-)
+@click.option("--counts", "counts_file", type=_FILE, help="Counts (edge,begin_s,end_s,count) to fit demand to.")
+@click.option("--journeys", "journeys_file", type=_FILE, help="Journey times to compare a fitted demand with.")
 @click.option("--begin", "begin_s", type=_Instant(), help="Begin of the city's hours.  [from the data]")
 @click.option("--end", "end_s", type=_Instant(), help="End of the city's hours.  [from the data]")
 @click.option("--zone", default="Europe/Berlin", show_default=True, help="IANA time zone.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of what is drawn."
-)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of what is drawn.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to make.  [NAME]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(

@@ -17,9 +17,7 @@ __all__ = ["command"]
     metavar="FILE",
     help="The report; by default report.html in the first DIR.",
 )
-@click.option(
-    "--occupancy", default="", metavar="CLASS=N,...", help="Persons in a vehicle, such as bus=20,tram=60."
-)
+@click.option("--occupancy", default="", metavar="CLASS=N,...", help="Persons in a vehicle, such as bus=20,tram=60.")
 @click.option("--rescore", is_flag=True, help="Compute scorecards again even where they are there.")
 def command(folders: tuple[Path, ...], out: Path | None, occupancy: str, rescore: bool) -> None:
     """Write the report of one run, or of several together, from their folders.

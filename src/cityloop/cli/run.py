@@ -32,9 +32,7 @@ _ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-p
     help="What the control senses: loops, area:METRES, probe:SHARE or truth.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="SUMO's seed.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Run folder; new or empty."
-)
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Run folder; new or empty.")
 @click.option(
     "--scale",
     type=click.FloatRange(min=0, min_open=True),

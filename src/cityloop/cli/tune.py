@@ -11,20 +11,15 @@ __all__ = ["command"]
 
 @click.command(
     name="tune",
-    epilog="\b\nExamples:\n  cityloop tune adlershof\n"
-    "  cityloop tune town.sumocfg --budget 60 --out plans.json",
+    epilog="\b\nExamples:\n  cityloop tune adlershof\n  cityloop tune town.sumocfg --budget 60 --out plans.json",
 )
 @click.argument("city")
 @click.option("--budget", type=click.IntRange(min=2), default=None, help="Training runs for each arm (200).")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Runs side by side.")
 @click.option("--seeds", default=None, help="Training seeds, comma-separated (1001,1002,1003).")
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the plans here, not to the cache."
-)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the plans here, not to the cache.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
-def command(
-    city: str, budget: int | None, jobs: int, seeds: str | None, out: Path | None, as_json: bool
-) -> None:
+def command(city: str, budget: int | None, jobs: int, seeds: str | None, out: Path | None, as_json: bool) -> None:
     """Tune CITY's fixed-tuned and actuated-tuned plans.
 
     CITY is a built-in name, a city folder or a .sumocfg. The plans are tuned in the twin for the mean delay
@@ -46,9 +41,7 @@ def command(
     if found is not None and (budget is None or found[1].budget >= budget):
         path, plans = found
     else:
-        plans = study.tune(
-            case, jobs=jobs, budget=budget or study.DEFAULT_BUDGET, seeds=training, progress=progress
-        )
+        plans = study.tune(case, jobs=jobs, budget=budget or study.DEFAULT_BUDGET, seeds=training, progress=progress)
         path = out if out is not None else kept_plans_file(case)
         write_plans(path, plans)
     if as_json:

@@ -118,9 +118,7 @@ class Meter:
 
 def metered(brain: Brain, meter: Meter) -> Brain:
     """Return the same brain, with the parts of its domains counted."""
-    return dataclasses.replace(
-        brain, domains=tuple(_metered_domain(domain, meter) for domain in brain.domains)
-    )
+    return dataclasses.replace(brain, domains=tuple(_metered_domain(domain, meter) for domain in brain.domains))
 
 
 def _metered_domain(domain: Domain[Any, Any], meter: Meter) -> Domain[Any, Any]:

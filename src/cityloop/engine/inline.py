@@ -31,9 +31,7 @@ class Blackout:
 
     def __post_init__(self) -> None:
         if not self.begin_s < self.end_s:
-            raise ConfigError(
-                f"Blackout {self.begin_s:g}-{self.end_s:g} s: the end must come after the begin."
-            )
+            raise ConfigError(f"Blackout {self.begin_s:g}-{self.end_s:g} s: the end must come after the begin.")
 
     def covers(self, since_begin_ms: int) -> bool:
         """Tell whether the brain is unplugged at an instant; the begin is inside, the end is not."""

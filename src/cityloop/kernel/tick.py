@@ -67,9 +67,7 @@ def start(brain: Brain, layout: Layout, now_ms: int) -> BrainState:
     return BrainState(states, {d.name: d.view(states[d.name]) for d in brain.domains}, 0)
 
 
-def tick(
-    brain: Brain, state: BrainState, readings: Batch, requests: Sequence[Request], now_ms: int
-) -> Ticked:
+def tick(brain: Brain, state: BrainState, readings: Batch, requests: Sequence[Request], now_ms: int) -> Ticked:
     """Observe, forecast, decide, arbitrate and guard, for every domain in order."""
     states = dict(state.domains)
     views = dict(state.views)

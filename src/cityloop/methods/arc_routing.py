@@ -188,9 +188,7 @@ def _ways(network: ArcNetwork, nodes: list[int], arcs: I32) -> F64:
         columns += [out.astype(np.int32), np.full(len(into), n_arcs + n_nodes + i, np.int32)]
         costs += [network.cost[out], np.full(len(into), _TINY)]
     size = n_arcs + 2 * n_nodes
-    graph = csr_matrix(
-        (np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))), shape=(size, size)
-    )
+    graph = csr_matrix((np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))), shape=(size, size))
     sources = np.concatenate([n_arcs + np.arange(n_nodes), arcs])
     targets = np.concatenate([n_arcs + n_nodes + np.arange(n_nodes), arcs])
     ways: F64 = dijkstra(graph, indices=sources)[:, targets]

@@ -50,13 +50,9 @@ class ClearanceParams:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be positive.")
         if not 0 < self.yellow_least_s <= self.yellow_most_s:
-            raise ValueError(
-                f"yellow of {self.yellow_least_s} to {self.yellow_most_s} s; give 0 < least <= most."
-            )
+            raise ValueError(f"yellow of {self.yellow_least_s} to {self.yellow_most_s} s; give 0 < least <= most.")
         if not 0 < self.all_red_least_s <= self.all_red_most_s:
-            raise ValueError(
-                f"all-red of {self.all_red_least_s} to {self.all_red_most_s} s; give 0 < least <= most."
-            )
+            raise ValueError(f"all-red of {self.all_red_least_s} to {self.all_red_most_s} s; give 0 < least <= most.")
 
 
 def yellow_s(approach_mps: float, params: ClearanceParams) -> int:

@@ -244,11 +244,7 @@ def _candidates(
         k = int(np.argmax(gains))
         if gains[k] > 0:
             merged[part] = probes[k][part]
-    whole = [
-        p
-        for p, r in sorted(zip(probes, results, strict=True), key=lambda pr: pr[1].cost)
-        if r.cost < base.cost
-    ]
+    whole = [p for p, r in sorted(zip(probes, results, strict=True), key=lambda pr: pr[1].cost) if r.cost < base.cost]
     return [design for design in dict.fromkeys([tuple(merged), *whole[:1]]) if design != best]
 
 
@@ -263,9 +259,7 @@ def _local_gain(
     return gain
 
 
-def _wins(
-    ledger: _Ledger[G], candidate: tuple[G, ...], best: tuple[G, ...], params: SearchParams, first: int
-) -> bool:
+def _wins(ledger: _Ledger[G], candidate: tuple[G, ...], best: tuple[G, ...], params: SearchParams, first: int) -> bool:
     """Race a candidate against the best, scenario by scenario; it must lead at every post."""
     order = [(first + k) % params.scenarios for k in range(params.scenarios)]
     for posts in range(1, params.scenarios + 1):

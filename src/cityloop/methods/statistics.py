@@ -201,9 +201,7 @@ def _verdict(difference: MeanInterval) -> Verdict:
 
 def _pairs(ours: Sequence[float], theirs: Sequence[float]) -> int:
     if len(ours) != len(theirs) or not ours:
-        raise ValueError(
-            f"A paired comparison needs equal numbers of values, not {len(ours)} and {len(theirs)}."
-        )
+        raise ValueError(f"A paired comparison needs equal numbers of values, not {len(ours)} and {len(theirs)}.")
     return len(ours)
 
 

@@ -45,9 +45,11 @@ def start_by_savings(problem: Problem) -> list[tuple[int, ...]]:
 def _day_share(problem: Problem) -> F64:
     fleet = problem.fleet
     first, last = problem.first_client, problem.end_primary
-    ways = np.partition(problem.duration[first:last, first:last].astype(np.float64), _NEAREST, axis=1) if (
-        last - first > _NEAREST
-    ) else np.zeros((last - first, _NEAREST + 1))
+    ways = (
+        np.partition(problem.duration[first:last, first:last].astype(np.float64), _NEAREST, axis=1)
+        if (last - first > _NEAREST)
+        else np.zeros((last - first, _NEAREST + 1))
+    )
     load = problem.demand[first:last].astype(np.float64)
     trips = (load / np.maximum(fleet.capacity[0], 1)).max(axis=1)
     spent = problem.service[first:last] + ways[:, 1 : _NEAREST + 1].mean(axis=1)

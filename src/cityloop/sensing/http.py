@@ -31,6 +31,7 @@ Send = Callable[[Message], Awaitable[None]]
 Identify = Callable[[Scope], "str | None"]
 """Given a request's ASGI scope: the device, empty for an administrator, None when nobody is known by it."""
 
+
 class StreamFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is declared of a stream that is registered by name."""
 

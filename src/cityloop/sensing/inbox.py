@@ -304,9 +304,7 @@ class Inbox:
             fault=judged.fault,
         )
 
-    def _store(
-        self, kept: Batch, now_ms: int, done: Done, letters: Sequence[DeadLetter], *, duplicates: bool
-    ) -> None:
+    def _store(self, kept: Batch, now_ms: int, done: Done, letters: Sequence[DeadLetter], *, duplicates: bool) -> None:
         """Append to the log and to the dead letters, and tell when all is safe."""
         letters = letters if self.dead_letters is not None else self._lose(letters)
         parts = bool(len(kept)) + bool(letters) + duplicates

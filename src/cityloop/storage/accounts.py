@@ -92,9 +92,7 @@ class Accounts:
     def session(self, secret: str, now_ms: int) -> Session | None:
         """Return a live session."""
         digest = _digest(secret)
-        row = self._database.one(
-            "SELECT name, csrf, seen_at_ms, expires_at_ms FROM sessions WHERE digest=?", (digest,)
-        )
+        row = self._database.one("SELECT name, csrf, seen_at_ms, expires_at_ms FROM sessions WHERE digest=?", (digest,))
         if row is None or now_ms >= row[3] or now_ms - row[2] >= IDLE_MS:
             return None
         if now_ms - row[2] >= _TOUCH_MS:

@@ -54,8 +54,7 @@ class ComparingStore:
     def _raise_difference(self, recorded: bytes, again: bytes) -> None:
         field, was, now = first_difference(recorded, again)
         raise StoreError(
-            f"{self._where(decision_from(recorded))}, field {field}: "
-            f"the journal says {was!r}, decided again {now!r}"
+            f"{self._where(decision_from(recorded))}, field {field}: the journal says {was!r}, decided again {now!r}"
         )
 
     def _where(self, decision: Decision) -> str:

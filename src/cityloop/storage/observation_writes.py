@@ -75,9 +75,7 @@ class Spans:
         self._open(transaction, stream, now_ms + 1, wanted, same_time=same_time)
         return True
 
-    def fit_all(
-        self, transaction: Transaction, streams: Sequence[int], *, same_time: bool, now_ms: int
-    ) -> list[bool]:
+    def fit_all(self, transaction: Transaction, streams: Sequence[int], *, same_time: bool, now_ms: int) -> list[bool]:
         """Tell which streams' readings, without a feature of their own, may be plain; open spans where need be."""
         fresh = self._streams.open_first_spans(transaction, streams, same_time=same_time)
         return [

@@ -95,9 +95,7 @@ class ReadingsReader:
             try:
                 stream = pa.ipc.open_stream(file)
                 if not stream.schema.equals(_schema()):
-                    raise StoreError(
-                        f"{self._path}: columns are {stream.schema.names}, not those of format 1"
-                    )
+                    raise StoreError(f"{self._path}: columns are {stream.schema.names}, not those of format 1")
                 while True:
                     at_byte = file.tell()
                     record, metadata = stream.read_next_batch_with_custom_metadata()

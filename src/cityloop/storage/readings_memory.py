@@ -94,9 +94,7 @@ class MemoryReadings:
         """Delete rows."""
         with self._lock:
             whole = concat(self._kept)
-            gone = (
-                np.isin(whole.stream, streams) & (whole.observed_at_ms >= begin_ms) & (whole.observed_at_ms < end_ms)
-            )
+            gone = np.isin(whole.stream, streams) & (whole.observed_at_ms >= begin_ms) & (whole.observed_at_ms < end_ms)
             self._kept = [_rows(whole, np.flatnonzero(~gone))]
         return int(np.count_nonzero(gone))
 

@@ -180,9 +180,7 @@ class _Table:
             used.append(f"{name}{operator}")
             index.set_aConstraintUsage_argvIndex(at, len(used))
             bound[name] = True
-        order = [
-            (index.get_aOrderBy_iColumn(at), bool(index.get_aOrderBy_desc(at))) for at in range(index.nOrderBy)
-        ]
+        order = [(index.get_aOrderBy_iColumn(at), bool(index.get_aOrderBy_desc(at))) for at in range(index.nOrderBy)]
         newest = bool(order) and order[0][0] == 1 and order[0][1]
         index.orderByConsumed = bool(order) and _is_ours(order, one_stream=bound["stream"])
         index.idxNum = int(newest and bound["stream"])

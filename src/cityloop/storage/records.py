@@ -69,9 +69,7 @@ def decision_from(record: bytes) -> Decision:
     proposal, verdict = raw.pop("proposal"), raw.pop("verdict")
     asked = _action(proposal.pop("action"))
     weighed = msgspec.convert(proposal.pop("alternatives"), tuple[Alternative, ...])
-    return Decision(
-        proposal=Proposal(action=asked, alternatives=weighed, **proposal), verdict=_verdict(verdict), **raw
-    )
+    return Decision(proposal=Proposal(action=asked, alternatives=weighed, **proposal), verdict=_verdict(verdict), **raw)
 
 
 def receipt_from(record: bytes) -> Receipt:

@@ -179,9 +179,7 @@ class RunReader:
         """Refuse a run that did not come to its end, or whose files changed since, in one line."""
         result = self.run.result
         if not self.run.complete or result is None:
-            raise StoreError(
-                f"{self.path}: the run is incomplete ({self._reached()}); run it again into a new folder"
-            )
+            raise StoreError(f"{self.path}: the run is incomplete ({self._reached()}); run it again into a new folder")
         for name, digest in result.files.items():
             path = self.path / name
             if not path.is_file():

@@ -96,9 +96,7 @@ class _Group:
 def bench_signals(spec: BenchSpec, progress: Progress) -> BenchResult:
     """Run the matrix. A group in which every run failed has no summary; its failures are among the cells."""
     with ExitStack() as closing:
-        folder = spec.keep or Path(
-            closing.enter_context(tempfile.TemporaryDirectory(prefix="cityloop-bench-"))
-        )
+        folder = spec.keep or Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="cityloop-bench-")))
         folder = folder.resolve()
         cities = [_prepared(city, spec, folder, progress) for city in spec.cities]
         plans = {
@@ -164,16 +162,12 @@ def _prepared(city: str, spec: BenchSpec, folder: Path, progress: Progress) -> s
 
     case = resolve_city(city)
     if case.sumocfg is None:
-        raise ConfigError(
-            f"--walkable {city}: only a .sumocfg can be made walkable; give one, or leave it out"
-        )
+        raise ConfigError(f"--walkable {city}: only a .sumocfg can be made walkable; give one, or leave it out")
     out = folder / "walkable" / _folder_name(case)
     config = out / case.sumocfg.name
     if not out.is_dir():
         progress(f"{case.name}: making the walkable variant")
-        config = make_walkable(
-            case.sumocfg, out, seed=_WALK_SEED, walking_speed_mps=case.walking_speed_mps
-        ).sumocfg
+        config = make_walkable(case.sumocfg, out, seed=_WALK_SEED, walking_speed_mps=case.walking_speed_mps).sumocfg
     else:
         config = next(iter(sorted(out.glob("*.sumocfg"))), config)
     resolve_city(str(config))

@@ -58,9 +58,7 @@ def compare_arms(
     return summary
 
 
-def plans_for(
-    city: str, arms: Sequence[str], *, jobs: int, budget: int | None, progress: Progress
-) -> Path | None:
+def plans_for(city: str, arms: Sequence[str], *, jobs: int, budget: int | None, progress: Progress) -> Path | None:
     """Return the tuned plans that the arms need, tuned on seeds of their own; None where no arm needs any."""
     if not any(arm in _TUNED for arm in arms):
         return None
@@ -93,14 +91,8 @@ def find_runs(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(f"{folder}: no such folder; give a run folder or one that holds some")
-        runs = (
-            [folder]
-            if (folder / "run.toml").is_file()
-            else sorted(p.parent for p in folder.rglob("run.toml"))
-        )
+        runs = [folder] if (folder / "run.toml").is_file() else sorted(p.parent for p in folder.rglob("run.toml"))
         if not runs:
-            raise ConfigError(
-                f"{folder}: holds no run folder (no run.toml); give the DIR of a run or of a compare"
-            )
+            raise ConfigError(f"{folder}: holds no run folder (no run.toml); give the DIR of a run or of a compare")
         found += [run for run in runs if run not in found]
     return found

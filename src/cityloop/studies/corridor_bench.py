@@ -101,16 +101,12 @@ def bench_corridors(spec: CorridorSpec, say: Callable[[str], None]) -> list[Corr
     summaries = []
     for city in spec.cities:
         for rate in spec.rates_per_h:
-            runs = [
-                {arm: _run(spec, city, arm, rate, seed, say) for arm in ARMS} for seed in spec.seeds
-            ]
+            runs = [{arm: _run(spec, city, arm, rate, seed, say) for arm in ARMS} for seed in spec.seeds]
             summaries.append(summarise(runs))
     return summaries
 
 
-def _run(
-    spec: CorridorSpec, city: str, arm: str, rate: float, seed: int, say: Callable[[str], None]
-) -> CorridorRun:
+def _run(spec: CorridorSpec, city: str, arm: str, rate: float, seed: int, say: Callable[[str], None]) -> CorridorRun:
     case = resolve_city(city)
     begin_s = case.begin_s + (spec.begin_s or 0.0)
     end_s = case.end_s if spec.end_s is None else min(case.begin_s + spec.end_s, case.end_s)

@@ -91,9 +91,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str
     reader = csv.DictReader(text.splitlines())
     missing = [column for column in columns if column not in (reader.fieldnames or ())]
     if missing:
-        raise InputError(
-            f"{path}, row 1: no column {missing[0]!r}; the first row must be {','.join(columns)}"
-        )
+        raise InputError(f"{path}, row 1: no column {missing[0]!r}; the first row must be {','.join(columns)}")
     found = []
     for raw in reader:
         if any(raw[column] is None for column in columns):
@@ -102,9 +100,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str
     return found
 
 
-def _edge(
-    path: Path, number: int, raw: dict[str, str], key: str, edges: Collection[str], net_file: Path
-) -> str:
+def _edge(path: Path, number: int, raw: dict[str, str], key: str, edges: Collection[str], net_file: Path) -> str:
     edge = raw[key].strip()
     if edge not in edges:
         raise InputError(
@@ -117,9 +113,7 @@ def _edge(
 def _interval_s(path: Path, number: int, raw: dict[str, str]) -> tuple[float, float]:
     begin_s, end_s = _number(path, number, raw, "begin_s"), _number(path, number, raw, "end_s")
     if end_s <= begin_s:
-        raise InputError(
-            f"{path}, row {number}: end_s is {end_s:g}, not after begin_s {begin_s:g}; give a later end_s"
-        )
+        raise InputError(f"{path}, row {number}: end_s is {end_s:g}, not after begin_s {begin_s:g}; give a later end_s")
     return begin_s, end_s
 
 

@@ -98,9 +98,7 @@ def fit_to_counts(
     return _unseen_from_neighbours(flow, shares, bins, len(candidates.edges))
 
 
-def departures(
-    flow_veh: F64, bins: DepartureBins, n_routes: int, rng: np.random.Generator
-) -> tuple[I64, F64]:
+def departures(flow_veh: F64, bins: DepartureBins, n_routes: int, rng: np.random.Generator) -> tuple[I64, F64]:
     """Draw whole vehicles from flows: the route of each and when it departs, to the tenth of a second."""
     group = np.repeat(np.arange(bins.begin_s.size), n_routes)
     vehicles = whole_vehicles(flow_veh, group, float(rng.uniform()))

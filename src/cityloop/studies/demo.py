@@ -46,9 +46,7 @@ class DemoSpec:
     def __post_init__(self) -> None:
         if self.minutes * 60.0 < 4 * self.unplugged_s:
             least = 4 * self.unplugged_s / 60.0
-            raise ConfigError(
-                f"--minutes {self.minutes:g}: too short to pull the plug in; give {least:g} or more"
-            )
+            raise ConfigError(f"--minutes {self.minutes:g}: too short to pull the plug in; give {least:g} or more")
         if not self.seeds:
             raise ConfigError("the demo needs at least one seed")
 
@@ -191,9 +189,7 @@ def _folder(spec: DemoSpec, arm: str, seed: int) -> Path:
 
 def _result(spec: DemoSpec, one: _Finished) -> CellResult:
     folder = _folder(spec, one.arm, one.seed)
-    cell = Cell(
-        city=spec.city, arm=one.arm, sensing=one.score.sensing, seed=one.seed, scale=1.0, folder=folder
-    )
+    cell = Cell(city=spec.city, arm=one.arm, sensing=one.score.sensing, seed=one.seed, scale=1.0, folder=folder)
     return CellResult(cell=cell, score=one.score)
 
 

@@ -54,9 +54,7 @@ def _sumo_parts() -> list[Examined]:
         except PackageNotFoundError:
             found = "not installed"
         ok = found == _SUMO
-        results.append(
-            Examined(name=package, ok=ok, found=found, fix=f"install {package}=={_SUMO}", broken=not ok)
-        )
+        results.append(Examined(name=package, ok=ok, found=found, fix=f"install {package}=={_SUMO}", broken=not ok))
     return results
 
 
@@ -68,9 +66,7 @@ def _sumo_binary() -> Examined:
     try:
         run_binary("sumo", ["--version"])
     except (CityError, OSError) as error:
-        return Examined(
-            name="sumo binary", ok=False, found=str(error), fix="reinstall eclipse-sumo", broken=True
-        )
+        return Examined(name="sumo binary", ok=False, found=str(error), fix="reinstall eclipse-sumo", broken=True)
     return Examined(name="sumo binary", ok=True, found=str(sumo_home() / "bin" / "sumo"))
 
 

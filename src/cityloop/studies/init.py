@@ -149,9 +149,7 @@ def _hours(request: InitRequest, net: NetFacts) -> tuple[float, float]:
     begin_s = begin_s if request.begin_s is None else request.begin_s
     end_s = end_s if request.end_s is None else request.end_s
     if end_s <= begin_s:
-        raise ConfigError(
-            f"{request.name}: end {end_s:g} s is not after begin {begin_s:g} s; give a later --end"
-        )
+        raise ConfigError(f"{request.name}: end {end_s:g} s is not after begin {begin_s:g} s; give a later --end")
     return begin_s, end_s
 
 

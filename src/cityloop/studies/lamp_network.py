@@ -112,9 +112,7 @@ def _connections(
     return link_of, before, crossing_m
 
 
-def _signal_of(
-    lane: str, link_of: dict[str, tuple[str, int]], before: dict[str, list[str]]
-) -> tuple[str, int] | None:
+def _signal_of(lane: str, link_of: dict[str, tuple[str, int]], before: dict[str, list[str]]) -> tuple[str, int] | None:
     """Return the signal link that leads onto an internal lane, also where it waits inside the junction."""
     for _ in range(4):
         if lane in link_of:
@@ -131,19 +129,13 @@ def _read_programs(signals: dict[str, SignalLinks], logics: list[ET.Element]) ->
     for logic in logics:
         name = logic.get("id", "")
         links = signals.setdefault(name, SignalLinks())
-        phases = [
-            (p.get("state", ""), float(p.get("minDur", p.get("duration", "0")))) for p in logic.iter("phase")
-        ]
+        phases = [(p.get("state", ""), float(p.get("minDur", p.get("duration", "0")))) for p in logic.iter("phase")]
         for state, _ in phases:
             green.setdefault(name, set()).update(i for i, lamp in enumerate(state) if lamp in "Gg")
             shown = [i for i, lamp in enumerate(state) if lamp == "G"]
-            links.shipped_together |= {
-                (a, b) for a, b in combinations(shown, 2) if b in links.foes.get(a, ())
-            }
+            links.shipped_together |= {(a, b) for a, b in combinations(shown, 2) if b in links.foes.get(a, ())}
         for index in range(len(phases[0][0]) if phases else 0):
-            _read_yellow(
-                links, index, [(state[index], held_s) for state, held_s in phases if index < len(state)]
-            )
+            _read_yellow(links, index, [(state[index], held_s) for state, held_s in phases if index < len(state)])
     for name, links in signals.items():
         links.never_green = {i for i in {*links.foes, *links.crossings} if i not in green.get(name, ())}
         links.least_yellow_s = min(links.yellow_s.values(), default=LEAST_YELLOW_S)
@@ -175,6 +167,4 @@ def _root(path: Path) -> ET.Element:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             return ET.parse(stream).getroot()
     except (OSError, EOFError, ET.ParseError) as error:
-        raise LayoutError(
-            f"{path}: cannot be read as XML ({error}); restore the file that the run used"
-        ) from error
+        raise LayoutError(f"{path}: cannot be read as XML ({error}); restore the file that the run used") from error

@@ -90,9 +90,7 @@ def run_cells(cells: Sequence[Cell], *, jobs: int, keep: bool, progress: Progres
         # A worker that dies takes its pool along: who was lost to that is run once more, alone.
         waiting = _run_pool(waiting, workers, keep, progress, results, len(cells))
     for cell in waiting:
-        results[cell.folder] = CellResult(
-            cell=cell, failure="the worker process died twice; see the system's log"
-        )
+        results[cell.folder] = CellResult(cell=cell, failure="the worker process died twice; see the system's log")
     return [results[cell.folder] for cell in cells]
 
 
@@ -163,11 +161,7 @@ def _finished(cell: Cell) -> RunScore | None:
         return None
     try:
         made = msgspec.json.decode(path.read_bytes(), type=_Made)
-        same = (
-            made.cell == repr(cell)
-            and made.code == _code_digest()
-            and made.inputs == _inputs_digest(cell.folder)
-        )
+        same = made.cell == repr(cell) and made.code == _code_digest() and made.inputs == _inputs_digest(cell.folder)
         return read_scorecard(cell.folder) if same else None
     except (msgspec.DecodeError, StoreError, OSError):
         return None
@@ -178,9 +172,7 @@ def _clear(folder: Path) -> None:
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not (folder / "run.toml").is_file():
-        raise StoreError(
-            f"{folder}: not empty and not a run folder; move it, or give another --keep or --out"
-        )
+        raise StoreError(f"{folder}: not empty and not a run folder; move it, or give another --keep or --out")
     shutil.rmtree(folder)
 
 

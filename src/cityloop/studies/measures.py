@@ -183,9 +183,7 @@ def person_score(
     return PersonScore(
         delay_s=lost_s / persons if persons else None,
         persons=persons,
-        everybody_delay_s=(lost_s + float(walks.waiting_s.sum())) / (persons + walkers)
-        if persons + walkers
-        else None,
+        everybody_delay_s=(lost_s + float(walks.waiting_s.sum())) / (persons + walkers) if persons + walkers else None,
         occupancy={name: carries.of(name) for name in sorted(set(on_road))},
     )
 

@@ -29,31 +29,24 @@ def delay_by_arm(name: str, summary: Summary, scores: Mapping[str, Sequence[RunS
     left = 24 + _LETTER * max(len(row.arm) for row in rows)
     height = 44.0 * len(rows) + 52
     frame = Frame((left, 12, _WIDTH - 90, height - 40), (0, high * 1.04), (0, 1))
-    parts = _x_grid(
-        frame, axis_ticks(0, high, 8), lambda value: number(value, 0), "mean delay of a vehicle [s]"
-    )
+    parts = _x_grid(frame, axis_ticks(0, high, 8), lambda value: number(value, 0), "mean delay of a vehicle [s]")
     for row, arm in enumerate(rows):
         y = 34.0 + 44 * row
         found = arm.measures["delay_s"]
         style = f"s{row % 7}"
         for score in scores[arm.arm]:
             at = frame.x(score.vehicles.delay_s or 0.0)
-            tip = element(
-                "title", f"{escape(arm.arm)}, seed {score.seed}: {number(score.vehicles.delay_s)} s"
-            )
+            tip = element("title", f"{escape(arm.arm)}, seed {score.seed}: {number(score.vehicles.delay_s)} s")
             parts.append(element("circle", tip, cx=at, cy=y + 9, r=3.0, class_=f"seed {style}"))
         if found.low is not None and found.high is not None:
             low = frame.x(max(found.low, 0))
-            parts.append(
-                element("line", x1=low, x2=frame.x(found.high), y1=y - 4, y2=y - 4, class_=f"bar {style}")
-            )
+            parts.append(element("line", x1=low, x2=frame.x(found.high), y1=y - 4, y2=y - 4, class_=f"bar {style}"))
         parts.append(element("circle", cx=frame.x(found.mean), cy=y - 4, r=6.0, class_=f"mean {style}"))
         parts.append(text(left - 12, y, arm.arm, "label strong", "end"))
         parts.append(text(_WIDTH - 80, y, f"{number(found.mean)} s", "label strong"))
     said = "; ".join(f"{arm.arm} {number(arm.measures['delay_s'].mean)} s" for arm in rows)
     caption = (
-        "Mean delay by control: the large dot is the mean, the bar its 95 % interval, small dots the single "
-        "seeds."
+        "Mean delay by control: the large dot is the mean, the bar its 95 % interval, small dots the single seeds."
     )
     return figure(f"{name}-arms", f"Mean delay by control. {said}.", caption, (_WIDTH, height), parts)
 
@@ -69,9 +62,7 @@ def delay_over_time(name: str, scores: Mapping[str, Sequence[RunScore]]) -> str:
     frame = Frame((56, 14, right, 262), (first.begin_s, first.end_s), (0, high * 1.05))
     parts = []
     for tick in axis_ticks(0, high):
-        parts.append(
-            element("line", x1=frame.left, x2=frame.right, y1=frame.y(tick), y2=frame.y(tick), class_="grid")
-        )
+        parts.append(element("line", x1=frame.left, x2=frame.right, y1=frame.y(tick), y2=frame.y(tick), class_="grid"))
         parts.append(text(frame.left - 8, frame.y(tick) + 4, number(tick, 0), "tick", "end"))
     parts += [
         text(frame.x(tick), frame.bottom + 18, clock(tick, first.begin_s), "tick", "middle")
@@ -85,13 +76,9 @@ def delay_over_time(name: str, scores: Mapping[str, Sequence[RunScore]]) -> str:
             edge = [(frame.x(x), frame.y(top)) for x, _, _, top in points]
             edge += [(frame.x(x), frame.y(low)) for x, _, low, _ in reversed(points)]
             parts.append(
-                element(
-                    "polygon", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in edge), class_=f"band {style}"
-                )
+                element("polygon", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in edge), class_=f"band {style}")
             )
-        parts.append(
-            polyline([(frame.x(x), frame.y(mean)) for x, mean, _, _ in points], f"line {style} d{row % 4}")
-        )
+        parts.append(polyline([(frame.x(x), frame.y(mean)) for x, mean, _, _ in points], f"line {style} d{row % 4}"))
         if points:
             ends.append((frame.y(points[-1][1]), arm, style))
     for y, arm, style in _apart(sorted(ends)):
@@ -104,9 +91,7 @@ def delay_over_time(name: str, scores: Mapping[str, Sequence[RunScore]]) -> str:
     return figure(f"{name}-time", "Delay over time by control.", caption, (_WIDTH, 290), parts)
 
 
-def delay_map(
-    name: str, title: str, net: NetFile | None, junctions: Sequence[JunctionScore], most_veh_h: float
-) -> str:
+def delay_map(name: str, title: str, net: NetFile | None, junctions: Sequence[JunctionScore], most_veh_h: float) -> str:
     """Draw the junctions on the street map; a circle's area is the delay lost before it."""
     numbers = junction_numbers(junctions)
     lines = _streets(net) if net is not None else []
@@ -138,9 +123,7 @@ def delay_map(
             f"{number(junction.longest_red_s, 0)} s",
         )
         heat = f"heat{min(int(share * 5), 4)}"
-        parts.append(
-            element("circle", tip, cx=x, cy=y, r=6 + 24 * math.sqrt(share), class_=f"junction {heat}")
-        )
+        parts.append(element("circle", tip, cx=x, cy=y, r=6 + 24 * math.sqrt(share), class_=f"junction {heat}"))
         parts.append(text(x, y + 4, str(numbers[junction.junction]), "number", "middle"))
     worst = sorted(junctions, key=lambda one: -(one.delay_veh_h or 0.0))[:3]
     said = ", ".join(f"{one.junction} {number(one.delay_veh_h)}" for one in worst)
@@ -172,9 +155,7 @@ def _binned(runs: Sequence[RunScore]) -> list[tuple[float, float, float, float]]
     """Return (middle, mean, least, greatest) of each bin that has a value."""
     points = []
     for row, first in enumerate(runs[0].over_time):
-        values = [
-            v for run in runs if row < len(run.over_time) and (v := run.over_time[row].delay_s) is not None
-        ]
+        values = [v for run in runs if row < len(run.over_time) and (v := run.over_time[row].delay_s) is not None]
         if values:
             middle_s = min(first.begin_s + 150, (first.begin_s + runs[0].end_s) / 2)
             points.append((middle_s, sum(values) / len(values), min(values), max(values)))

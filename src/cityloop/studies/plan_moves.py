@@ -46,8 +46,7 @@ class Demand:
 def service_stages(network: Network, row: int) -> tuple[int, ...]:
     """Return the local numbers of a junction's service stages."""
     begin, end = (
-        int(column[row])
-        for column in (network.assets.controllers.stage_begin, network.assets.controllers.stage_end)
+        int(column[row]) for column in (network.assets.controllers.stage_begin, network.assets.controllers.stage_end)
     )
     return tuple(k for k in range(end - begin) if network.assets.stages.service[begin + k])
 
@@ -103,9 +102,7 @@ def webster_plan(network: Network, row: int, demand: Demand, wanted_s: float | N
     """Return the fixed plan that carries the most traffic, with Webster's cycle or the one wanted."""
     shares, ratio = stage_shares(demand.served_frac, demand.flow_ratio)
     kept = {stage for stage, share in zip(demand.stages, shares, strict=True) if share > 1e-6}
-    by_cover = sorted(
-        demand.stages, key=lambda s: -sum(lamp in "gG" for lamp in network.stage_states[row][s])
-    )
+    by_cover = sorted(demand.stages, key=lambda s: -sum(lamp in "gG" for lamp in network.stage_states[row][s]))
     for stage in by_cover:
         if not omissible(network, row, sorted(kept)) and _adds(network, row, kept, stage):
             kept.add(stage)
@@ -157,9 +154,7 @@ def vary_fixed(network: Network, row: int, plan: Plan, step: float, rng: np.rand
             if alone:
                 changed = _recycled(network, row, plan, float(np.exp(rng.normal(0, 0.12 * step))))
             else:
-                shift_s = (
-                    rng.integers(0, max(1, int(cycle))) if rng.random() < 0.3 else rng.normal(0, 8 * step)
-                )
+                shift_s = rng.integers(0, max(1, int(cycle))) if rng.random() < 0.3 else rng.normal(0, 8 * step)
                 changed = msgspec.structs.replace(
                     plan, offset_s=float(round(plan.offset_s + shift_s) % max(1, round(cycle)))
                 )
@@ -187,13 +182,9 @@ def vary_actuated(network: Network, row: int, plan: Plan, step: float, rng: np.r
         least_s = least_green_s(network, row, shown.stage)
         if draw < 0.40:
             longest_s = round(shown.green_s * float(np.exp(rng.normal(0, 0.35 * step))) + rng.normal(0, 2))
-            changed = _with_stage(
-                plan, k, green_s=float(min(MOST_GREEN_S, max(shown.min_green_s, longest_s)))
-            )
+            changed = _with_stage(plan, k, green_s=float(min(MOST_GREEN_S, max(shown.min_green_s, longest_s))))
         elif draw < 0.55:
-            shortest_s = float(
-                min(shown.green_s, max(least_s, round(shown.min_green_s + rng.normal(0, 4 * step))))
-            )
+            shortest_s = float(min(shown.green_s, max(least_s, round(shown.min_green_s + rng.normal(0, 4 * step)))))
             changed = _with_stage(plan, k, min_green_s=shortest_s)
         elif draw < 0.75:
             gap_s = float(np.clip(round(2 * (shown.gap_s + rng.normal(0, 1.0 * step))) / 2, *_GAPS_S))
@@ -262,6 +253,4 @@ def _adds(network: Network, row: int, kept: set[int], stage: int) -> bool:
 
 
 def _lost_s(network: Network, row: int, order: Sequence[int]) -> float:
-    return sum(
-        intergreen_s(network, row, stage, order[(k + 1) % len(order)]) for k, stage in enumerate(order)
-    )
+    return sum(intergreen_s(network, row, stage, order[(k + 1) % len(order)]) for k, stage in enumerate(order))

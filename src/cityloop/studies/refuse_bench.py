@@ -108,8 +108,7 @@ def _search(problem: Problem, budget: Budget, begun: float, told: Callable[[str]
         iterations, cpu_s = 0, 0.0
         for low, high in ((0.0, _ALONE_SHARE), (_ALONE_SHARE, 1.0)):
             jobs = [
-                (problem, start, budget, budget.seed + 1000 * row, low, high, begun)
-                for row, start in enumerate(starts)
+                (problem, start, budget, budget.seed + 1000 * row, low, high, begun) for row, start in enumerate(starts)
             ]
             answers = list(pool.map(_work, jobs))
             plans = [plan for plan, _ in answers]

@@ -107,9 +107,7 @@ def main(folder: Path, seconds: float, sets: str, rounds: tuple[Path, ...], seed
         out.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
-def _line(
-    name: str, cost: float, low: float, best: float | None, faults: list[str], iterations: int
-) -> dict[str, Any]:
+def _line(name: str, cost: float, low: float, best: float | None, faults: list[str], iterations: int) -> dict[str, Any]:
     return {
         "instance": name, "cost": cost, "bound": low, "bound_gap_pct": round(100 * (cost / low - 1), 3),
         "best_known": best, "gap_pct": None if best is None else round(100 * (cost / best - 1), 3),

@@ -109,9 +109,7 @@ def read_round(path: Path, trucks: int = 1) -> Problem:
     return arc_problem(network, tasks, depot, sites, dump, fleet, ROUND_SCALE)
 
 
-def _street(
-    line: str, section: str, where: str
-) -> tuple[int, int, float, float, float, float, bool, bool, F64]:
+def _street(line: str, section: str, where: str) -> tuple[int, int, float, float, float, float, bool, bool, F64]:
     words = line.split("\t")
     try:
         tail, head, service, travel, volume, weight = (float(word) for word in words[:6])

@@ -109,10 +109,7 @@ def _groups(runs: Sequence[_Run]) -> list[dict[str, list[_Run]]]:
         seeds = found.setdefault(key, {}).setdefault(arm, [])
         if all(run.score.seed != other.score.seed for other in seeds):
             seeds.append(run)
-    return [
-        {arm: sorted(of, key=lambda run: run.score.seed) for arm, of in _ordered(arms)}
-        for arms in found.values()
-    ]
+    return [{arm: sorted(of, key=lambda run: run.score.seed) for arm, of in _ordered(arms)} for arms in found.values()]
 
 
 def _ordered(arms: dict[str, list[_Run]]) -> Iterator[tuple[str, list[_Run]]]:
@@ -182,9 +179,7 @@ def _mean_junctions(scores: Sequence[RunScore]) -> list[JunctionScore]:
                 delay_veh_h=mean([one.delay_veh_h for one in of]),
                 vehicles=mean([one.vehicles for one in of]),
                 delay_per_vehicle_s=mean([one.delay_per_vehicle_s for one in of]),
-                longest_red_s=max(
-                    (one.longest_red_s for one in of if one.longest_red_s is not None), default=None
-                ),
+                longest_red_s=max((one.longest_red_s for one in of if one.longest_red_s is not None), default=None),
             )
         )
     return found
@@ -233,9 +228,7 @@ def _timing(
         f"seed {run.score.seed}, from {clock(window[0], run.score.begin_s, seconds=True)}: the one that "
         f"loses most time.</p>"
     )
-    yield timeline_picture(
-        f"{name}-line", worst, spans.get(worst, []), crossings, changes, window, run.score.begin_s
-    )
+    yield timeline_picture(f"{name}-line", worst, spans.get(worst, []), crossings, changes, window, run.score.begin_s)
     if changes:
         rows = [
             [str(count), clock(at_s, run.score.begin_s, seconds=True), escape(reason)]

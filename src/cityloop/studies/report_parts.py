@@ -92,9 +92,7 @@ def notices(summary: Summary) -> str:
     if not items:
         return ""
     listed = "".join(f"<li>{escape(item)}</li>" for item in items)
-    return (
-        f'<section class="notice" aria-label="Warnings"><h3>Read this first</h3><ul>{listed}</ul></section>'
-    )
+    return f'<section class="notice" aria-label="Warnings"><h3>Read this first</h3><ul>{listed}</ul></section>'
 
 
 def cards(summary: Summary) -> str:
@@ -107,11 +105,7 @@ def cards(summary: Summary) -> str:
         if found is None:
             return ""
         other = rival.measures.get(key) if rival else None
-        beside = (
-            f"<small>{escape(rival.arm)}: {number(other.mean, digits)}{unit}</small>"
-            if rival and other
-            else ""
-        )
+        beside = f"<small>{escape(rival.arm)}: {number(other.mean, digits)}{unit}</small>" if rival and other else ""
         return f"<div><dt>{label}</dt><dd>{number(found.mean, digits)}{unit}{beside}</dd></div>"
 
     among = f"in {_count(mine.opportunities)} opportunities"
@@ -157,8 +151,7 @@ def losses(summary: Summary) -> str:
     if summary.best_other is None:
         return ""
     chance = (
-        f"Of {summary.compared} comparisons about {number(summary.compared / 40, 1)} come out worse by "
-        f"chance alone."
+        f"Of {summary.compared} comparisons about {number(summary.compared / 40, 1)} come out worse by chance alone."
     )
     if len(summary.seeds) < 2:
         return "<p>One seed only: nothing can be said of gains and losses.</p>"
@@ -179,8 +172,7 @@ def losses(summary: Summary) -> str:
         for pair in summary.losses
     ]
     caption = (
-        f"Worse under {escape(summary.ours)} than under {escape(summary.best_other)}, beyond the interval. "
-        f"{chance}"
+        f"Worse under {escape(summary.ours)} than under {escape(summary.best_other)}, beyond the interval. {chance}"
     )
     return table(caption, ["What", summary.ours, summary.best_other, "Difference", "Worst seed"], rows)
 
@@ -192,12 +184,8 @@ def safety_table(summary: Summary) -> str:
         [escape(kind.capitalize()), *(_of(*arm.unsafe_by_kind.get(kind, (0, 0))) for arm in summary.arms)]
         for kind in kinds
     ]
-    rows.append(
-        ["Longest red of a vehicle link", *(f"{number(arm.longest_red_s, 0)} s" for arm in summary.arms)]
-    )
-    rows.append(
-        ["Longest red of a crossing", *(_seconds(arm.longest_crossing_red_s) for arm in summary.arms)]
-    )
+    rows.append(["Longest red of a vehicle link", *(f"{number(arm.longest_red_s, 0)} s" for arm in summary.arms)])
+    rows.append(["Longest red of a crossing", *(_seconds(arm.longest_crossing_red_s) for arm in summary.arms)])
     rows.append(["Collisions (SUMO)", *(str(arm.collisions) for arm in summary.arms)])
     rows.append(["Emergency stops (SUMO)", *(_known(arm.emergency_stops) for arm in summary.arms)])
     rows.append(["Teleports (must be 0)", *(str(arm.teleports) for arm in summary.arms)])

@@ -132,9 +132,7 @@ def score_run(run_dir: Path, *, occupancy: Occupancy | None = None) -> RunScore:
     statistic = read_statistic(sumo / STATISTIC_FILE)
     additional = _inputs(run, "additional")
     lamps = check_lamps(net_file, sumo / "tls_states.xml", program_files=additional)
-    junctions, elsewhere_h = junction_scores(
-        read_netfile(net_file), read_edge_loss(sumo / EDGES_FILE), trips, lamps
-    )
+    junctions, elsewhere_h = junction_scores(read_netfile(net_file), read_edge_loss(sumo / EDGES_FILE), trips, lamps)
     counts = _counts(summary, statistic, int(trips.removed.sum()))
     classes = read_vehicle_classes([*_inputs(run, "routes"), *additional])
     vehicles = vehicle_score(trips)

@@ -30,13 +30,9 @@ MEASURES: tuple[Measure, ...] = (
     Measure("delay_p95_s", "95th percentile of delay", "s", lambda s: s.vehicles.delay_p95_s),
     Measure("person_delay_s", "Mean delay of a person in a vehicle", "s", lambda s: s.persons.delay_s),
     Measure("waiting_s", "Mean standing time", "s", lambda s: s.vehicles.waiting_s),
-    Measure(
-        "longest_waiting_s", "Longest standing time of a vehicle", "s", lambda s: s.vehicles.longest_waiting_s
-    ),
+    Measure("longest_waiting_s", "Longest standing time of a vehicle", "s", lambda s: s.vehicles.longest_waiting_s),
     Measure("stops", "Stops of a vehicle", "", lambda s: s.vehicles.stops),
-    Measure(
-        "not_arrived", "Vehicles not arrived", "veh", lambda s: s.vehicles.unfinished + s.vehicles.undeparted
-    ),
+    Measure("not_arrived", "Vehicles not arrived", "veh", lambda s: s.vehicles.unfinished + s.vehicles.undeparted),
     Measure(
         "walk_waiting_s",
         "Mean wait on foot",
@@ -143,9 +139,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
-def summarise(
-    scores: Mapping[str, Sequence[RunScore]], ours: str, failures: Sequence[Failure] = ()
-) -> Summary:
+def summarise(scores: Mapping[str, Sequence[RunScore]], ours: str, failures: Sequence[Failure] = ()) -> Summary:
     """Bring the scores of arms together.
 
     Parameters
@@ -199,9 +193,7 @@ def summarise(
 def _check(scores: Mapping[str, Sequence[RunScore]]) -> RunScore:
     every = [score for runs in scores.values() for score in runs]
     if not every:
-        raise StoreError(
-            "No run of any arm gave a score, so there is nothing to compare; see the failures above"
-        )
+        raise StoreError("No run of any arm gave a score, so there is nothing to compare; see the failures above")
     first = every[0]
     for score in every:
         for name in ("city", "scale", "begin_s", "end_s", "sumo_version"):
@@ -261,9 +253,7 @@ def _sum_known(counts: Sequence[int | None]) -> int | None:
 def _estimate(values: Sequence[float]) -> Estimate:
     found = mean_interval(values)
     interval = found.interval
-    return Estimate(
-        mean=found.mean, low=interval.low if interval else None, high=interval.high if interval else None
-    )
+    return Estimate(mean=found.mean, low=interval.low if interval else None, high=interval.high if interval else None)
 
 
 def _mean_delay(runs: Sequence[RunScore]) -> float:
@@ -302,9 +292,7 @@ def _known(values: Iterable[float | None]) -> list[float] | None:
     return known if len(known) == len(found) else None
 
 
-def _pair(
-    compared: Comparison, ours: str, theirs: str, key: str, label: str, unit: str, seeds: Sequence[int]
-) -> Pair:
+def _pair(compared: Comparison, ours: str, theirs: str, key: str, label: str, unit: str, seeds: Sequence[int]) -> Pair:
     between, gain = compared.difference.interval, compared.gain_interval
     return Pair(
         ours=ours,

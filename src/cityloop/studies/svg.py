@@ -14,9 +14,7 @@ class Frame:
 
     __slots__ = ("bottom", "left", "right", "top", "x0", "x1", "y0", "y1")
 
-    def __init__(
-        self, box: tuple[float, float, float, float], x: tuple[float, float], y: tuple[float, float]
-    ) -> None:
+    def __init__(self, box: tuple[float, float, float, float], x: tuple[float, float], y: tuple[float, float]) -> None:
         self.left, self.top, self.right, self.bottom = box
         self.x0, self.x1 = x if x[1] > x[0] else (x[0], x[0] + 1)
         self.y0, self.y1 = y if y[1] > y[0] else (y[0], y[0] + 1)

@@ -51,21 +51,15 @@ def green_band_picture(
     for stop in corridor.stops:
         y = frame.y(stop.at_m)
         parts.append(
-            element(
-                "rect", x=frame.left, y=y - 4, width=frame.right - frame.left, height=8, class_="lamp-red"
-            )
+            element("rect", x=frame.left, y=y - 4, width=frame.right - frame.left, height=8, class_="lamp-red")
         )
         links = spans.get(stop.junction, ())
         for link in stop.links:
             for span in links[link] if link < len(links) else ():
                 if span.lamp in _GREEN:
                     x0, x1 = frame.x(span.begin_s), frame.x(span.end_s)
-                    parts.append(
-                        element("rect", x=x0, y=y - 4, width=max(x1 - x0, 0.5), height=8, class_="lamp-green")
-                    )
-        parts.append(
-            text(frame.left - 10, y + 4, f"{_short(stop.junction)}, {number(stop.at_m, 0)} m", "tick", "end")
-        )
+                    parts.append(element("rect", x=x0, y=y - 4, width=max(x1 - x0, 0.5), height=8, class_="lamp-green"))
+        parts.append(text(frame.left - 10, y + 4, f"{_short(stop.junction)}, {number(stop.at_m, 0)} m", "tick", "end"))
     caption = (
         f"<strong>{escape(arm)}.</strong> Greens straight on along the busiest corridor, in the direction of "
         f"travel. Thin lines "
@@ -73,8 +67,7 @@ def green_band_picture(
         f"green there is a wave."
     )
     title = (
-        f"Greens along the busiest corridor under {arm}, {len(corridor.stops)} stop lines over "
-        f"{number(length_m, 0)} m."
+        f"Greens along the busiest corridor under {arm}, {len(corridor.stops)} stop lines over {number(length_m, 0)} m."
     )
     return figure(name, title, caption, (_WIDTH, height), parts)
 
@@ -98,13 +91,9 @@ def timeline_picture(
         y = 40.0 + 20 * row
         kind = "crossing" if indices[0] in crossings else "link"
         parts.append(text(frame.left - 10, y + 11, _short(f"{kind} {_ranges(indices)}", 19), "tick", "end"))
-        parts.append(
-            element("rect", x=frame.left, y=y, width=frame.right - frame.left, height=14, class_="lamp-red")
-        )
+        parts.append(element("rect", x=frame.left, y=y, width=frame.right - frame.left, height=14, class_="lamp-red"))
         for span in spans:
-            style = {"G": "lamp-green", "g": "lamp-yield", "y": "lamp-yellow", "Y": "lamp-yellow"}.get(
-                span.lamp
-            )
+            style = {"G": "lamp-green", "g": "lamp-yield", "y": "lamp-yellow", "Y": "lamp-yellow"}.get(span.lamp)
             if style:
                 x0, x1 = frame.x(max(span.begin_s, begin_s)), frame.x(span.end_s)
                 parts.append(element("rect", x=x0, y=y, width=max(x1 - x0, 0.5), height=14, class_=style))
@@ -129,9 +118,7 @@ def _time_axis(frame: Frame, begin_s: float, end_s: float, run_begin_s: float) -
     for tick in range(int(-(-begin_s // step)) * step, int(end_s) + 1, step):
         x = frame.x(tick)
         parts.append(element("line", x1=x, x2=x, y1=frame.top, y2=frame.bottom + 6, class_="grid"))
-        parts.append(
-            text(x, frame.bottom + 22, clock(tick, run_begin_s, seconds=step < 60), "tick", "middle")
-        )
+        parts.append(text(x, frame.bottom + 22, clock(tick, run_begin_s, seconds=step < 60), "tick", "middle"))
     return parts
 
 

@@ -184,9 +184,7 @@ class _Bench:
 
     def delay_s(self, design: Design | None) -> float:
         """Return the mean delay over the training seeds. [s]."""
-        return float(
-            np.mean([r.mean_delay_s for r in self._run([(design, k) for k in range(len(self.seeds))])])
-        )
+        return float(np.mean([r.mean_delay_s for r in self._run([(design, k) for k in range(len(self.seeds))])]))
 
     def search(self, arm: str, starts: Sequence[Design], budget: int, progress: Progress) -> Found[Plan]:
         """Improve the best of the starts within the budget."""
@@ -206,9 +204,7 @@ class _Bench:
             SearchParams(budget=budget, scenarios=len(self.seeds)),
             np.random.default_rng(_SEARCH_SEED),
             neighbours=_neighbours(network),
-            on_round=lambda spent, cost: progress(
-                f"{self.case.name}: {arm} {spent}/{budget} runs, {cost:.2f} s"
-            ),
+            on_round=lambda spent, cost: progress(f"{self.case.name}: {arm} {spent}/{budget} runs, {cost:.2f} s"),
         )
 
     def _measure(self, trials: Sequence[tuple[Design, int]]) -> list[Measured]:

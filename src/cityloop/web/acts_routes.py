@@ -240,9 +240,7 @@ async def _advised_stage(desk: Desk, body: HoldBody, row: int) -> int:
 
     def work() -> list[dict[str, Any]]:
         window = read_window(desk.trace, int(head), int(head), 0.0)
-        return decisions_between(
-            desk.city, window, Filter(begin_ms=int(head), end_ms=int(head), id=body.decision), 1
-        )
+        return decisions_between(desk.city, window, Filter(begin_ms=int(head), end_ms=int(head), id=body.decision), 1)
 
     found = await asyncio.to_thread(work)
     if not found or desk.now_ms() - int(head) > 60_000:

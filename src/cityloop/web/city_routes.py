@@ -248,9 +248,7 @@ def _recorded_frames(desk: Desk, begin_ms: int, end_ms: int, step_s: int) -> byt
         tick = msgspec.msgpack.decode(payload, type=Tick)
         sections = sections_of(tick, desk.board.links)
         chosen = [sections[key] for key in sorted(sections)]
-        frame = encode_frame(
-            tick.number, tick.at_ms, desk.city.pace, chosen, full=True, unplugged=tick.unplugged
-        )
+        frame = encode_frame(tick.number, tick.at_ms, desk.city.pace, chosen, full=True, unplugged=tick.unplugged)
         parts += [struct.pack("<I", len(frame)), frame]
     return b"".join(parts)
 

@@ -93,7 +93,6 @@ class Window:
         spans_s = np.minimum(np.diff(times) / 1000.0, 2.0)
         return float((self.delay[lo:hi, target] * spans_s).sum()), float(spans_s.sum())
 
-
     def step_of(self, tick: Tick) -> int:
         """Return the step that a decision was made in, or just after; -1 where it was not read."""
         return int(np.searchsorted(self.at_ms, tick.at_ms, "right")) - 1

@@ -15,6 +15,7 @@ from cityloop.kernel.columns import I64, U8
 
 __all__ = ["unpack_blocks"]
 
+
 def unpack_blocks(
     data: U8, begin: I64, size: I64, check: I64, rows: I64, layout: I64, widths: I64, signed: I64
 ) -> tuple[I64, int]:

@@ -83,9 +83,7 @@ def decode_layout(data: bytes, tables: Mapping[str, type]) -> Layout:
     return Layout(
         version=document.version,
         tables={
-            name: _decode_table(table, tables[name], name)
-            for name, table in document.tables.items()
-            if name in tables
+            name: _decode_table(table, tables[name], name) for name, table in document.tables.items() if name in tables
         },
         names=document.names,
         **core,
@@ -135,6 +133,4 @@ def _decode_array(value: Any, dtype: np.dtype[Any], path: str) -> Any:
         # A copy, because compiled functions tell read-only arrays apart and would be compiled a second time.
         return np.frombuffer(array.data, np.dtype(array.dtype)).reshape(array.shape).astype(dtype)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        raise LayoutError(
-            f"The recorded layout's {path} cannot be decoded ({error}); it is damaged."
-        ) from error
+        raise LayoutError(f"The recorded layout's {path} cannot be decoded ({error}); it is damaged.") from error

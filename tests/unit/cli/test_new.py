@@ -52,9 +52,7 @@ def test_a_name_too_long_is_refused_with_the_bound(tree, capsys):
     assert "at most 20" in err
 
 
-@pytest.mark.parametrize(
-    "taken", ["src/cityloop/domains/lighting/state.py", "src/cityloop/cities/toy/lighting.py"]
-)
+@pytest.mark.parametrize("taken", ["src/cityloop/domains/lighting/state.py", "src/cityloop/cities/toy/lighting.py"])
 def test_a_taken_name_is_refused_and_nothing_is_overwritten(taken, tree, capsys):
     """What stands where a file would go stays as it is, and no other file is written."""
     (tree / taken).parent.mkdir(exist_ok=True)

@@ -126,9 +126,7 @@ def test_a_domain_sees_those_before_it(clockwork):
 
         return dataclasses.replace(domain, name=name, update=update)
 
-    brain = dataclasses.replace(
-        clockwork, domains=(watching("first", "second"), watching("second", "first")), arms={}
-    )
+    brain = dataclasses.replace(clockwork, domains=(watching("first", "second"), watching("second", "first")), arms={})
     state = start(brain, LAYOUT, 0)
     for second in (1, 2):
         state = tick(brain, state, heard(1.0), (), second * 1_000).state

@@ -153,9 +153,7 @@ def test_durable_syncs_before_it_returns(tmp_path, clockwork, monkeypatch):
     """A durable store has synced readings, receipts and decisions whenever a journal call returns."""
     synced: list[Path] = []
     real = os.fdatasync
-    monkeypatch.setattr(
-        "os.fdatasync", lambda fd: (synced.append(Path(f"/proc/self/fd/{fd}").readlink()), real(fd))[1]
-    )
+    monkeypatch.setattr("os.fdatasync", lambda fd: (synced.append(Path(f"/proc/self/fd/{fd}").readlink()), real(fd))[1])
     store = record(tmp_path / "run", clockwork, durable=True)
     before = len(synced)
     store.close()

@@ -25,9 +25,7 @@ ROUTES = '<routes><vType id="tram1" vClass="tram"/><vType id="car"/></routes>'
 HEAD = "<!-- generated on some day by Eclipse SUMO sumo 1.28.0 -->\n"
 
 
-def _trip(
-    depart: float, delay: float, arrival: float, loss: float, wait: float, stops: int, kind: str = "car"
-) -> str:
+def _trip(depart: float, delay: float, arrival: float, loss: float, wait: float, stops: int, kind: str = "car") -> str:
     lane = "" if depart < 0 else "U_0"
     return (
         f'<tripinfo id="v" depart="{depart}" departLane="{lane}" departDelay="{delay}" arrival="{arrival}" '

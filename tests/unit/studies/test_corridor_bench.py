@@ -46,8 +46,7 @@ def run(arm: str, seed: int, trip_s: float, others_s: float) -> CorridorRun:
 def arms(seed: int, times: tuple[float, float, float], others: tuple[float, float]) -> dict[str, CorridorRun]:
     """Return a seed's three runs."""
     return {
-        arm: run(arm, seed, trip_s, others_s)
-        for arm, trip_s, others_s in zip(ARMS, times, (*others, 0.0), strict=True)
+        arm: run(arm, seed, trip_s, others_s) for arm, trip_s, others_s in zip(ARMS, times, (*others, 0.0), strict=True)
     }
 
 

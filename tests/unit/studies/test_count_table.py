@@ -28,10 +28,7 @@ def test_counts_are_read(tmp_path: Path) -> None:
     [
         (
             "a,0,900,1\nfoo,0,900,1",
-            (
-                ", row 3: edge 'foo' is not a link that cars may use in town.net.xml; "
-                "correct the name or remove the row"
-            ),
+            (", row 3: edge 'foo' is not a link that cars may use in town.net.xml; correct the name or remove the row"),
         ),
         ("a,0,900,many", ", row 2: count is 'many'; give a number"),
         ("a,0,900,nan", ", row 2: count is 'nan'; give a number"),
@@ -60,10 +57,7 @@ def test_missing_column_is_refused(tmp_path: Path) -> None:
     file.write_text("edge,begin_s,end_s,flow\na,0,900,1\n")
     with pytest.raises(InputError) as caught:
         read_counts(file, EDGES, NET)
-    assert (
-        str(caught.value)
-        == f"{file}, row 1: no column 'count'; the first row must be edge,begin_s,end_s,count"
-    )
+    assert str(caught.value) == f"{file}, row 1: no column 'count'; the first row must be edge,begin_s,end_s,count"
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

@@ -23,9 +23,7 @@ STEP = (
 
 
 def step(time, running, relative, waiting=0):
-    return STEP.format(
-        time=time, due=10, running=running, waiting=waiting, halting=1, relative=f"{relative:.2f}"
-    )
+    return STEP.format(time=time, due=10, running=running, waiting=waiting, halting=1, relative=f"{relative:.2f}")
 
 
 def test_delay_so_far_is_the_share_of_speed_lost(tmp_path):

@@ -127,9 +127,7 @@ def test_a_signal_that_only_lets_vehicles_turn_round_is_a_signal(make_run, tmp_p
     back = '<connection from="E" to="W" fromLane="0" toLane="0" tl="B" linkIndex="0" dir="t"/>'
     phase = '<phase duration="9" state="G"/>'
     program = f'<tlLogic id="B" type="static" programID="0" offset="0">{phase}</tlLogic></net>'
-    net.write_text(
-        net.read_text().replace('<junction id="J"', f'{back}<junction id="J"').replace("</net>", program)
-    )
+    net.write_text(net.read_text().replace('<junction id="J"', f'{back}<junction id="J"').replace("</net>", program))
     scores = {one.junction: one for one in score_run(folder).junctions}
     assert scores["B"].delay_veh_h == pytest.approx(18 / 3600)
     assert scores["B"].vehicles == 9

@@ -19,9 +19,7 @@ def scores(make_run) -> dict[str, list[RunScore]]:
     found: dict[str, list[RunScore]] = {"fixed": [], "brain": []}
     for seed in (1, 2, 3):
         found["fixed"].append(score_run(make_run(f"f{seed}", arm="fixed", seed=seed, lost_s=90.0 + seed)))
-        longer = make_run(
-            f"b{seed}", arm="brain", seed=seed, longer_s=12.0 + 4 * seed, lost_s=45.0 + seed / 2
-        )
+        longer = make_run(f"b{seed}", arm="brain", seed=seed, longer_s=12.0 + 4 * seed, lost_s=45.0 + seed / 2)
         found["brain"].append(score_run(longer))
     return found
 

@@ -113,9 +113,7 @@ def test_too_small_a_budget_is_refused(case):
 
 def test_the_shipped_plan_as_fixed_gives_the_shipped_delay(case, tmp_path):
     """Writing a sound program as a plan changes nothing on the street."""
-    write_programs(
-        read_network(case.net_file), fixed_plan(read_network(case.net_file)), tmp_path / "p.add.xml"
-    )
+    write_programs(read_network(case.net_file), fixed_plan(read_network(case.net_file)), tmp_path / "p.add.xml")
     shipped, fixed = run_trial(case, None, seed=1), run_trial(case, tmp_path / "p.add.xml", seed=1)
     assert fixed.mean_delay_s == shipped.mean_delay_s
 
@@ -150,9 +148,7 @@ def test_websters_plan_favours_the_main_road(case):
     plan = webster_plan(network, 0, demand, 80.0)
     main = max(plan.stages, key=lambda shown: shown.green_s)
     east = next(
-        c.link_index
-        for c in read_netfile(case.net_file).connections
-        if (c.from_edge, c.to_edge) == ("left0A0", "A0B0")
+        c.link_index for c in read_netfile(case.net_file).connections if (c.from_edge, c.to_edge) == ("left0A0", "A0B0")
     )
     assert network.stage_states[0][main.stage][east] in "gG"
     assert program_phases(network, 0, plan)

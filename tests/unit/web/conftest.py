@@ -142,5 +142,3 @@ def _room(folder: Path) -> Iterator[Room]:
     yield made
     audit.close()
     database.close()
-
-

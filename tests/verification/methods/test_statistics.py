@@ -99,10 +99,7 @@ def test_a_loss_is_called_worse_and_points_the_other_way() -> None:
     theirs = [40.0, 44.0, 36.0]
     found = compare_paired([value * 1.5 for value in theirs], theirs)
     assert found.verdict is Verdict.WORSE
-    assert (
-        verdict_words(found, "brain", "fixed")
-        == "brain is worse than fixed by 50.0 % (95 % CI 50.0 % to 50.0 %)"
-    )
+    assert verdict_words(found, "brain", "fixed") == "brain is worse than fixed by 50.0 % (95 % CI 50.0 % to 50.0 %)"
 
 
 def test_a_difference_within_the_noise_is_no_clear_difference() -> None:

@@ -78,9 +78,7 @@ def _median(places: F64, weight: F64, count: int) -> list[int]:
     least_m = np.full(len(places), 1e9)
     chosen: list[int] = []
     for _ in range(count):
-        costs = [
-            float((weight * np.minimum(least_m, np.hypot(*(places - place).T))).sum()) for place in places
-        ]
+        costs = [float((weight * np.minimum(least_m, np.hypot(*(places - place).T))).sum()) for place in places]
         chosen.append(int(np.argmin(costs)))
         least_m = np.minimum(least_m, np.hypot(*(places - places[chosen[-1]]).T))
     return chosen

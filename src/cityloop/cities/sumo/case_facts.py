@@ -19,9 +19,7 @@ __all__ = ["EdgeFacts", "NetFacts", "check_routes", "read_departures_s", "read_n
 _CAR = "passenger"
 _EDGE_LISTS = ("edges", "via")
 _EDGE_NAMES = ("from", "to")
-_ROUTED = frozenset(
-    {"route", "trip", "flow", "vehicle", "walk", "personTrip", "ride", "person", "personFlow"}
-)
+_ROUTED = frozenset({"route", "trip", "flow", "vehicle", "walk", "personTrip", "ride", "person", "personFlow"})
 _DEPARTING = frozenset({"trip", "flow", "vehicle", "person", "personFlow"})
 
 

@@ -109,9 +109,7 @@ def _learn(path: Path, known: _Known, roads: Roads, closed: str) -> None:
             known.changed.add(name)
 
 
-def _carry(
-    element: ET.Element, known: _Known, roads: Roads, closed: str, end_s: float, done: Diverted
-) -> bool:
+def _carry(element: ET.Element, known: _Known, roads: Roads, closed: str, end_s: float, done: Diverted) -> bool:
     """Lead a vehicle, flow or trip round the closure; tell whether it can still drive."""
     many = _planned(element, end_s)
     done.total_veh += many

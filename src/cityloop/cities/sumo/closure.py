@@ -67,9 +67,7 @@ def city_with_closure(city: str, edge: str, folder: Path) -> ClosedCity:
     )
 
 
-def _close(
-    folder: Path, net: NetFile, edge: str, toml: CityToml, done: Diverted, span_s: tuple[float, float]
-) -> None:
+def _close(folder: Path, net: NetFile, edge: str, toml: CityToml, done: Diverted, span_s: tuple[float, float]) -> None:
     """Write the rerouter that keeps everybody else out, and tell the trips that find their own way."""
     into: dict[str, set[str]] = {}
     for connection in net.connections:
@@ -83,7 +81,7 @@ def _close(
     (folder / _FILE).write_text(
         f'<additional>\n<rerouter id="closed" edges={quoteattr(" ".join(signs))}>\n'
         f'<interval begin="{span_s[0]:g}" end="{span_s[1]:g}">'
-        f'<closingReroute id={quoteattr(edge)} allow={quoteattr(" ".join(sorted(UNAFFECTED)))}/></interval>'
+        f"<closingReroute id={quoteattr(edge)} allow={quoteattr(' '.join(sorted(UNAFFECTED)))}/></interval>"
         "\n</rerouter>\n</additional>\n",
         encoding="utf-8",
     )

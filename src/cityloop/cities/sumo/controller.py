@@ -97,9 +97,7 @@ def limits_of(tables: StageTables, junction_row: int) -> JunctionLimits:
         for link, lamp in enumerate(state):
             if lamp in GREEN and assets.links.kind[begin + link] == LinkKind.CROSSING:
                 least_ms[link] = max(least_ms[link], stage_ms)
-    return JunctionLimits(
-        tuple(least_ms), clearances_ms(assets, junction_row), foes_of_crossings(assets, junction_row)
-    )
+    return JunctionLimits(tuple(least_ms), clearances_ms(assets, junction_row), foes_of_crossings(assets, junction_row))
 
 
 class FieldController:
@@ -314,9 +312,7 @@ class FieldController:
         return best
 
     def _receipt(self, sequence: int, status: ReceiptStatus, now_ms: int, detail: str = "") -> Receipt:
-        return Receipt(
-            domain=DOMAIN, target=self._row, sequence=sequence, status=status, at_ms=now_ms, detail=detail
-        )
+        return Receipt(domain=DOMAIN, target=self._row, sequence=sequence, status=status, at_ms=now_ms, detail=detail)
 
 
 def _stage_minimums_ms(tables: StageTables, junction_row: int) -> tuple[int, ...]:

@@ -62,8 +62,7 @@ def measure_demand(
         out.write("<additional>\n")
         for (begin_s, end_s), file in files.items():
             out.write(
-                f'    <edgeData id="{file.stem}" file="{file}" begin="{begin_s}" end="{end_s}" '
-                'excludeEmpty="true"/>\n'
+                f'    <edgeData id="{file.stem}" file="{file}" begin="{begin_s}" end="{end_s}" excludeEmpty="true"/>\n'
             )
         out.write("</additional>\n")
     arguments = ["-n", str(case.net_file), "-r", ",".join(str(file) for file in route_files)]

@@ -190,9 +190,7 @@ def _crossing(
     lane = next(edge.iter("lane"))
     right = rights.get(lane.attrib["id"])
     if right is None:
-        raise LayoutError(
-            f"Crossing {name!r} has no right of way in the network; rebuild it with netconvert."
-        )
+        raise LayoutError(f"Crossing {name!r} has no right of way in the network; rebuild it with netconvert.")
     row = right.lanes.index(lane.attrib["id"])
     across = frozenset(edge.get("crossingEdges", "").split())
     kinds: dict[int, _Kind] = {}

@@ -117,9 +117,7 @@ def candidate_routes(
     return _gathered(prior, own, params.own_frac * own_veh / (own_veh + params.own_half_veh))
 
 
-def write_demand(
-    path: Path, routes: Sequence[tuple[str, ...]], route_of: I64, depart_s: F64, note: str
-) -> None:
+def write_demand(path: Path, routes: Sequence[tuple[str, ...]], route_of: I64, depart_s: F64, note: str) -> None:
     """Write vehicles, sorted by departure, over named routes."""
     used = np.unique(route_of)
     with path.open("w", encoding="utf-8") as out:
@@ -198,9 +196,7 @@ def sample_with_sumo(
     return route_of, depart_s
 
 
-def _trip_ends(
-    net: NetFacts, beyond: Mapping[str, tuple[str, ...]], inner_frac: float
-) -> tuple[list[str], F64]:
+def _trip_ends(net: NetFacts, beyond: Mapping[str, tuple[str, ...]], inner_frac: float) -> tuple[list[str], F64]:
     """Return the edges where trips may start (or end), with their weights; gates have nothing beyond them."""
     names = [name for name, edge in sorted(net.edges.items()) if edge.lanes]
     gate = np.array([not _leads_on(net, name, beyond) for name in names], dtype=bool)
@@ -210,9 +206,7 @@ def _trip_ends(
         return [], width
     gates, inner = width * gate, length * ~gate
     inner_share = 1.0 if not gates.any() else inner_frac if inner.any() else 0.0
-    weight = (1.0 - inner_share) * gates / max(gates.sum(), 1e-9) + inner_share * inner / max(
-        inner.sum(), 1e-9
-    )
+    weight = (1.0 - inner_share) * gates / max(gates.sum(), 1e-9) + inner_share * inner / max(inner.sum(), 1e-9)
     return names, weight / weight.sum()
 
 

@@ -86,9 +86,11 @@ def roads_of(net: NetFile) -> Roads:
 
 
 def _cost_s(lanes: Sequence[Lane]) -> float:
-    return min(lane.length_m / max(lane.speed_mps, 0.1) for lane in lanes if lane.motorised) if any(
-        lane.motorised for lane in lanes
-    ) else max(lane.length_m for lane in lanes) / 1.4
+    return (
+        min(lane.length_m / max(lane.speed_mps, 0.1) for lane in lanes if lane.motorised)
+        if any(lane.motorised for lane in lanes)
+        else max(lane.length_m for lane in lanes) / 1.4
+    )
 
 
 def _back(came: Mapping[str, str], begin: str, end: str) -> list[str]:

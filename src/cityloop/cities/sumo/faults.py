@@ -108,9 +108,7 @@ def read_fault_plan(path: Path) -> FaultPlan:
 class FaultInjector:
     """Applies a plan to one step's readings after another; owns what is late and what is stuck."""
 
-    def __init__(
-        self, plan: FaultPlan, layout: Layout, assets: SignalAssets, seed: int, begin_ms: int
-    ) -> None:
+    def __init__(self, plan: FaultPlan, layout: Layout, assets: SignalAssets, seed: int, begin_ms: int) -> None:
         self._begin_ms = begin_ms
         self._kind = layout.streams.kind
         self._devices = _Devices(layout, assets)

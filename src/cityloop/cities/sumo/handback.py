@@ -57,9 +57,7 @@ def earliest_join_ms(
     return None
 
 
-def _runs_on_legally(
-    limits: JunctionLimits, lamps: LampRecord, own: OwnProgram, entry: Running, now_ms: int
-) -> bool:
+def _runs_on_legally(limits: JunctionLimits, lamps: LampRecord, own: OwnProgram, entry: Running, now_ms: int) -> bool:
     """Follow the program for a cycle and look at what it does to what is under way."""
     under_way = {link for link, lamp in enumerate(lamps.state) if lamp in GREEN}
     clearing = {

@@ -134,9 +134,7 @@ def prepare(setup: TwinSetup, network: Network) -> Launch:
         prompt=setup.prompt,
         avl=setup.avl,
         out=out,
-        blue_lights=tuple(
-            unit.name for unit in setup.units if setup.blue_light and unit.kind != UnitKind.REFUSE_TRUCK
-        ),
+        blue_lights=tuple(unit.name for unit in setup.units if setup.blue_light and unit.kind != UnitKind.REFUSE_TRUCK),
     )
 
 
@@ -190,13 +188,9 @@ def _arguments(setup: TwinSetup, out: Path, generated: Path) -> tuple[str, ...]:
 def _additional(network: Network, setup: TwinSetup, out: Path) -> str:
     """Return the additional file: every light's states at every step, and loops where they are sensors."""
     states = quoteattr(str(out / "tls_states.xml"))
-    lines = [
-        f'<timedEvent type="SaveTLSStates" source={quoteattr(tls)} dest={states}/>' for tls in network.tls_ids
-    ]
+    lines = [f'<timedEvent type="SaveTLSStates" source={quoteattr(tls)} dest={states}/>' for tls in network.tls_ids]
     if parse_level(setup.sensing).loops:
-        length_m = dict(
-            zip(network.layout.names["lanes"], network.layout.lanes.length_m.tolist(), strict=True)
-        )
+        length_m = dict(zip(network.layout.names["lanes"], network.layout.lanes.length_m.tolist(), strict=True))
         for approach, zone in enumerate(network.zones):
             for name, distance_m in (("stop", _STOP_LINE_M), ("advance", ADVANCE_M)):
                 lane, position_m = _place(zone, distance_m, length_m)

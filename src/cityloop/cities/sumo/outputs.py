@@ -200,9 +200,7 @@ def read_trips(path: Path) -> tuple[Trips, Walks]:
         removed=np.array(removed, np.bool_),
     )
     waiting, lost, arrived = zip(*walks, strict=True) if walks else ((), (), ())
-    return trips, Walks(
-        np.array(waiting, np.float64), np.array(lost, np.float64), np.array(arrived, np.bool_)
-    )
+    return trips, Walks(np.array(waiting, np.float64), np.array(lost, np.float64), np.array(arrived, np.bool_))
 
 
 def _walk(person: ET.Element) -> Iterator[tuple[float, float, bool]]:

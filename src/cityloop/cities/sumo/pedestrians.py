@@ -75,9 +75,7 @@ def draw_walks(
         The only source of randomness.
     """
     begin_s, end_s = hour
-    length_m = {
-        e.attrib["id"]: min(float(x.attrib["length"]) for x in e.iter("lane")) for e in net.iter("edge")
-    }
+    length_m = {e.attrib["id"]: min(float(x.attrib["length"]) for x in e.iter("lane")) for e in net.iter("edge")}
     ways = _Footways(net)
     walks: list[Walk] = []
     unjoined = 0

@@ -47,9 +47,7 @@ class TunedPlans(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             case "actuated-tuned":
                 return self.actuated_tuned
             case _:
-                raise ConfigError(
-                    f"arm {arm!r} has no tuned plans; only 'fixed-tuned' and 'actuated-tuned' have"
-                )
+                raise ConfigError(f"arm {arm!r} has no tuned plans; only 'fixed-tuned' and 'actuated-tuned' have")
 
 
 def read_plans(path: Path) -> TunedPlans:
@@ -65,9 +63,7 @@ def read_plans(path: Path) -> TunedPlans:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); make it with cityloop tune") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: not a file of tuned plans ({error}); make it anew with cityloop tune"
-        ) from None
+        raise ConfigError(f"{path}: not a file of tuned plans ({error}); make it anew with cityloop tune") from None
 
 
 def write_plans(path: Path, plans: TunedPlans) -> None:

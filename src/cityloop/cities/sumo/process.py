@@ -113,9 +113,7 @@ class TwinProcess:
         code, complaint = self._release()
         at = f"at {self._now_ms / 1000:g} s"
         if code < 0:
-            raise CityError(
-                f"the SUMO twin of {self._city} died (signal {-code}) {at}; the run folder is incomplete"
-            )
+            raise CityError(f"the SUMO twin of {self._city} died (signal {-code}) {at}; the run folder is incomplete")
         cause = " ".join((complaint or what or f"exit {code}").split()).rstrip(".")
         raise CityError(f"the SUMO twin of {self._city} failed {at}: {cause}; the run folder is incomplete")
 
@@ -133,9 +131,7 @@ class TwinProcess:
         if not self._log.closed:
             self._log.seek(0)
             lines = self._log.read().decode("utf-8", "replace").splitlines()
-            complaint = next(
-                (line.removeprefix("Error: ") for line in lines if line.startswith("Error:")), ""
-            )
+            complaint = next((line.removeprefix("Error: ") for line in lines if line.startswith("Error:")), "")
             self._log.close()
         return code, complaint
 

@@ -120,8 +120,7 @@ def with_cycle(network: Network, row: int, plan: Plan, wanted_s: float) -> Plan:
     Where the least greens and what lies between them take longer, that is the cycle.
     """
     lost_s = sum(
-        shown.min_green_s
-        + intergreen_s(network, row, shown.stage, plan.stages[k - len(plan.stages) + 1].stage)
+        shown.min_green_s + intergreen_s(network, row, shown.stage, plan.stages[k - len(plan.stages) + 1].stage)
         for k, shown in enumerate(plan.stages)
     )
     spare_s = [shown.green_s - shown.min_green_s for shown in plan.stages]
@@ -276,13 +275,9 @@ def _check(network: Network, row: int, plan: Plan) -> None:
         least_s = least_green_s(network, row, shown.stage)
         shortest_s = min(shown.min_green_s, shown.green_s) if plan.actuated else shown.green_s
         if shortest_s < least_s:
-            raise ConfigError(
-                f"{where}: stage {shown.stage} is green {shortest_s:g} s, must be {least_s:g} s or more"
-            )
+            raise ConfigError(f"{where}: stage {shown.stage} is green {shortest_s:g} s, must be {least_s:g} s or more")
         if plan.actuated and shown.green_s < shown.min_green_s:
-            raise ConfigError(
-                f"{where}: stage {shown.stage}: longest green {shown.green_s:g} s is below its least"
-            )
+            raise ConfigError(f"{where}: stage {shown.stage}: longest green {shown.green_s:g} s is below its least")
         if plan.actuated and (shown.gap_s <= 0 or shown.gap_s != plan.stages[0].gap_s):
             raise ConfigError(f"{where}: gap_s is {shown.gap_s:g}; give all its stages one gap above 0")
     if not omissible(network, row, [shown.stage for shown in plan.stages]):

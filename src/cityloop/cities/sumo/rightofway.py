@@ -49,7 +49,6 @@ class Ways:
             steps += 1
         return total_m
 
-
     def node(self, node_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return a node's foes and response strings by request index."""
         node = self._net.nodes[node_id]

@@ -47,9 +47,7 @@ def parse_level(text: str) -> Level:
         return Level(False, number, 1.0)
     if name == "probe" and 0 < number <= 1:
         return Level(False, _UNLIMITED_M, number)
-    raise ConfigError(
-        f"sensing: {text!r} is no level; give loops, area:<metres>, probe:<share up to 1> or truth"
-    )
+    raise ConfigError(f"sensing: {text!r} is no level; give loops, area:<metres>, probe:<share up to 1> or truth")
 
 
 class StreamRows:

@@ -83,11 +83,7 @@ def _service(states: Sequence[str], green_s: Sequence[float]) -> tuple[bool, ...
     for a, state in enumerate(states):
         covered = all(
             c not in "gG"
-            or any(
-                rank[states[b][i]] >= rank[c] and (green_s[b] > green_s[a])
-                for b in range(len(states))
-                if b != a
-            )
+            or any(rank[states[b][i]] >= rank[c] and (green_s[b] > green_s[a]) for b in range(len(states)) if b != a)
             for i, c in enumerate(state)
         )
         service.append(not (covered and green_s[a] <= CLEARANCE_STAGE_S))

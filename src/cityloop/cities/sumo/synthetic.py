@@ -83,9 +83,7 @@ def write_demand(net_file: Path, out: Path, demand: SyntheticDemand) -> WrittenD
     return WrittenDemand(car_flows=len(cars), tram_lines=len(lines), walk_flows=len(walks))
 
 
-def _car_routes(
-    net: Any, net_file: Path, demand: SyntheticDemand, rng: np.random.Generator
-) -> list[tuple[str, float]]:
+def _car_routes(net: Any, net_file: Path, demand: SyntheticDemand, rng: np.random.Generator) -> list[tuple[str, float]]:
     """Draw car routes, merged, each with its rate per second."""
     if demand.cars_per_h == 0:
         return []

@@ -191,11 +191,7 @@ def _read(trips: Path, edges: Path, entries: Mapping[str, str]) -> TrialResult:
         vehicles += 1
         total_s += float(attributes["timeLoss"]) + waited_s
         name = attributes["id"]
-        edge = (
-            attributes["departLane"].rpartition("_")[0]
-            or entries.get(name)
-            or entries.get(name.rpartition(".")[0])
-        )
+        edge = attributes["departLane"].rpartition("_")[0] or entries.get(name) or entries.get(name.rpartition(".")[0])
         if edge:
             by_edge[edge] += waited_s
 

@@ -103,9 +103,7 @@ def with_units(network: Network, net_file: Path, units: Sequence[UnitSpec]) -> N
         "units": Units(np.array([int(unit.kind) for unit in units], np.int32)),
         "passages": _passages(network, net_file),
     }
-    joined = dataclasses.replace(
-        layout, streams=streams, tables=tables, names={**layout.names, "units": tuple(names)}
-    )
+    joined = dataclasses.replace(layout, streams=streams, tables=tables, names={**layout.names, "units": tuple(names)})
     return dataclasses.replace(network, layout=joined)
 
 

@@ -83,14 +83,10 @@ def extend_program(shipped: Sequence[Phase], site: SignalSite, params: Clearance
     .. [1] FHWA, MUTCD 4E.06 (2009) and 4F.17 (11th ed.); ITE (2020), RP-040B; FGSV (2015), RiLSA.
     """
     yellow = max(yellow_s(link.approach_mps, params) for link in site.links)
-    all_red = max(
-        all_red_s(link.path_m, min(link.approach_mps, link.path_mps), params) for link in site.links
-    )
+    all_red = max(all_red_s(link.path_m, min(link.approach_mps, link.path_mps), params) for link in site.links)
     stages = _stages_of(shipped, site, params)
     if not stages:
-        raise LayoutError(
-            f"Signal {site.signal!r}: no phase of its program shows a vehicle green; mend the program."
-        )
+        raise LayoutError(f"Signal {site.signal!r}: no phase of its program shows a vehicle green; mend the program.")
     plan = _Plan(stages, site, params, yellow + all_red)
     permissive: list[tuple[int, int]] = []
     unserved: list[Crossing] = []
@@ -124,8 +120,7 @@ def _stages_of(shipped: Sequence[Phase], site: SignalSite, params: ClearancePara
     for phase in shipped:
         if len(phase.state) <= places[-1]:
             raise LayoutError(
-                f"Signal {site.signal!r}: state {phase.state!r} is shorter than its "
-                f"{places[-1] + 1} links; mend it."
+                f"Signal {site.signal!r}: state {phase.state!r} is shorter than its {places[-1] + 1} links; mend it."
             )
         shown = {phase.state[place] for place in places}
         if shown & _CHANGE or not shown & _GREEN:
@@ -148,9 +143,7 @@ def _stages_of(shipped: Sequence[Phase], site: SignalSite, params: ClearancePara
 class _Plan:
     """The stages while crossings are given to them."""
 
-    def __init__(
-        self, stages: list[_Stage], site: SignalSite, params: ClearanceParams, change_s: int
-    ) -> None:
+    def __init__(self, stages: list[_Stage], site: SignalSite, params: ClearanceParams, change_s: int) -> None:
         self.stages = stages
         self._site = site
         self._params = params

@@ -115,9 +115,7 @@ def make_walkable(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
         made = Path(scratch) / "case"
         made.mkdir()
-        city = _build(
-            case, made, seed, persons_per_junction_h, ClearanceParams(walking_speed_mps=walking_speed_mps)
-        )
+        city = _build(case, made, seed, persons_per_junction_h, ClearanceParams(walking_speed_mps=walking_speed_mps))
         if out.exists():
             out.rmdir()
         made.rename(out)
@@ -168,9 +166,7 @@ def _read_case(sumocfg: Path) -> _Case:
     )
 
 
-def _build(
-    case: _Case, made: Path, seed: int, persons_per_junction_h: float, params: ClearanceParams
-) -> WalkableCity:
+def _build(case: _Case, made: Path, seed: int, persons_per_junction_h: float, params: ClearanceParams) -> WalkableCity:
     shipped = read_xml(case.net)
     net = add_walkways(shipped, case.net, made.parent)
     raised = raised_edges(shipped, net, case.net)
@@ -184,9 +180,7 @@ def _build(
             _replace_phases(logic, program, case.begin_s)
             # SUMO starts a signal with the last of its programs.
             records[site.signal] = _record(site, program)
-    demand = draw_walks(
-        net, sites, (case.begin_s, case.end_s), persons_per_junction_h, np.random.default_rng(seed)
-    )
+    demand = draw_walks(net, sites, (case.begin_s, case.end_s), persons_per_junction_h, np.random.default_rng(seed))
 
     net_file = made / f"{case.name}.net.xml"
     net_file.write_bytes(xml_bytes(net))

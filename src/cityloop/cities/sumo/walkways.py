@@ -32,9 +32,7 @@ def read_xml(path: Path) -> ET.Element:
     except ET.ParseError as error:
         raise InputError(f"{path}: not well-formed XML ({error}); repair the file") from error
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror or error}); check the path and rights"
-        ) from error
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the path and rights") from error
 
 
 def xml_bytes(root: ET.Element) -> bytes:
@@ -82,9 +80,7 @@ def raised_edges(shipped: ET.Element, net: ET.Element, net_file: Path) -> frozen
     before, after = _lane_counts(shipped), _lane_counts(net)
     if before.keys() != after.keys():
         odd = min(before.keys() ^ after.keys())
-        raise LayoutError(
-            f"{net_file}: netconvert did not keep edge {odd!r}; bring the network up to date first"
-        )
+        raise LayoutError(f"{net_file}: netconvert did not keep edge {odd!r}; bring the network up to date first")
     gained = {name: after[name] - lanes for name, lanes in before.items()}
     odd_edges = sorted(name for name, lanes in gained.items() if lanes not in (0, 1))
     if odd_edges:
@@ -144,9 +140,7 @@ def _raise_lane(lane: str, raised: frozenset[str]) -> str:
 def _way(vehicle: ET.Element, routes: dict[str, str], path: Path) -> tuple[str, str]:
     """Return the first and last edge of a vehicle, trip or flow."""
     inner = vehicle.find("route")
-    edges = (
-        inner.get("edges", "") if inner is not None else routes.get(vehicle.get("route", ""), "")
-    ).split()
+    edges = (inner.get("edges", "") if inner is not None else routes.get(vehicle.get("route", ""), "")).split()
     ends = (edges[0], edges[-1]) if edges else (vehicle.get("from", ""), vehicle.get("to", ""))
     if not all(ends):
         raise InputError(

@@ -162,9 +162,7 @@ def toy_assets(params: ToyParams) -> SignalAssets:
             next_group=_i32(-1, -1, -1),
             next_distance_m=np.zeros(3),
         ),
-        stages=Stages(
-            junction=_i32(0, 0), service=np.ones(STAGES, np.bool_), min_green_s=np.array(params.min_green_s)
-        ),
+        stages=Stages(junction=_i32(0, 0), service=np.ones(STAGES, np.bool_), min_green_s=np.array(params.min_green_s)),
         approaches=Approaches(
             junction=_i32(0, 0),
             lane=_i32(0, 1),

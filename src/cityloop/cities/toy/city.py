@@ -53,9 +53,7 @@ class ToyCity:
         self._receipts: list[Receipt] = []
         self._closed = False
         kinds, rows = self._layout.streams.kind.tolist(), self._layout.streams.asset.tolist()
-        self._stream = {
-            (kind, row): stream for stream, (kind, row) in enumerate(zip(kinds, rows, strict=True))
-        }
+        self._stream = {(kind, row): stream for stream, (kind, row) in enumerate(zip(kinds, rows, strict=True))}
 
     def layout(self) -> Layout:
         """Return the city's assets."""
@@ -104,9 +102,7 @@ class ToyCity:
     def _sensed(self, served: tuple[int, ...]) -> list[tuple[int, float]]:
         readings: list[tuple[int, float]] = []
         for approach in VEHICLE_LINKS:
-            readings += (
-                self._loops(approach, served[approach]) if self.params.loops() else self._area(approach)
-            )
+            readings += self._loops(approach, served[approach]) if self.params.loops() else self._area(approach)
         # What the field shows from this instant on: the controller steps again before the next second passes.
         readings.append((self._stream[StreamKind.STAGE_SHOWN, 0], float(self._controller.shown())))
         readings.append((self._stream[StreamKind.CONTROL_MODE, 0], float(self._controller.mode)))
@@ -117,9 +113,7 @@ class ToyCity:
     def _area(self, approach: int) -> list[tuple[int, float]]:
         params = self.params
         zone_m = min(params.zone_m, float(params.sensing.removeprefix("area:")))
-        distances_m = self.queues[approach].distances_m(
-            self._now_ms, params.speed_mps, zone_m, params.spacing_m
-        )
+        distances_m = self.queues[approach].distances_m(self._now_ms, params.speed_mps, zone_m, params.spacing_m)
         readings = [(self._stream[StreamKind.OBJECT_COUNT, approach], float(len(distances_m)))]
         for rank, distance_m in enumerate(distances_m):
             standing = distance_m <= rank * params.spacing_m

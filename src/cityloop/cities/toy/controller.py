@@ -27,9 +27,7 @@ class ToyController:
         self._begin_ms = ms_from_s(params.begin_s)
         self._green_ms = [ms_from_s(green_s) for green_s in params.green_s]
         self._min_green_ms = [ms_from_s(green_s) for green_s in params.min_green_s]
-        self._intergreen_ms = [
-            [ms_from_s(params.intergreen_s(a, b)) for b in range(STAGES)] for a in range(STAGES)
-        ]
+        self._intergreen_ms = [[ms_from_s(params.intergreen_s(a, b)) for b in range(STAGES)] for a in range(STAGES)]
         self.stage = 0
         """Stage shown, or the one that comes after the intergreen."""
         self.changing = False

@@ -264,8 +264,7 @@ def _units_at_home(table: EmergencyTable, rules: CrewRules, now_ms: int) -> Unit
     home = table.units.home
     n = len(home)
     ends = [
-        int(shift_changes_ms(rules, now_ms, now_ms, _SHIFT_OFFSET_MIN + _SHIFT_STEP_MIN * (u % 8))[0])
-        for u in range(n)
+        int(shift_changes_ms(rules, now_ms, now_ms, _SHIFT_OFFSET_MIN + _SHIFT_STEP_MIN * (u % 8))[0]) for u in range(n)
     ]
     end_ms = np.array(ends, np.int64)
     begin_ms = end_ms - rules.shift_h * 3_600_000
@@ -390,6 +389,4 @@ def _told_the_way(state: LiveState, proposal: Proposal) -> Proposal:
 
 
 def _by_hand(request: Request) -> Proposal:
-    return Proposal(
-        target=request.target, action=request.action, reason=OPERATOR_REASONS.start, cost=0.0, gain=0.0
-    )
+    return Proposal(target=request.target, action=request.action, reason=OPERATOR_REASONS.start, cost=0.0, gain=0.0)

@@ -52,13 +52,11 @@ def view(state: LiveState) -> EmergencyView:
             y_m=state.table.sites.y_m,
             kind=state.table.sites.kind,
             is_open=state.picture.sites.is_open,
-            free_units=np.bincount(
-                units.site[free & (units.site >= 0)], minlength=len(state.table.sites.kind)
-            ).astype(np.int32),
+            free_units=np.bincount(units.site[free & (units.site >= 0)], minlength=len(state.table.sites.kind)).astype(
+                np.int32
+            ),
         ),
-        zones=ZonesView(
-            state.table.zones.x_m, state.table.zones.y_m, state.table.zones.weight, _reach_s(state)
-        ),
+        zones=ZonesView(state.table.zones.x_m, state.table.zones.y_m, state.table.zones.weight, _reach_s(state)),
         city=_city(state, int(free.sum())),
     )
 
@@ -68,11 +66,7 @@ def _calls(state: LiveState) -> CallsView:
     eta = dict(zip(state.picture.calls.call.tolist(), state.picture.calls.eta_ms.tolist(), strict=True))
     unit = dict(zip(state.picture.units.call.tolist(), range(len(state.picture.units.call)), strict=True))
     status = [
-        CallStatus.ATTENDED
-        if call.attended
-        else CallStatus.ASSIGNED
-        if call.number in unit
-        else CallStatus.OPEN
+        CallStatus.ATTENDED if call.attended else CallStatus.ASSIGNED if call.number in unit else CallStatus.OPEN
         for call in calls
     ]
     return CallsView(

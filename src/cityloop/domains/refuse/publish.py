@@ -203,9 +203,7 @@ def _visits(progress: Progress) -> VisitsView:
 def _open(progress: Progress, truck: int, visit: int) -> bool:
     if visit >= 0:
         return bool(progress.served_at_ms[visit] < 0)
-    return progress.status[truck] != TruckStatus.HOME and (
-        visit == DEPOT or int(progress.next[truck]) != DEPOT
-    )
+    return progress.status[truck] != TruckStatus.HOME and (visit == DEPOT or int(progress.next[truck]) != DEPOT)
 
 
 def _small(values: Iterable[int]) -> I32:

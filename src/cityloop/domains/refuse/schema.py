@@ -46,6 +46,7 @@ __all__ = [
 
 DOMAIN = "refuse"
 
+
 class VisitKind(StrEnum):
     """What a truck does at a place of its route."""
 
@@ -60,6 +61,7 @@ class Metric(StrEnum):
 
     MANHATTAN = "manhattan"
     STRAIGHT = "straight"
+
 
 class TruckStatus(IntEnum):
     """What a truck's crew has keyed in."""

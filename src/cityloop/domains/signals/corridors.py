@@ -256,5 +256,3 @@ def full_lanes(standing: I32, layout: Layout, reach_m: np.ndarray, params: Corri
     """Tell of each approach lane whether standing vehicles fill what is seen of it; of a short one it is not known."""
     seen_m = np.minimum(reach_m, layout.approaches.zone_m)
     return np.asarray((seen_m >= 30.0) & (standing * 7.5 >= params.full_frac * seen_m), np.bool_)
-
-

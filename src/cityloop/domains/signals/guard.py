@@ -76,4 +76,3 @@ def _during_change(action: ShowStage, target: int) -> Verdict:
     if target < 0 or action.stage == target:
         return Allowed(action)
     return Trimmed(ShowStage(target), Rule.INTERGREEN)
-

@@ -264,9 +264,7 @@ def _queue_s(state: SignalState, claim: Claim, traffic: Any, params: CorridorPar
     return worst_s
 
 
-def _later_by_queues(
-    state: SignalState, claims: list[Claim], now_ms: int, params: CorridorParams
-) -> list[Claim]:
+def _later_by_queues(state: SignalState, claims: list[Claim], now_ms: int, params: CorridorParams) -> list[Claim]:
     """Put a unit's arrivals off by what holds it up at the junctions before: nobody clears a street too early."""
     put_off: list[Claim] = []
     late_ms: dict[int, int] = {}
@@ -283,9 +281,7 @@ def _later_by_queues(
     return put_off
 
 
-def _load_rule(
-    state: SignalState, claim: Claim, full: BOOL, leads: dict[int, int], params: CorridorParams
-) -> int:
+def _load_rule(state: SignalState, claim: Claim, full: BOOL, leads: dict[int, int], params: CorridorParams) -> int:
     """Return the rule by which a corridor yields to the network's load, 0 for none."""
     approaches = state.layout.approaches
     if claim.way.exit_group >= 0:
@@ -327,9 +323,7 @@ def _exit_stage(state: SignalState, claim: Claim, traffic: Any, now_ms: int) -> 
     return best
 
 
-def _with_status(
-    state: SignalState, claim: Claim, rank: int, told: Told, now_ms: int, params: CorridorParams
-) -> Claim:
+def _with_status(state: SignalState, claim: Claim, rank: int, told: Told, now_ms: int, params: CorridorParams) -> Claim:
     """Return the claim with its status, telling what has changed."""
     shown = int(state.stage[claim.junction])
     near = claim.arrives_ms - now_ms <= lead_s(claim, state.tables, shown, params) * 1000

@@ -114,9 +114,7 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
     streams = state.layout.streams
     controllers = state.tables.assets.controllers
     traffic = views.get("traffic")
-    seen_at_ms = (
-        traffic.seen_at_ms if traffic is not None else np.full(len(state.layout.approaches.lane), _LONG_AGO)
-    )
+    seen_at_ms = traffic.seen_at_ms if traffic is not None else np.full(len(state.layout.approaches.lane), _LONG_AGO)
     _read(
         batch.stream,
         batch.observed_at_ms,

@@ -114,9 +114,7 @@ def build_tables(layout: Layout) -> SignalTables:
         if crossing.any():
             all_red_s = float(controllers.all_red_s[j])
             yellow_s, clearance_s = links.yellow_s[lo:hi], links.clearance_s[lo:hi]
-            held_s[j, :s, :s] = _held(
-                intergreen_s[j, :s, :s], shown, crossing, foe, yellow_s, clearance_s, all_red_s
-            )
+            held_s[j, :s, :s] = _held(intergreen_s[j, :s, :s], shown, crossing, foe, yellow_s, clearance_s, all_red_s)
         for stage in range(s):
             protected = shown[stage] == 2
             conflict[j, stage] = bool((foe & ~together & np.outer(protected, protected)).any())

@@ -133,9 +133,7 @@ def learn(
                     # Times are whole seconds; the mean over many is not.
                     headway_s[a] += HEADWAY_GAIN * (min(max(gap_s, 0.5), 4.0) - headway_s[a])
                     headway_s[a] = min(max(headway_s[a], LEAST_HEADWAY_S), MOST_HEADWAY_S)
-            queued_behind = (
-                count_veh[a] > 0 and speed_mps[a, 0] < 0.75 * speed_limit_mps[a] and distance_m[a, 0] < 18.0
-            )
+            queued_behind = count_veh[a] > 0 and speed_mps[a, 0] < 0.75 * speed_limit_mps[a] and distance_m[a, 0] < 18.0
             queue_run[a] = queue_run[a] + n_left if queued_behind and (waited or queue_run[a] > 0) else 0
             last_left_ms[a] = now_ms
             if n_open > 0 and open_weight > 0.0:

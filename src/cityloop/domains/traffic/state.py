@@ -95,9 +95,7 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
     released = _released(state, distance_m, speed_mps, count_veh, seen_at_ms)
     signals = views.get("signals")
     lamp: U8 = (
-        signals.lamp
-        if signals is not None
-        else np.zeros(int(layout.movements.link.max(initial=-1)) + 1, np.uint8)
+        signals.lamp if signals is not None else np.zeros(int(layout.movements.link.max(initial=-1)) + 1, np.uint8)
     )
     share, head_odds = state.share.copy(), state.head_odds.copy()
     green_s, standing_s, flow_vps = state.green_s.copy(), state.standing_s.copy(), state.flow_vps.copy()

@@ -382,5 +382,3 @@ class Broker:
 def describe(error: CityloopError) -> tuple[Reason, str]:
     """Return what a client is told when its connection is closed for an error."""
     return (error.reason if isinstance(error, PacketError) else Reason.UNSPECIFIED), str(error)
-
-

@@ -364,5 +364,3 @@ class MqttListener:
 
     def _now_ms(self) -> int:
         return int(self.broker.now_s * 1000)
-
-

@@ -193,9 +193,7 @@ def _signal(
     return SignalMonth(name=name, plan=plan, detectors=health, shadow=shadow)
 
 
-def day_matrix(
-    records: Events | Counts | Calls | Weighings, zone: ZoneInfo, slot_ms: int
-) -> tuple[F64, BOOL]:
+def day_matrix(records: Events | Counts | Calls | Weighings, zone: ZoneInfo, slot_ms: int) -> tuple[F64, BOOL]:
     """Return counts by stream, local day and slot of the day, and which days are weekend."""
     local = _local(_instants(records), zone)
     first, last = int(local.min()) // _DAY_MS, int(local.max()) // _DAY_MS

@@ -51,9 +51,7 @@ def test_adlershof_shows_greens_of_one_second(adlershof):
 
 def test_adlershof_takes_crossings_away_faster_than_people_walk(adlershof):
     """A crossing of 12.8 m is left 5 s, which asks for 2.6 m/s."""
-    found = [
-        one for one in of(adlershof, Check.CUT_CROSSING) if one.link == 22 and "1560223404" in one.junction
-    ]
+    found = [one for one in of(adlershof, Check.CUT_CROSSING) if one.link == 22 and "1560223404" in one.junction]
     assert [(one.value, round(one.bound, 1)) for one in found] == [(5.0, 12.8)]
     assert all(one.value < one.bound for one in of(adlershof, Check.CUT_CROSSING))
 
@@ -114,9 +112,7 @@ def test_a_link_that_is_never_green_is_found(plain, tmp_path):
 def test_a_signal_without_a_green_is_found(plain, tmp_path):
     """A second program that only blinks is a signal without stages."""
     text = plain.read_text()
-    blinking = (
-        '<tlLogic id="ghost" type="static" programID="0" offset="0"><phase duration="9" state="o"/></tlLogic>'
-    )
+    blinking = '<tlLogic id="ghost" type="static" programID="0" offset="0"><phase duration="9" state="o"/></tlLogic>'
     first = text.index("<tlLogic")
     out = tmp_path / "n.net.xml"
     out.write_text(text[:first] + blinking + text[first:])

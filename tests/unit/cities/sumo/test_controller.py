@@ -39,9 +39,7 @@ class Street:
 
     def lease(self, stage, *, epoch=1, sequence=None, for_ms=4000):
         self.sequence = self.sequence + 1 if sequence is None else sequence
-        return self.give(
-            ShowStage(stage), epoch=epoch, sequence=self.sequence, not_after_ms=self.now_ms + for_ms
-        )
+        return self.give(ShowStage(stage), epoch=epoch, sequence=self.sequence, not_after_ms=self.now_ms + for_ms)
 
     def give(self, action: Action, *, epoch: int, sequence: int, not_after_ms: int):
         command = Command(

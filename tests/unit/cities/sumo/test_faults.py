@@ -23,9 +23,7 @@ class Line:
     """Readings of the toy's two approaches through an injector, a second at a time."""
 
     def __init__(self, layout, *faults: Fault, seed: int = 1) -> None:
-        self.injector = FaultInjector(
-            FaultPlan(tuple(faults)), layout, layout.tables["signals"], seed, BEGIN_MS
-        )
+        self.injector = FaultInjector(FaultPlan(tuple(faults)), layout, layout.tables["signals"], seed, BEGIN_MS)
         kinds, assets = layout.streams.kind.tolist(), layout.streams.asset.tolist()
         self.row = {pair: row for row, pair in enumerate(zip(kinds, assets, strict=True))}
         self.now_ms = BEGIN_MS
@@ -38,8 +36,7 @@ class Line:
         got = self.injector.apply(stream, values, self.now_ms)
         name = {row: pair for pair, row in self.row.items()}
         return [
-            (*name[int(s)], float(v), int(received - observed))
-            for s, observed, received, v in zip(*got, strict=True)
+            (*name[int(s)], float(v), int(received - observed)) for s, observed, received, v in zip(*got, strict=True)
         ]
 
 

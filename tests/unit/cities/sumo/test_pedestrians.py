@@ -36,9 +36,7 @@ def draw(seed: int = 1, rate_h: float = 300.0) -> PedestrianDemand:
     """Draw people for one signal: two crossings joined by a refuge, and one that leads elsewhere."""
     none = frozenset[int]()
     crossings = tuple(
-        Crossing(
-            edge=f":J_c{k}", index=k, length_m=6, foes=none, turns_near=none, turns_far=none, yields=none
-        )
+        Crossing(edge=f":J_c{k}", index=k, length_m=6, foes=none, turns_near=none, turns_far=none, yields=none)
         for k in range(3)
     )
     site = SignalSite(signal="J", links=(), crossings=crossings)

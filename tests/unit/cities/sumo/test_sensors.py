@@ -18,9 +18,7 @@ from cityloop.kernel.layout import StreamKind, Streams
 
 
 def _streams(*streams: tuple[StreamKind, int]) -> Streams:
-    return Streams(
-        np.array([kind for kind, _ in streams], np.int32), np.array([a for _, a in streams], np.int32)
-    )
+    return Streams(np.array([kind for kind, _ in streams], np.int32), np.array([a for _, a in streams], np.int32))
 
 
 AREA = _streams(

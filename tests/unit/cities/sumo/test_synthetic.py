@@ -139,13 +139,9 @@ def test_walks_begin_and_end_on_different_sides_of_the_road(grid, tmp_path):
 def test_a_network_without_roads_is_refused(tmp_path):
     """A demand for cars needs a road that cars may use."""
     path = tmp_path / "path.net.xml"
-    (tmp_path / "n.nod.xml").write_text(
-        '<nodes><node id="a" x="0" y="0"/><node id="b" x="100" y="0"/></nodes>'
-    )
+    (tmp_path / "n.nod.xml").write_text('<nodes><node id="a" x="0" y="0"/><node id="b" x="100" y="0"/></nodes>')
     (tmp_path / "e.edg.xml").write_text('<edges><edge id="ab" from="a" to="b" allow="tram"/></edges>')
-    run_binary(
-        "netconvert", ["-n", str(tmp_path / "n.nod.xml"), "-e", str(tmp_path / "e.edg.xml"), "-o", str(path)]
-    )
+    run_binary("netconvert", ["-n", str(tmp_path / "n.nod.xml"), "-e", str(tmp_path / "e.edg.xml"), "-o", str(path)])
     with pytest.raises(LayoutError, match="no roads that cars can enter"):
         write_demand(path, tmp_path, SyntheticDemand())
 

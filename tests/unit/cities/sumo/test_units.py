@@ -32,9 +32,7 @@ def test_passages_are_the_ways_of_vehicles_with_the_link_that_holds_them(town: C
     network = with_units(read_network(town.net_file), town.net_file, UNITS)
     layout, passages = network.layout, network.layout.tables["passages"]
     edges = layout.names["edges"]
-    (row,) = np.flatnonzero(
-        (passages.from_edge == edges.index("left0A0")) & (passages.to_edge == edges.index("A0B0"))
-    )
+    (row,) = np.flatnonzero((passages.from_edge == edges.index("left0A0")) & (passages.to_edge == edges.index("A0B0")))
     junction = network.assets.links.junction[passages.link[row]]
     assert layout.names["junctions"][junction] == "A0"
     assert passages.lorry[row]

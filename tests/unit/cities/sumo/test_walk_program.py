@@ -25,9 +25,7 @@ def link(index: int, turn: str = "s") -> VehicleLink:
     )
 
 
-def crossing(
-    index: int, foes: set[int], *, near: set[int] = frozenset(), far: set[int] = frozenset(), length_m=8.0
-):
+def crossing(index: int, foes: set[int], *, near: set[int] = frozenset(), far: set[int] = frozenset(), length_m=8.0):
     """A crossing to which every foe yields."""
     return Crossing(
         edge=f":J_c{index}",

@@ -79,9 +79,7 @@ def test_every_arm_of_a_signal_gains_a_crossing(walkable):
 
 def test_edges_and_signal_indices_are_kept(town, walkable):
     """What routes and programs rely on is the same, but for the lane that the sidewalk moved up."""
-    before, after = (
-        read_sites(ET.parse(path).getroot()) for path in (town.parent / "town.net.xml", walkable.net)
-    )
+    before, after = (read_sites(ET.parse(path).getroot()) for path in (town.parent / "town.net.xml", walkable.net))
     for signal, site in before.items():
         assert [(x.index, x.from_edge, x.to_edge) for x in sorted(site.links, key=lambda x: x.index)] == [
             (x.index, x.from_edge, x.to_edge) for x in sorted(after[signal].links, key=lambda x: x.index)
@@ -144,8 +142,7 @@ def test_sumo_runs_the_town_and_its_lamps_are_safe(walkable, tmp_path):
     """Cars and people arrive, nobody teleports, and the lamps shown keep yellow, Walk and clearance."""
     lamps, trips = tmp_path / "lamps.xml", tmp_path / "trips.xml"
     events = "".join(
-        f'<timedEvent type="SaveTLSStates" source="{signal.signal}" dest="{lamps}"/>'
-        for signal in walkable.signals
+        f'<timedEvent type="SaveTLSStates" source="{signal.signal}" dest="{lamps}"/>' for signal in walkable.signals
     )
     (tmp_path / "watch.add.xml").write_text(f"<additional>{events}</additional>")
     sumo = [str(sumo_home() / "bin/sumo"), "-c", str(walkable.sumocfg), "-a", str(tmp_path / "watch.add.xml")]

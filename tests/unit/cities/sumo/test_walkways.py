@@ -47,9 +47,7 @@ def test_any_other_change_is_refused(tmp_path, lanes, links, message):
 def test_lanes_of_detectors_move_up(tmp_path):
     """An additional file's lanes of raised edges are one higher, those of others stay."""
     path = tmp_path / "detectors.add.xml"
-    path.write_text(
-        '<additional><e1Detector id="d" lane="a_0"/><laneAreaDetector lanes="a_0 b_1"/></additional>'
-    )
+    path.write_text('<additional><e1Detector id="d" lane="a_0"/><laneAreaDetector lanes="a_0 b_1"/></additional>')
     (tmp_path / "out").mkdir()
     moved = ET.parse(write_raised(path, tmp_path / "out", frozenset({"a"}))).getroot()
     assert [moved[0].get("lane"), moved[1].get("lanes")] == ["a_1", "a_1 b_1"]

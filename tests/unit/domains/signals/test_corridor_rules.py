@@ -59,9 +59,7 @@ def ordinary(stage: int, reason: Reason = Reason.CHANGE_LEAST_DELAY) -> list[Pro
 @pytest.mark.parametrize(
     ("tram_s", "stage", "reason"), [(4.0, 0, Reason.CORRIDOR_RAIL), (20.0, 1, Reason.CORRIDOR_HOLD)]
 )
-def test_a_tram_that_is_near_goes_before_the_unit(
-    at_the_tram: Any, tram_s: float, stage: int, reason: Reason
-) -> None:
+def test_a_tram_that_is_near_goes_before_the_unit(at_the_tram: Any, tram_s: float, stage: int, reason: Reason) -> None:
     """Within 8 s it has its stage; one farther off waits like everybody."""
     asked = ordinary(1 - stage)
     (proposal,) = lead(at_the_tram, demand(tram_s), asked, NOW_MS)

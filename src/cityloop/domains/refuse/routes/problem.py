@@ -138,6 +138,6 @@ def node_of_place(case: RoundCase) -> I32:
     """Return the problem's node for every place of a case."""
     depots, extra = len(case.depot_ids), len(case.travel.extra_x_m)
     rest = len(case.tip_ids) + len(case.stop_ids)
-    return np.concatenate(
-        [np.arange(depots), depots + extra + np.arange(rest), depots + np.arange(extra)]
-    ).astype(np.int32)
+    return np.concatenate([np.arange(depots), depots + extra + np.arange(rest), depots + np.arange(extra)]).astype(
+        np.int32
+    )

@@ -110,9 +110,7 @@ def rest_of_day(case: RoundCase, plan: RoundPlan, event: Disruption) -> tuple[Ro
         half_hours=False,
     )  # fmt: skip
     known = set(open_names) | (set(case.tip_ids) - set(event.closed_tips))
-    orders = [
-        [] if v in broken else [name for _, name in at.rest if name in known] for v, at in enumerate(standing)
-    ]
+    orders = [[] if v in broken else [name for _, name in at.rest if name in known] for v, at in enumerate(standing)]
     home = np.array([-1 if owner.get(name, -1) in broken else owner.get(name, -1) for name in open_names], np.int32)
     return rest, orders, home
 

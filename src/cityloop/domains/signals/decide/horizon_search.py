@@ -361,12 +361,7 @@ def search(
     for t0 in range(horizon, -1, -1):
         for k in range(n_stages):
             node = k * (horizon + 1) + t0
-            if (
-                value[node] < _NEVER
-                and parent[node] >= 0
-                and parent[node] != root
-                and leaf[node] < leaf[parent[node]]
-            ):
+            if value[node] < _NEVER and parent[node] >= 0 and parent[node] != root and leaf[node] < leaf[parent[node]]:
                 leaf[parent[node]] = leaf[node]
     for b in range(n_stages + 1):
         costs[b] = np.nan

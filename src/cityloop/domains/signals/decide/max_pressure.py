@@ -74,9 +74,7 @@ def propose(
             best = shown
         reason = Reason.KEEP_PRESSURE if best == shown else Reason.CHANGE_PRESSURE
         change_s = float((tables.intergreen_s[j, shown] * tables.service[j]).max())
-        least_s = max(
-            params.least_green_s, float(tables.min_green_s[j, shown]), params.greens_per_change * change_s
-        )
+        least_s = max(params.least_green_s, float(tables.min_green_s[j, shown]), params.greens_per_change * change_s)
         if now_ms + LEAD_MS - int(state.green_since_ms[j]) < least_s * 1000 and tables.service[j, shown]:
             best, reason = shown, Reason.KEEP_MINIMUM_GREEN
         elif (due := due_stage(state, j, now_ms)) >= 0:
