@@ -66,9 +66,10 @@ class Served:
     def ready(self) -> None:
         self.wait(lambda: self.ask("/readyz", token=None) == "ready\n")
 
-    def kill(self) -> None:
+    def kill(self) -> str:
+        """End it at once; return what it had said."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.communicate()
+        return self.process.communicate()[0]
 
 
 @pytest.fixture
@@ -118,7 +119,9 @@ def test_what_was_answered_is_there_after_a_kill(served: Served) -> None:
     assert placed["receipt"]["status"] in ("PENDING", "ACCEPTED")
     children = _children(served.process.pid)
     assert len(children) >= 2
-    served.kill()
+    said = served.kill()
+    assert "the token is the one given by CITYLOOP_TOKEN" in said
+    assert not (served.data / "token").exists()
     served.wait(lambda: not any(map(_alive, children)))
     served.process = served.start()
     served.ready()

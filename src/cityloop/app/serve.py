@@ -48,6 +48,7 @@ __all__ = ["ServeSpec", "read_or_make_token", "serve"]
 
 _LOG = logging.getLogger(__name__)
 _TOKEN_FILE = "token"
+_TOKEN_GIVEN = "CITYLOOP_TOKEN"
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
@@ -96,7 +97,8 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
     spec.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
         closing.enter_context(_only_one(spec.data))
-        token = read_or_make_token(spec.data, os.environ.get("CITYLOOP_TOKEN", ""))
+        given = os.environ.get(_TOKEN_GIVEN, "")
+        token = read_or_make_token(spec.data, given)
         database = OfficeDatabase(spec.data)
         closing.callback(database.close)
         audit = AuditLog(spec.data)
@@ -127,7 +129,8 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
         closing.callback(listener.close)
         scheme = "https" if spec.tls_cert else "http"
         say(f"cityloop serves {facts.name} at {scheme}://{spec.host}:{listener.getsockname()[1]}/")
-        say(f"  {facts.label}; the token lies in {spec.data / _TOKEN_FILE}, open the page with /?token=TOKEN")
+        where = f"is the one given by {_TOKEN_GIVEN}" if given else f"lies in {spec.data / _TOKEN_FILE}"
+        say(f"  {facts.label}; the token {where}, open the page with /?token=TOKEN")
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -242,7 +245,7 @@ def read_or_make_token(data: Path, given: str) -> str:
     """Return the administrator's token: the one given by the environment, else the kept one, else a new one."""
     if given:
         if len(given) < 16:
-            raise ConfigError("CITYLOOP_TOKEN is shorter than 16 characters; give a longer one, or none")
+            raise ConfigError(f"{_TOKEN_GIVEN} is shorter than 16 characters; give a longer one, or none")
         return given
     path = data / _TOKEN_FILE
     if path.is_file():
