@@ -31,10 +31,12 @@ __all__ = [
     "Metric",
     "PlanReason",
     "PlanRound",
+    "Reason",
     "RoundCase",
     "RoundPlan",
     "RoundsTable",
     "Route",
+    "Rule",
     "Stops",
     "Tips",
     "Travel",
@@ -61,6 +63,46 @@ class Metric(StrEnum):
 
     MANHATTAN = "manhattan"
     STRAIGHT = "straight"
+
+
+class Reason(IntEnum):
+    """Why a container is to be emptied today."""
+
+    RISK = 1
+    """Waiting for a later day would cost more in expected overflow than is saved."""
+    NEAR = 2
+    """It is on the way, and coming later would cost more driving."""
+    FIXED_DAY = 3
+    """It is its day."""
+    MORNING = 4
+    """The round's containers are chosen: routes are asked for."""
+    BREAKDOWN = 5
+    """A truck drives no further: routes are asked for anew."""
+    NEW_PLAN = 6
+    """A plan has been handed over: the truck is told its part."""
+
+
+class Rule(IntEnum):
+    """Which rule of the guard refused."""
+
+    NO_SUCH_CONTAINER = 1
+    """There is no container of this number."""
+    NOT_A_WORKED_DAY = 2
+    """Crews do not drive on this weekday."""
+    NOT_TODAY = 3
+    """A container is asked for on the day itself only."""
+    ALREADY_ASKED = 4
+    """The container was asked for today already."""
+    NO_SUCH_ROUND = 5
+    """The depot has not opened this round."""
+    OLD_PLAN = 6
+    """Another plan is in force."""
+    NO_SUCH_TRUCK = 7
+    """There is no truck of this number."""
+    BROKEN_DOWN = 8
+    """The truck has broken down."""
+    ALREADY_EMPTIED = 9
+    """A container on the way was emptied already."""
 
 
 class TruckStatus(IntEnum):
