@@ -49,6 +49,20 @@ __all__ = ["command"]
     help="Turnout of every unit, wherever it stands [s].",
 )
 @click.option(
+    "--travel-noise",
+    type=click.FloatRange(min=0, max=1),
+    default=0.0,
+    show_default=True,
+    help="Variation of drives: deviation of the log of one of five minutes; shows what ETA bands are worth.",
+)
+@click.option(
+    "--turnout-noise",
+    type=click.FloatRange(min=0, max=1),
+    default=0.0,
+    show_default=True,
+    help="Variation of turnouts, likewise; needs --turnout-s.",
+)
+@click.option(
     "--corridor-saving-s",
     type=click.FloatRange(min=0, min_open=True, max=60),
     metavar="S",
@@ -76,6 +90,8 @@ def command(
     demand: float,
     priority_mix: str | None,
     turnout_s: float,
+    travel_noise: float,
+    turnout_noise: float,
     corridor_saving_s: float | None,
     corridor_share: float,
     row: str | None,
@@ -89,6 +105,7 @@ def command(
     Examples:
       cityloop bench emergency --city edmonton --policy naive,as-is,brain --seeds 3 --days 2 --json out.json
       cityloop bench emergency --city edmonton --policy brain,brain@0.25,brain@1 --corridor-saving-s 4 --seeds 10
+      cityloop bench emergency --city edmonton --policy brain --travel-noise 0.2 --turnout-s 60 --turnout-noise 0.3
       cityloop bench emergency --city edmonton --row dispatch
     """
     from cityloop.studies.emergency_bench import EmergencySpec, arm_of, bench_emergency
@@ -102,6 +119,8 @@ def command(
         return
     if corridor_share > 0 and corridor_saving_s is None:
         raise click.BadParameter("needs --corridor-saving-s, as measured in the twin", param_hint="--corridor-share")
+    if turnout_noise > 0 and turnout_s == 0:
+        raise click.BadParameter("needs --turnout-s above 0: nothing varies about none", param_hint="--turnout-noise")
     spec = EmergencySpec(
         cities=cities,
         arms=tuple(dict.fromkeys(name.strip() for name in policy.split(","))),
@@ -111,6 +130,8 @@ def command(
         demand=demand,
         priority_share=None if priority_mix is None else _shares(priority_mix),
         turnout_s=(turnout_s, turnout_s),
+        travel_noise=travel_noise,
+        turnout_noise=turnout_noise,
         corridor_saving_s=corridor_saving_s,
         corridor_share=corridor_share,
     )

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from cityloop.cities.events.calls import Calls, draw_calls
+from cityloop.cities.events.chance import Chance
 from cityloop.cities.events.city import EventCity, Turnout
 from cityloop.cities.events.corridors import Equipped, with_corridors
 from cityloop.domains.emergency.measure import Clocks, Norms, Phases, Response, norms, offload_shares, phases, response
 from cityloop.kernel.columns import F64
 from cityloop.kernel.errors import ConfigError
+from cityloop.studies.emergency_eta import EtaWatch
 from cityloop.studies.emergency_log import write_run
 from cityloop.studies.emergency_reference import reference_response_min
 from cityloop.studies.emergency_run import ARMS, Arm, run_arm
@@ -27,6 +29,7 @@ CORRIDOR_SEED = 77
 """Draws which junctions are equipped; the same for all seeds of calls."""
 
 DISTRICT_M = 3000.0
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,9 @@ class EmergencySpec:
     priority_share: tuple[float, ...] | None = None
     turnout_s: tuple[float, float] = (0.0, 0.0)
     """Standing and driving. [s]"""
+    travel_noise: float = 0.0
+    """Standard deviation of the log of a drive of five minutes; 0: every drive takes its expected time."""
+    turnout_noise: float = 0.0
     corridor_saving_s: float | None = None
     corridor_share: float = 0.0
     """Share of equipped junctions for the arm ``brain``; ``brain@0.5`` names another."""
@@ -72,6 +78,11 @@ class Run:
     kerb_longest_min: float
     cpu_s_per_day: float
     log_bytes: int = 0
+    fastest: float = 1.0
+    """Greatest factor by which chance made a drive faster than its roads' own time."""
+    etas_taken_off: int = 0
+    etas: F64 = field(default_factory=lambda: np.empty((0, 8)), repr=False)
+    """Completed runs with what was expected of them, one a row."""
     district_sum: F64 = field(default_factory=lambda: np.empty(0), repr=False)
     district_calls: F64 = field(default_factory=lambda: np.empty(0), repr=False)
 
@@ -144,10 +155,19 @@ def _worlds(world: World, spec: EmergencySpec) -> tuple[dict[str, World], dict[s
 def _one(world: World, name: str, arm: Arm, calls: Calls, seed: int, spec: EmergencySpec, where: Path | None) -> Run:
     begun = time.process_time()
     turnout = Turnout(round(spec.turnout_s[0] * 1000), round(spec.turnout_s[1] * 1000))
-    city = run_arm(world, arm, calls, spec.days, turnout, record=where is not None)
+    chance = Chance(spec.travel_noise, spec.turnout_noise, seed)
+    watch = EtaWatch(BEGIN_MS + round(DAY_MS * min(1.0, spec.days / 2)))
+    city = run_arm(world, arm, calls, spec.days, turnout, where is not None, chance, watch)
     cpu_s = time.process_time() - begun
-    size = write_run(where, world, city) if where is not None else 0
-    return _figures(world, name, seed, city, calls, cpu_s / spec.days, size)
+    size = 0
+    if where is not None:
+        size = write_run(where, world, city) + watch.write(where / "etas.parquet", world.case.unit_name)
+    return replace(
+        _figures(world, name, seed, city, calls, cpu_s / spec.days, size),
+        fastest=city.ledger.fastest,
+        etas=watch.rows(),
+        etas_taken_off=watch.taken_off,
+    )
 
 
 def _figures(world: World, name: str, seed: int, city: EventCity, calls: Calls, cpu_s: float, size: int) -> Run:

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from cityloop.cities.events.calls import Calls
+from cityloop.cities.events.chance import NO_CHANCE, Chance
 from cityloop.cities.events.city import EventCity, Turnout
 from cityloop.domains.emergency.assign import AssignParams
 from cityloop.domains.emergency.decide import as_is, brain, dmexclp, naive, status_plan
@@ -16,11 +17,13 @@ from cityloop.domains.emergency.decide.brain import BrainParams
 from cityloop.domains.emergency.forecast import Coverage
 from cityloop.domains.emergency.guard import check
 from cityloop.domains.emergency.relocate import RelocateParams
+from cityloop.domains.emergency.schema import Send
 from cityloop.domains.emergency.state import EmergencyState
 from cityloop.kernel.arbitration import one_per_target
 from cityloop.kernel.columns import I32
 from cityloop.kernel.errors import InvariantError
 from cityloop.kernel.messages import Allowed, Proposal, Refused, Request, Trimmed
+from cityloop.studies.emergency_eta import EtaWatch
 from cityloop.studies.emergency_world import BEGIN_MS, World, roster_of
 
 __all__ = ["ARMS", "Arm", "run_arm"]
@@ -67,15 +70,33 @@ def homes_of(world: World, arm: Arm) -> I32:
 
 
 def run_arm(
-    world: World, arm: Arm, calls: Calls, days: float, turnout: Turnout = NO_TURNOUT, record: bool = False
+    world: World,
+    arm: Arm,
+    calls: Calls,
+    days: float,
+    turnout: Turnout = NO_TURNOUT,
+    record: bool = False,
+    chance: Chance = NO_CHANCE,
+    watch: EtaWatch | None = None,
 ) -> EventCity:
-    """Run one arm until its last call is attended."""
+    """Run one arm until its last call is attended; ``watch`` notes what was expected of every unit sent."""
     end_ms = BEGIN_MS + round(days * DAY_MS)
     roster = roster_of(world.rules, len(world.case.unit_name), BEGIN_MS, end_ms + 10 * DAY_MS)
     city = EventCity(
-        world.case, world.sites, world.times, calls, homes_of(world, arm), roster, turnout, (BEGIN_MS, end_ms), record
+        world.case,
+        world.sites,
+        world.times,
+        calls,
+        homes_of(world, arm),
+        roster,
+        turnout,
+        (BEGIN_MS, end_ms),
+        record,
+        chance,
     )
     while city.advance():
+        if watch is not None:
+            watch.look(city)
         state = EmergencyState(
             city.units,
             city.open_calls(),
@@ -88,9 +109,13 @@ def run_arm(
         for proposal in one_per_target(arm.propose(state, world.coverage, (), city.now_ms)):
             match check(proposal, state, city.now_ms):
                 case Allowed(action=action):
+                    if watch is not None and isinstance(action, Send):
+                        watch.told(city, state, proposal.target, action.call)
                     city.apply(proposal.target, action, proposal.reason)
                 case Refused(rule=rule):
                     city.ledger.refused[rule] = city.ledger.refused.get(rule, 0) + 1
                 case Trimmed():
                     raise InvariantError("This guard allows or refuses.")
+    if watch is not None:
+        watch.look(city)
     return city

@@ -15,6 +15,7 @@ from cityloop.cities.events.corridors import Equipped
 from cityloop.kernel.columns import F64
 from cityloop.kernel.errors import StoreError
 from cityloop.methods.statistics import Comparison, compare_paired, mean_interval, verdict_words
+from cityloop.studies.emergency_eta import EtaFigures, eta_figures, eta_lines
 
 if TYPE_CHECKING:
     from cityloop.studies.emergency_bench import EmergencySpec, Run
@@ -57,8 +58,9 @@ class ArmSummary:
     cpu_s_per_day: float
     log_bytes: int
     speed_factor: float
-    """Greatest factor by which a road of this arm is driven faster than its own time; 1 without corridors."""
+    """Greatest factor by which a road is driven faster than its own time; 1 without corridors and travel noise."""
     corridors: dict[str, float] | None
+    eta: EtaFigures
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class CitySummary:
     days: float
     demand: float
     turnout_s: tuple[float, float]
+    travel_noise: float
+    turnout_noise: float
     corridor_saving_s: float | None
     nodes: int
     units: int
@@ -116,6 +120,8 @@ def summarise(
         days=spec.days,
         demand=spec.demand,
         turnout_s=spec.turnout_s,
+        travel_noise=spec.travel_noise,
+        turnout_noise=spec.turnout_noise,
         corridor_saving_s=spec.corridor_saving_s,
         nodes=len(world.case.roads.graph.x_m),
         units=len(world.case.unit_name),
@@ -177,8 +183,9 @@ def _arm(name: str, runs: Sequence[Run], days: float, made: Equipped | None) -> 
         kerb_longest_min=max(run.kerb_longest_min for run in runs),
         cpu_s_per_day=mean([run.cpu_s_per_day for run in runs]),
         log_bytes=sum(run.log_bytes for run in runs),
-        speed_factor=1.0 if made is None else made.speed_factor,
+        speed_factor=(1.0 if made is None else made.speed_factor) * max(run.fastest for run in runs),
         corridors=None if made is None else {"junctions": made.junctions, "equipped": made.equipped},
+        eta=eta_figures(np.concatenate([run.etas for run in runs]), sum(run.etas_taken_off for run in runs)),
     )
 
 
@@ -228,7 +235,7 @@ def _told(comparison: Comparison) -> dict[str, Any]:
 
 def _row(run: Run) -> dict[str, Any]:
     row = dataclasses.asdict(run)
-    del row["district_sum"], row["district_calls"]
+    del row["district_sum"], row["district_calls"], row["etas"]
     return row
 
 
@@ -248,6 +255,11 @@ def summary_lines(summary: CitySummary) -> list[str]:
             lines.append(f"  {name}: {share:.2f} of what lies between as-is and the reference")
     for pair in summary.pairs.values():
         lines.extend(f"  {measure}: {found['words']}" for measure, found in pair.items())
+    if summary.travel_noise or summary.turnout_noise:
+        for arm in summary.arms:
+            lines.extend(eta_lines(arm.arm, arm.eta))
+    else:
+        lines.append("  Drives and turnouts take what is expected: bands mean nothing without --travel-noise.")
     return lines
 
 

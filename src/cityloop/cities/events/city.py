@@ -13,6 +13,7 @@ import numpy as np
 
 from cityloop.cities.events.calls import Calls
 from cityloop.cities.events.case import EmergencyCase
+from cityloop.cities.events.chance import NO_CHANCE, Chance
 from cityloop.cities.events.fleet import NEVER_MS, TICK_MS, Event, Fleet, Roster
 from cityloop.domains.emergency.schema import (
     CallStatus,
@@ -54,8 +55,9 @@ class EventCity(Fleet):
         turnout: Turnout,
         span_ms: tuple[int, int],
         record: bool = False,
+        chance: Chance = NO_CHANCE,
     ) -> None:
-        super().__init__(case, sites, times, calls, homes, roster, span_ms, record)
+        super().__init__(case, sites, times, calls, homes, roster, span_ms, record, chance)
         self.turnout = turnout
         self._reason = [0] * len(homes)
         self.call_status = np.full(len(calls), CallStatus.TAKING, np.int32)
@@ -233,30 +235,36 @@ class EventCity(Fleet):
             self.ledger.diversions += 1
         if self.call_unit[call] >= 0:
             self._release(int(self.call_unit[call]), call)
-        driving = units.status[u] in (UnitStatus.MOVING, UnitStatus.EN_ROUTE, UnitStatus.FREE_ON_SCENE)
+        status = UnitStatus(int(units.status[u]))
+        driving = status in (UnitStatus.MOVING, UnitStatus.FREE_ON_SCENE)
         self._leave_kerb(u)
         self.call_unit[call], self.call_status[call] = u, CallStatus.ASSIGNED
         units.call[u] = call
         self._reason[u] = reason
         self.ledger.sent(call, u, self.now_ms)
         wait_ms = self.turnout.driving_ms if driving else self.turnout.standing_ms
-        if wait_ms > 0 and not driving:
+        if wait_ms > 0 and status != UnitStatus.EN_ROUTE:
+            if driving:
+                self._cut(u)
+                units.site[u] = -1
             self._set(u, UnitStatus.TURNING_OUT)
-            self._push(self.now_ms + wait_ms, Event.MOBILE, u, self._version[u])
+            took_ms = self.chance.turnout_ms(u, call, wait_ms)
+            self._push(self.now_ms + took_ms, Event.MOBILE, u, self._version[u])
         else:
             self._go_to_call(u)
-        self._call_eta_ms[call] = self.now_ms + wait_ms if self._trip[u] is None else self._trip_end(u)
+        self._call_eta_ms[call] = self.now_ms + wait_ms if self._trip[u] is None else self._expected_ms(u)
 
-    def _trip_end(self, u: int) -> int:
+    def _expected_ms(self, u: int) -> int:
+        """Return when a unit under way is expected; how slow its drive will be is not known to anybody."""
         trip = self._trip[u]
-        return self.now_ms if trip is None else trip.end_ms
+        return self.now_ms if trip is None else trip.begin_ms + trip.lead_ms + trip.drive_ms + trip.tail_ms
 
     def _release(self, u: int, call: int) -> None:
         """Take a unit off a call that another takes over; it is free where it is."""
         self._ended(u, arrived=False)
         self.units.call[u] = -1
         self.ledger.swaps += 1
-        if self.units.status[u] == UnitStatus.TURNING_OUT:
+        if self.units.status[u] == UnitStatus.TURNING_OUT and self.units.site[u] >= 0:
             self._set(u, UnitStatus.STANDING)
             return
         # It rolls on to the next node and is told where to go in the same round.
@@ -283,7 +291,7 @@ class EventCity(Fleet):
         call = int(self.units.call[u])
         self.ledger.mobile(call, u, self.now_ms)
         self._drive(u, UnitStatus.EN_ROUTE, -1, call)
-        self._call_eta_ms[call] = self._trip_end(u)
+        self._call_eta_ms[call] = self._expected_ms(u)
 
     def _move(self, u: int, site: int) -> None:
         if self.units.status[u] == UnitStatus.STANDING and self.units.site[u] == site:

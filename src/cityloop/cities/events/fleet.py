@@ -10,6 +10,7 @@ import numpy as np
 
 from cityloop.cities.events.calls import Calls
 from cityloop.cities.events.case import EmergencyCase
+from cityloop.cities.events.chance import NO_CHANCE, Chance
 from cityloop.cities.events.ledger import Ledger
 from cityloop.cities.events.tracks import Recorder
 from cityloop.cities.events.trips import Trip
@@ -61,10 +62,11 @@ class Fleet:
         roster: Roster,
         span_ms: tuple[int, int],
         record: bool,
+        chance: Chance = NO_CHANCE,
     ) -> None:
         self.case, self.times, self.calls = case, times, calls
         self.sites = replace(sites, is_open=sites.is_open.copy())
-        self.roster = roster
+        self.roster, self.chance = roster, chance
         self.now_ms, self.end_ms = span_ms
         self.recorder = Recorder(record)
         self.ledger = Ledger(len(calls), len(homes))
@@ -103,6 +105,7 @@ class Fleet:
         self._events: list[tuple[int, int, int, int, int]] = []
         self._order = 0
         self._version = [0] * n
+        self._drives = [0] * n
         for u in range(n):
             self._push(first_change[u], Event.SHIFT_CHANGE, u, 0)
             self.recorder.event(u, self.now_ms, self._x[u], self._y[u], UnitStatus.STANDING)
@@ -135,6 +138,10 @@ class Fleet:
             to_x, to_y = float(self._site_x[site]), float(self._site_y[site])
         source = int(units.node[u])
         lead_ms = int(units.node_in_ms[u]) + round(float(units.offroad_m[u]) / speed * 1000)
+        drive_ms, tail_ms = router.time_ms(source, target), round(offroad_m / speed * 1000)
+        self._drives[u] += 1
+        slow = self.chance.drive(u, call, self._drives[u], lead_ms + drive_ms + tail_ms)
+        self.ledger.fastest = max(self.ledger.fastest, 1.0 / slow)
         trip = Trip(
             router,
             self.now_ms,
@@ -143,10 +150,11 @@ class Fleet:
             lead_ms,
             self._x[u],
             self._y[u],
-            round(offroad_m / speed * 1000),
+            tail_ms,
             to_x,
             to_y,
-            router.time_ms(source, target),
+            drive_ms,
+            slow,
         )
         self._trip[u] = trip
         self._set(u, status)

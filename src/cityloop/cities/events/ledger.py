@@ -42,6 +42,8 @@ class Ledger:
         self.late_finishes = 0
         self.breaks_taken = 0
         self.breaks_missed = 0
+        self.fastest = 1.0
+        """Greatest factor by which any drive was faster than its roads' own time; 1 where runs do not vary."""
 
     def sent(self, call: int, unit: int, now_ms: int) -> None:
         """Note that a unit was sent."""

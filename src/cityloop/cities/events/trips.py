@@ -41,12 +41,14 @@ class Trip:
     to_y_m: float
     drive_ms: int
     """Time on the roads."""
+    slow: float = 1.0
+    """By what factor this drive takes longer than expected, all the way."""
     known: Way | None = None
 
     @property
     def end_ms(self) -> int:
         """Return when the destination is reached."""
-        return self.begin_ms + self.lead_ms + self.drive_ms + self.tail_ms
+        return self.begin_ms + round(self.slow * (self.lead_ms + self.drive_ms + self.tail_ms))
 
     @property
     def way(self) -> Way:
@@ -56,8 +58,8 @@ class Trip:
         return self.known
 
     def at(self, now_ms: int) -> Passing:
-        """Return where the unit is."""
-        graph, elapsed = self.router.graph, now_ms - self.begin_ms
+        """Return where the unit is, and when it is expected at the next node: how slow it will be, nobody knows."""
+        graph, elapsed = self.router.graph, int((now_ms - self.begin_ms) / self.slow)
         sx, sy = float(graph.x_m[self.source]), float(graph.y_m[self.source])
         if elapsed < self.lead_ms:
             share = elapsed / self.lead_ms
@@ -86,7 +88,7 @@ class Trip:
     def passed(self, until_ms: int) -> tuple[I64, I32, I32]:
         """Return the instants, nodes and arcs of the nodes passed up to an instant."""
         way = self.way
-        at_ms = self.begin_ms + self.lead_ms + way.passed_ms
+        at_ms = self.begin_ms + np.rint(self.slow * (self.lead_ms + way.passed_ms)).astype(np.int64)
         count = int(np.searchsorted(at_ms, until_ms, side="right"))
         return at_ms[:count], way.nodes[:count], way.arcs[:count]
 

@@ -207,7 +207,7 @@ def accept(state: LiveState, verdicts: Sequence[tuple[Proposal, Verdict]], now_m
                 units.diverted[u] = call[u] >= 0 and call[u] != number
                 status[u], call[u], site[u] = UnitStatus.TURNING_OUT, number, -1
                 routes[u] = route
-                arrivals = expected(arrivals, number, now_ms, proposal.cost)
+                arrivals = expected(arrivals, number, now_ms, _eta_s(state.picture, u, number))
             case Move(site=there):
                 status[u], call[u], site[u] = UnitStatus.MOVING, -1, there
             case TakeBreak():
@@ -386,6 +386,12 @@ def _told_the_way(state: LiveState, proposal: Proposal) -> Proposal:
     router = times.siren if times.response_mode[calls.priority[c] - 1] == 0 else times.ordinary
     way = router.way(int(state.picture.units.node[proposal.target]), int(calls.node[c]))
     return msgspec.structs.replace(proposal, action=Send(action.call, tuple(way.nodes.tolist())))
+
+
+def _eta_s(picture: EmergencyState, unit: int, number: int) -> float:
+    """Return how long a unit is expected to take: by the picture, whatever a policy or a person reckoned with. [s]"""
+    c = int(np.flatnonzero(picture.calls.call == number)[0])
+    return float(eta_ms(picture, np.array([unit], np.int64), c)[0]) / 1000.0
 
 
 def _by_hand(request: Request) -> Proposal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cityloop.domains.emergency.arrivals import band
+from cityloop.domains.emergency.bands import band
 from cityloop.domains.emergency.cover import expected_response, loss_without
 from cityloop.domains.emergency.live import LiveState
 from cityloop.domains.emergency.published import (
@@ -100,14 +100,14 @@ def _ranked(state: LiveState) -> RankedView:
     count = [len(one) for one in best]
     at = np.concatenate(best) if sum(count) else np.empty(0, np.int64)
     of = np.repeat(np.arange(len(calls.call)), count)
-    low, high = band(state.arrivals)
     seconds = eta_s[of, at]
+    low_s, high_s = band(state.arrivals.residuals, seconds)
     return RankedView(
         call=calls.call[of],
         unit=rows[at].astype(np.int32),
         eta_s=seconds,
-        low_s=seconds * low,
-        high_s=seconds * high,
+        low_s=low_s,
+        high_s=high_s,
         uncovered_s=loss_s[at],
     )
 

@@ -139,3 +139,12 @@ def test_a_hospital_that_closes_turns_round_who_is_on_the_way(calls):
     while city.ledger.at_hospital_ms[call] < 0:
         city.advance()
     assert city.units.status[unit] == UnitStatus.AT_HOSPITAL
+
+
+def test_turnout_is_the_same_wherever_a_unit_is(world, calls):
+    """With one turnout time everywhere a unit on the road waits as long as one at its station."""
+    run = run_arm(world, ARMS["brain"], calls, 1.0, Turnout(60_000, 60_000))
+    waited = run.ledger.mobile_ms - run.ledger.dispatched_ms
+    # A unit diverted on its way to a lesser call turns out no second time.
+    assert set(waited.tolist()) <= {0, 60_000}
+    assert (waited == 60_000).mean() > 0.8
