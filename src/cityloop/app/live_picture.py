@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cityloop.app.delay_forecast import expected_delay
+from cityloop.app.live_record import service_record
 from cityloop.app.live_views import service_sections
 from cityloop.cities.sumo.shapes import bounding_box
 from cityloop.kernel.columns import I64, U8
@@ -58,6 +59,7 @@ class LivePicture:
             "red_s": _small(red_s),
             "calls": self._calls.tobytes(),
         }
+        arrays |= service_record(self._layout, observed.batch, state)
         picture = {**getattr(observed, "picture", {}), **service_sections(state, self._box)}
         lamps = picture.pop("lamps", None)
         if lamps is not None:

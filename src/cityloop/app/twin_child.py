@@ -16,6 +16,7 @@ import numpy as np
 
 from cityloop.app import LEASED_ARMS, brain_of
 from cityloop.app.child import ChildSpec, serve_child
+from cityloop.app.live_forecasts import forecasts_of
 from cityloop.app.live_picture import LivePicture
 from cityloop.app.live_views import packed_views
 from cityloop.app.planner import planned
@@ -159,7 +160,17 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
             return steers(steering, epoch)
 
         params = PaceParams(begin_ms=begin_ms, pace=spec.pace, epoch=begin_ms // 1000)
-        engine = PacedEngine(city, steered, keep, picture, pipe, params, sim_s=laps.sim_s, views=packed_views)
+        engine = PacedEngine(
+            city,
+            steered,
+            keep,
+            picture,
+            pipe,
+            params,
+            sim_s=laps.sim_s,
+            views=packed_views,
+            forecasts=forecasts_of,
+        )
         pipe.send(encode(Began(at_ms=begin_ms, lap=1)))
         first = decode_down(pipe.receive())
         if isinstance(first, Stop):

@@ -26,6 +26,7 @@ from cityloop.wire.live import Steering, Stop, Tick, decode_down, encode
 __all__ = ["PaceParams", "PacedEngine", "Picture", "Steered", "Stopped"]
 
 
+Expected = tuple[int, float, float, float]
 _MADE_UP_STEPS = 10
 _WARM_STEPS = 5
 
@@ -93,6 +94,8 @@ class PacedEngine:
         past [s]. None: the loop's own pace is the city's.
     views
         What services publish of a state; told and not recorded.
+    forecasts
+        ``forecasts(state, decisions, now_ms)``: what decisions lead one to expect, journalled with them.
     """
 
     def __init__(
@@ -107,10 +110,11 @@ class PacedEngine:
         sim_s: Callable[[int], tuple[float, int]],
         until_s: Callable[[int], float] | None = None,
         views: Callable[[BrainState | None], dict[str, bytes]] | None = None,
+        forecasts: Callable[[BrainState | None, Sequence[Decision], int], list[Expected]] | None = None,
     ) -> None:
         self._city, self._steered_by, self._journal, self._picture = city, steered, journal, picture
         self._pipe, self._params, self._sim_s, self._until_s = pipe, params, sim_s, until_s
-        self._views = views
+        self._views, self._forecasts = views, forecasts
         self._epoch = params.epoch
         self._now_ms = params.begin_ms
         self._steered = steered(Steering(token=0), self._epoch)
@@ -233,6 +237,7 @@ class PacedEngine:
             late_ms=round(late_ms, 2),
             arrays=arrays,
             decisions=[decision_bytes(decision) for decision in decisions],
+            forecasts=[] if self._forecasts is None else self._forecasts(self._state, decisions, self._now_ms),
             receipts=[(r.domain, r.target, r.sequence, int(r.status), r.at_ms, r.detail) for r in answers],
         )
 

@@ -12,10 +12,11 @@ from starlette.responses import Response
 from cityloop.kernel.ladder import Rung
 from cityloop.web.access import Principal
 from cityloop.web.answers import ApiError, answer, instant, number
+from cityloop.web.calibration import calibration, told_share
 from cityloop.web.cycles import cycles_of, stage_changes
 from cityloop.web.ports import Desk
 from cityloop.web.steering import rung_of
-from cityloop.web.why import Filter, calibration, decisions_between, read_window
+from cityloop.web.why import Filter, decisions_between, read_window
 
 __all__ = ["HANDLERS", "hold_item"]
 
@@ -266,8 +267,12 @@ async def calibrated(desk: Desk, request: Request, who: Principal) -> Response:
 
     def work() -> dict[str, Any]:
         window = read_window(desk.trace, begin_ms, end_ms, desk.city.horizon_s)
-        wanted = Filter(begin_ms=begin_ms, end_ms=end_ms, target=_optional(request, "junction"), domain="signals")
-        return calibration(desk.city, window, wanted)
+        target = _optional(request, "junction")
+        wanted = Filter(begin_ms=begin_ms, end_ms=end_ms, target=target, domain="signals")
+        # A junction is named: its own decisions alone. Else those of every domain are counted.
+        domain = None if target is None else "signals"
+        every = Filter(begin_ms=begin_ms, end_ms=end_ms, target=target, domain=domain)
+        return {**calibration(desk.city, window, wanted), **told_share(desk.city, window, every)}
 
     return answer(await asyncio.to_thread(work))
 

@@ -18,20 +18,41 @@ import numpy as np
 from cityloop.kernel.columns import F64
 from cityloop.kernel.ladder import OPERATOR_REASONS, Rung, gate_rule_of
 from cityloop.web.ports import CityFacts, TracePort
+from cityloop.web.service_outcomes import SERVICES
+from cityloop.web.service_told import (
+    BY_SERVICE,
+    Made,
+    ServiceTold,
+    alternative_name,
+    costs_unit,
+    named,
+    service_told,
+)
 from cityloop.web.words import RECEIPTS, reason_words, rule_words
 from cityloop.wire.live import Tick
 
-__all__ = ["Filter", "Told", "Window", "calibration", "decisions_between", "read_window"]
+__all__ = [
+    "BY_QUEUES",
+    "QUANTITY",
+    "Filter",
+    "Told",
+    "Window",
+    "decisions_between",
+    "of_services",
+    "read_window",
+    "wanted_of",
+]
 
 _TICK = msgspec.msgpack.Decoder(Tick)
 _MOST_TICKS = 4 * 3600
 _PENDING = 1
 _TARGETS = {"emergency": "units", "refuse": "trucks"}
 """By domain, the names that a decision's target is a row of."""
+_PLACES = {"Lead": "dispatch centre", "PlanRound": "round planner"}
+"""Whom a kind of action is asked of, where it is no row of a table."""
 BY_QUEUES = "the queues seen, served in turn from the stage asked for on"
 BY_PERSISTENCE = "persistence: as much as stands now"
-_OTHERWISE = "told by the service's own view: arrival against the expected one, stops against the plan"
-_QUANTITY = "delay of the vehicles seen on the junction's approaches over {:g} s, unweighted"
+QUANTITY = "delay of the vehicles seen on the junction's approaches over {:g} s, unweighted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +80,8 @@ class Window:
     receipts: dict[tuple[int, str, int], tuple[str, int, int, int, int, str]] = field(init=False)
     steps: list[Tick] = field(init=False)
     """Without what was done between two steps."""
+    trace: TracePort | None = None
+    """Where what happened after the window is read."""
 
     def __post_init__(self) -> None:
         """Lay out what outcomes are read from."""
@@ -109,11 +132,8 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Told(Made):
     """A decision on its way out, with the step it was made in."""
-
-    raw: dict[str, Any]
-    tick: Tick
 
     @property
     def id(self) -> str:
@@ -126,55 +146,31 @@ class Told:
 def read_window(trace: TracePort, begin_ms: int, end_ms: int, after_s: float) -> Window:
     """Read recorded steps from begin to end, and so much after."""
     payloads = trace.between(begin_ms, end_ms + round(after_s * 1000) + 1000, limit=_MOST_TICKS)
-    return Window([_TICK.decode(payload) for payload in payloads])
+    return Window([_TICK.decode(payload) for payload in payloads], trace)
 
 
 def decisions_between(city: CityFacts, window: Window, wanted: Filter, limit: int) -> list[dict[str, Any]]:
     """Return decisions, the newest first."""
-    told = [one for one in _wanted(window.ticks, wanted) if wanted.id is None or one.id == wanted.id]
-    return [_decision(city, window, one) for one in reversed(told[-limit:])]
+    told = [one for one in wanted_of(window.ticks, wanted) if wanted.id is None or one.id == wanted.id]
+    last = told[-limit:]
+    of = of_services(window, last)
+    return [_decision(city, window, one, of.get(id(one))) for one in reversed(last)]
 
 
-def calibration(city: CityFacts, window: Window, wanted: Filter) -> dict[str, Any]:
-    """Compare forecast and observed delay over all decisions of a span whose horizon is complete."""
-    forecast, observed = [], []
-    for one in _wanted(window.ticks, wanted):
-        proposal = one.raw["proposal"]
-        expected, by = window.forecast(proposal["target"], one.tick, city.horizon_s)
-        value, covered_s = window.observed(proposal["target"], one.raw["decided_at_ms"], city.horizon_s)
-        if covered_s >= city.horizon_s - 1.5 and by == BY_QUEUES:
-            forecast.append(expected)
-            observed.append(value)
-    f, o = np.array(forecast), np.array(observed)
-    if len(f) < 10:
-        return {"n": len(f), "bias": None, "mae": None, "rank_correlation": None, "bins": []}
-    edges = np.quantile(f, np.linspace(0, 1, 9))
-    which = np.clip(np.searchsorted(edges, f, "right") - 1, 0, 7)
-    bins = [
-        {"forecast": float(f[which == b].mean()), "observed": float(o[which == b].mean()), "n": int((which == b).sum())}
-        for b in range(8)
-        if (which == b).any()
-    ]
-    ranks = np.corrcoef(np.argsort(np.argsort(f)), np.argsort(np.argsort(o)))[0, 1]
-    return {
-        "n": len(f),
-        "bias": float((o - f).mean()),
-        "mae": float(np.abs(o - f).mean()),
-        "rank_correlation": None if math.isnan(ranks) else float(ranks),
-        "bins": bins,
-        "what": _QUANTITY.format(city.horizon_s),
-        "unit": "veh·s",
-        "ratio": float(o.sum() / f.sum()) if f.sum() > 0 else None,
-        "note": "one quantity, forecast and then observed by the same detectors; not a proof of gain",
-    }
+def of_services(window: Window, told: Sequence[Told]) -> dict[int, ServiceTold]:
+    """Return what became of the decisions of services among these, by identity."""
+    mine = [one for one in told if one.raw["domain"] in SERVICES]
+    found = service_told(mine, window.ticks, window.receipts, window.trace)
+    return {id(one): what for one, what in zip(mine, found, strict=True)}
 
 
-def _wanted(ticks: Sequence[Tick], wanted: Filter) -> Iterable[Told]:
+def wanted_of(ticks: Sequence[Tick], wanted: Filter) -> Iterable[Told]:
+    """Yield the decisions that are wanted, the oldest first."""
     last: dict[tuple[str, int], tuple[Any, ...]] = {}
     for tick in ticks:
         if not wanted.begin_ms <= tick.at_ms <= wanted.end_ms:
             continue
-        for record in tick.decisions:
+        for row, record in enumerate(tick.decisions):
             raw = msgspec.msgpack.decode(record)
             proposal, domain = raw["proposal"], raw["domain"]
             if wanted.target is not None and proposal["target"] != wanted.target:
@@ -187,10 +183,10 @@ def _wanted(ticks: Sequence[Tick], wanted: Filter) -> Iterable[Told]:
                 if last.get((domain, proposal["target"])) == mark:
                     continue
                 last[domain, proposal["target"]] = mark
-            yield Told(raw, tick)
+            yield Told(raw, tick, row)
 
 
-def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
+def _decision(city: CityFacts, window: Window, told: Told, service: ServiceTold | None) -> dict[str, Any]:
     raw, tick = told.raw, told.tick
     proposal, verdict, domain = raw["proposal"], raw["verdict"], raw["domain"]
     target, at_ms = proposal["target"], raw["decided_at_ms"]
@@ -205,13 +201,25 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
     last_ms = window.ticks[-1].at_ms if window.ticks else at_ms
     pending = not whole and last_ms < at_ms + city.horizon_s * 1000
     reason = reason_words(domain, proposal["reason"])
-    name = _target_name(city, domain, target)
+    name = _target_name(city, domain, target, told.kind)
     by_policy = math.isfinite(proposal["cost"]) and proposal["cost"] >= 0 and not by_hand
     at = window.step_of(tick)
     step = window.steps[at] if at >= 0 else tick
     expected, by = window.forecast(target, tick, city.horizon_s) if signals else (math.nan, "")
     shown = _cell(step, "stage", target) if signals else None
     asked = _action(proposal["action"])
+    asked |= named(city, domain, asked)
+    if service is None:
+        forecast = {
+            "what": QUANTITY.format(city.horizon_s), "by": by, "value": _finite(expected), "unit": "veh·s",
+            "horizon_s": city.horizon_s,
+        }  # fmt: skip
+        observed = {
+            "what": forecast["what"], "status": "complete" if whole else "pending" if pending else "partly",
+            "value": _finite(value), "covered_s": round(covered_s, 1), "unit": "veh·s", "note": "",
+        }  # fmt: skip
+    else:
+        forecast, observed = _expected(service)
     decision = {
         "id": told.id,
         "decided_at_ms": at_ms,
@@ -223,8 +231,12 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
         "reason": reason,
         "cost": _finite(proposal["cost"]) if by_policy else None,
         "gain": _finite(proposal["gain"]),
-        "unit": "veh·s (weighted)" if signals else "",
-        "alternatives": [{"stage": a[0], "cost": _finite(a[1])} for a in proposal["alternatives"]],
+        "unit": "veh·s (weighted)" if signals else costs_unit(told.kind),
+        "alternatives": [
+            {"stage": a[0], "cost": _finite(a[1])}
+            | ({} if signals else {"name": alternative_name(city, told.kind, a[0])})
+            for a in proposal["alternatives"]
+        ],
         "verdict": {
             "kind": "held back" if gate else verdict["type"].lower(),
             "rule": None if rule is None else rule_words(domain, rule),
@@ -236,26 +248,37 @@ def _decision(city: CityFacts, window: Window, told: Told) -> dict[str, Any]:
         "receipt": None
         if receipt is None
         else {"status": RECEIPTS[receipt[3]], "at_ms": receipt[4], "detail": receipt[5]},
-        "saw": _saw(city, step, target) if signals else [],
+        "saw": _saw(city, step, target) if signals else _heard_of(name, service),
         "stage_shown": None if shown is None else (-1 if shown == 255 else shown),
-        "forecast": {
-            "what": _QUANTITY.format(city.horizon_s) if signals else _OTHERWISE,
-            "by": by,
-            "value": _finite(expected),
-            "unit": "veh·s",
-            "horizon_s": city.horizon_s,
-        },
-        "observed": {
-            "what": _QUANTITY.format(city.horizon_s) if signals else _OTHERWISE,
-            "status": "none" if not signals else "complete" if whole else "pending" if pending else "partly",
-            "value": _finite(value),
-            "covered_s": round(covered_s, 1),
-            "unit": "veh·s",
-        },
+        "forecast": forecast,
+        "observed": observed,
         "agreement": None if not gate or shown in (None, 255) else shown == asked.get("stage"),
     }
     decision["plain"] = _plain(decision)
     return decision
+
+
+def _expected(told: ServiceTold) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a service's forecast and what was observed of the same quantity."""
+    outcome = told.outcome
+    same = {"what": told.what, "unit": told.unit}
+    return (
+        {**same, "by": BY_SERVICE, "value": _finite(told.value), "horizon_s": round(told.horizon_s, 1)},
+        {
+            **same,
+            "status": outcome.status,
+            "value": _finite(outcome.value),
+            "covered_s": round(outcome.covered_s, 1),
+            "note": outcome.note,
+        },
+    )
+
+
+def _heard_of(name: str, told: ServiceTold | None) -> list[dict[str, Any]]:
+    """Return the oldest reading that a service's decision rests on; nothing where none had been heard."""
+    if told is None or not math.isfinite(told.age_s):
+        return []
+    return [{"sensor": name, "seen_veh": None, "standing_veh": None, "age_s": told.age_s}]
 
 
 def _plain(d: dict[str, Any]) -> str:
@@ -310,9 +333,11 @@ def _cell(tick: Tick, name: str, row: int) -> int | None:
     return column[row] if 0 <= row < len(column) else None
 
 
-def _target_name(city: CityFacts, domain: str, target: int) -> str:
-    kind = _TARGETS.get(domain, "")
-    labels = city.shapes.junction_labels if domain == "signals" else city.layout.names.get(kind, ())
+def _target_name(city: CityFacts, domain: str, target: int, kind: str) -> str:
+    if kind in _PLACES:
+        return _PLACES[kind]
+    names = "containers" if kind == "EmptyToday" else _TARGETS.get(domain, "")
+    labels = city.shapes.junction_labels if domain == "signals" else city.layout.names.get(names, ())
     return labels[target] if 0 <= target < len(labels) else f"{domain} {target}"
 
 

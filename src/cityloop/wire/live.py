@@ -84,6 +84,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=Tr
     """One byte, or as the name's suffix says (``_f32``), a row."""
     decisions: list[bytes] = []
     """Canonical bytes."""
+    forecasts: list[tuple[int, float, float, float]] = []
+    """Row among the decisions, value expected, horizon [s], age of the oldest reading it rests on (NaN: none) [s]."""
     receipts: list[tuple[str, int, int, int, int, str]] = []
     """Domain, target, sequence, status, at_ms, detail."""
     shown: dict[str, bytes] = {}

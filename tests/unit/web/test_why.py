@@ -10,7 +10,8 @@ from cityloop.app.city_source import load_facts
 from cityloop.domains.signals.schema import Reason, ShowStage
 from cityloop.kernel.journal import decision_bytes
 from cityloop.kernel.messages import Allowed, Decision, Proposal
-from cityloop.web.why import Filter, Window, calibration, decisions_between
+from cityloop.web.calibration import calibration
+from cityloop.web.why import Filter, Window, decisions_between
 from cityloop.wire.live import Tick
 
 _AT_MS = 1_767_225_600_000
