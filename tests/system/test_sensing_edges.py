@@ -66,7 +66,9 @@ class Server:
             self.mqtt_port = await self.service.listener.start()
             listening = socket.create_server(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            config = uvicorn.Config(sensing_app(self.service.ingest), log_level="error", lifespan="off", ws="none")
+            config = uvicorn.Config(
+                sensing_app(self.service.ingest), http=self.service.http, log_level="error", lifespan="off", ws="none"
+            )
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             self._loop = asyncio.get_running_loop()

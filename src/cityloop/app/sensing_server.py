@@ -121,7 +121,13 @@ async def _serve(opened: object, port: int, mqtt_port: int, token: str) -> None:
     listening = socket.create_server(("127.0.0.1", port), backlog=2048)
     answer = sensing_app(service.ingest, cast("AsgiApp", routes))
     config = uvicorn.Config(
-        answer, log_level="warning", access_log=False, lifespan="off", server_header=False, proxy_headers=False
+        answer,
+        http=service.http,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
     )
     told = {"port": listening.getsockname()[1], "mqtt_port": mqtt, "pid": os.getpid(), "token": token}
     print(json.dumps(told), flush=True)

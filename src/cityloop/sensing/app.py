@@ -14,6 +14,8 @@ from cityloop.sensing.inbox import Inbox
 from cityloop.sensing.mqtt.broker import Authenticate, Broker
 from cityloop.sensing.mqtt.listener import ListenerParams, MqttListener
 from cityloop.sensing.mqtt.topics import PackTopics, ReadingTopics, TopicHandler
+from cityloop.sensing.pack_lane import PackLane
+from cityloop.sensing.pack_protocol import PackProtocol, pack_protocol
 from cityloop.sensing.sparkplug import SparkplugTopics
 
 __all__ = ["AsgiApp", "SensingService", "sensing_app", "watch_neighbours"]
@@ -50,6 +52,8 @@ class SensingService:
     ingest: IngestApp
     broker: Broker
     listener: MqttListener
+    http: type[PackProtocol]
+    """The protocol for the HTTP server that mounts ``sensing_app``: packs then take a short way."""
     handlers: tuple[TopicHandler, ...]
     """What the topics of plain readings and packs mean: a bridge reads by the same."""
 
@@ -87,6 +91,7 @@ class SensingService:
             inbox=inbox,
             ingest=IngestApp(inbox, codecs, identify=identify, register=register),
             broker=broker,
+            http=pack_protocol(PackLane(inbox), identify, most_bytes=inbox.limits.message_bytes),
             listener=MqttListener(broker, host=host, port=mqtt_port, tls=tls, params=listener),
             handlers=own,
         )

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cityloop.kernel.batch import Batch
 from cityloop.kernel.readings import Done
 from cityloop.sensing.inbox import Inbox, Taken
+from cityloop.sensing.packs import PackReader
 from cityloop.sensing.sparkplug import SparkplugNodes
 from cityloop.wire import arrow, gtfs_realtime, reading_csv, senml
 from cityloop.wire.hires import decode_hires
@@ -28,9 +30,10 @@ class Codecs:
 
     def __init__(self) -> None:
         self.sparkplug = SparkplugNodes()
+        self._packs: PackReader | None = None
         self.media_types: dict[str, Decode] = {
-            arrow.MEDIA_TYPE: _arrow,
-            "application/vnd.apache.arrow.stream": _arrow,
+            arrow.MEDIA_TYPE: self._arrow,
+            "application/vnd.apache.arrow.stream": self._arrow,
             senml.MEDIA_TYPE_JSON: _named(lambda body, now_ms: senml.decode_senml_json(body, now_ms)),
             senml.MEDIA_TYPE_CBOR: _named(lambda body, now_ms: senml.decode_senml_cbor(body, now_ms)),
             reading_csv.MEDIA_TYPE: _named(lambda body, now_ms: reading_csv.decode_csv(body)),
@@ -52,7 +55,7 @@ class Codecs:
     def topics(self) -> Mapping[str, Callable[[bytes, str, Inbox, Done], Taken | None]]:
         """Return the codecs of MQTT messages, by topic filter."""
         by_kind = {
-            "packs/arrow": _arrow,
+            "packs/arrow": self._arrow,
             "packs/senml+json": self.media_types[senml.MEDIA_TYPE_JSON],
             "packs/senml+cbor": self.media_types[senml.MEDIA_TYPE_CBOR],
             "packs/csv": self.media_types[reading_csv.MEDIA_TYPE],
@@ -62,14 +65,17 @@ class Codecs:
         }
         return {topic: _without_query(decode) for topic, decode in by_kind.items()}
 
+    def _arrow(self, body: bytes, device: str, inbox: Inbox, done: Done, _query: Mapping[str, str]) -> Taken:
+        if self._packs is None or self._packs.inbox is not inbox:
+            self._packs = PackReader(inbox)
+        read = self._packs.read(body)
+        if isinstance(read, Batch):
+            return inbox.submit(read, device=device, done=done)
+        return inbox.submit_packs(read, device=device, done=done)
+
 
 def _without_query(decode: Decode) -> Callable[[bytes, str, Inbox, Done], Taken]:
     return lambda body, device, inbox, done: decode(body, device, inbox, done, {})
-
-
-def _arrow(body: bytes, device: str, inbox: Inbox, done: Done, _query: Mapping[str, str]) -> Taken:
-    packs = list(arrow.decode_arrow(body, max_bytes=inbox.limits.unpacked_bytes))
-    return inbox.submit_packs(packs, device=device, done=done)
 
 
 def _named(decode: Callable[[bytes, int], NamedReadings]) -> Decode:

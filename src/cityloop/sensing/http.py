@@ -17,8 +17,9 @@ import msgspec
 from cityloop.kernel.errors import InputError
 from cityloop.kernel.readings import DataKind, Overloaded, StoreFull
 from cityloop.sensing.codecs import Codecs
-from cityloop.sensing.inbox import Inbox, Taken
+from cityloop.sensing.inbox import Inbox
 from cityloop.sensing.inspect import Views
+from cityloop.sensing.pack_lane import told
 from cityloop.wire.named import WireError
 
 __all__ = ["Identify", "IngestApp", "Register", "StreamFacts"]
@@ -139,7 +140,7 @@ class IngestApp:
             await durable
         finally:
             self.open_requests -= 1
-        return _told(taken)
+        return told(taken)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """Read a body of bounded size in bounded time."""
@@ -197,7 +198,7 @@ class IngestApp:
 
         taken = self._inbox.admit_again(numbers, done)
         await durable
-        return _told(taken)
+        return told(taken)
 
     def _get(self, path: str, query: dict[str, str], device: str) -> object:
         match path:
@@ -239,16 +240,6 @@ class IngestApp:
         finally:
             gone.cancel()
             feed.close()
-
-
-def _told(taken: Taken) -> object:
-    return {
-        "stored": taken.stored,
-        "suspect": taken.suspect,
-        "late": taken.late,
-        "duplicate": taken.duplicate,
-        "quarantined": taken.quarantined,
-    }
 
 
 async def _left(receive: Receive) -> None:

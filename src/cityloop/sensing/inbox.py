@@ -8,81 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cityloop.kernel.batch import Batch, empty_batch
-from cityloop.kernel.columns import BOOL, F64, I32, I64
-from cityloop.kernel.errors import ConfigError, InputError
+from cityloop.kernel.columns import BOOL, I32
+from cityloop.kernel.errors import InputError
 from cityloop.kernel.quarantine import QUARANTINED, DeadLetter, DeadLetters, Fault
 from cityloop.kernel.readings import Done, Overloaded, Readings, StreamTable
 from cityloop.sensing.drain import Drain
 from cityloop.sensing.known import ANY_DEVICE, Known
 from cityloop.sensing.letters import letters_of_messages, letters_of_names, letters_of_rows
 from cityloop.sensing.live import LiveState
+from cityloop.sensing.offers import Limits, Offer, Taken, join, pick_rows, plain_batch, shares_of
 from cityloop.sensing.pending import Both, Pending
 from cityloop.sensing.quality import QualityParams, Watch, judge
 from cityloop.sensing.shares import FairShares
 from cityloop.wire.arrow import ArrowPack
 from cityloop.wire.named import NamedReadings
 
-__all__ = ["Inbox", "Limits", "Taken"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What is taken at most."""
-
-    readings_per_s: float | None = None
-    """Readings taken a second, shared fairly among devices; None: as many as can be judged and synced."""
-
-    burst_s: float = 1.0
-    """How long a device may save up its share. [s]"""
-
-    pending_rows: int = 2_000_000
-    """Readings that may wait for the disk before more are refused."""
-
-    message_bytes: int = 4 << 20
-    """Largest message or request body. [B]"""
-
-    unpacked_bytes: int = 64 << 20
-    """Largest body once unpacked. [B]"""
-
-    letters_per_s: int = 5000
-    """Readings set aside that are kept for reading; more are counted only."""
-
-    drain_rows: int = 2_000_000
-    """Readings kept for a live city's next look; the oldest give way."""
-
-    def __post_init__(self) -> None:
-        if self.readings_per_s is not None and not self.readings_per_s > 0:
-            raise ConfigError(f"readings_per_s is {self.readings_per_s:g}, must be above 0")
-        if min(self.pending_rows, self.message_bytes, self.drain_rows) < 1:
-            raise ConfigError("pending_rows, message_bytes and drain_rows must be at least 1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """What became of what was submitted."""
-
-    stored: int
-    """Rows on their way into history."""
-
-    suspect: int = 0
-    late: int = 0
-    duplicate: int = 0
-    quarantined: int = 0
-    refused: BOOL | None = None
-    """Of a mixed batch the rows that were over their device's share; None when all were taken."""
-
-    received_at_ms: int = 0
-    """When the rows were heard, as they are stored."""
-
-    fault: npt.NDArray[np.uint16] | None = None
-    """``Fault`` bits of every row that was judged, in the order they came."""
+__all__ = ["Inbox", "Limits", "Offer", "Taken"]
 
 
 class Inbox:
@@ -156,7 +101,7 @@ class Inbox:
             if refused is not None and refused.any():
                 self.refused_rows += int(np.count_nonzero(refused))
                 rows = np.flatnonzero(~refused)
-                batch, devices = _rows(batch, rows), devices[rows]
+                batch, devices = pick_rows(batch, rows), devices[rows]
             else:
                 refused = None
             taken = self._take(batch, devices, now_ms, done, ())
@@ -168,6 +113,39 @@ class Inbox:
             quarantined=taken.quarantined,
             refused=refused,
         )
+
+    def submit_many(self, offers: Sequence[Offer], *, done: Done) -> list[Taken | Overloaded]:
+        """Take what several devices sent in one pass, each offer whole or not at all; ``done`` is told for all.
+
+        Nobody is to be told before that. ``done`` is not called when every offer is refused.
+        """
+        self.known.refresh_if_grown()
+        now_ms = self.now_ms()
+        with self._lock:
+            found: list[Taken | Overloaded] = []
+            admitted, rows = [], 0
+            for offer in offers:
+                try:
+                    if offer.device >= 0:
+                        self._admit(offer.batch, offer.device, now_ms, ahead=rows)
+                except Overloaded as error:
+                    found.append(error)
+                    continue
+                rows += len(offer.batch)
+                admitted.append(offer)
+                found.append(_LATER)
+            if not admitted:
+                return found
+            sizes = [len(offer.batch) for offer in admitted]
+            devices = np.array([offer.device for offer in admitted], np.int32)
+            batch = plain_batch(
+                join([offer.batch.stream for offer in admitted], np.int32),
+                join([offer.batch.observed_at_ms for offer in admitted], np.int64),
+                join([offer.batch.value for offer in admitted], np.float64),
+            )
+            writer = devices[:1] if (devices == devices[0]).all() else np.repeat(devices, sizes)
+            parts = iter(shares_of(self._take(batch, writer, now_ms, done, ()), sizes))
+        return [next(parts) if part is _LATER else part for part in found]
 
     def submit_named(self, named: NamedReadings, *, device: str, done: Done) -> Taken:
         """Take readings of streams by name; unknown names and wrong units are set aside with the reason."""
@@ -183,9 +161,9 @@ class Inbox:
         if bad.any():
             letters += letters_of_names(named, np.flatnonzero(bad), set(wrong_unit), device, now_ms)
             good = np.flatnonzero(~bad)
-            batch = _batch(rows[good], named.observed_at_ms[good], value[good])
+            batch = plain_batch(rows[good], named.observed_at_ms[good], value[good])
         else:
-            batch = _batch(rows, named.observed_at_ms, value)
+            batch = plain_batch(rows, named.observed_at_ms, value)
         number = self.known.device(device)
         with self._lock:
             if number >= 0:
@@ -199,7 +177,7 @@ class Inbox:
         value = [pack.value for pack in packs]
         plain = all(pack.units is None for pack in packs)
         if plain and not any(pack.names is not None and (r < 0).any() for pack, r in zip(packs, rows, strict=True)):
-            batch = _batch(_join(rows, np.int32), _join(observed, np.int64), _join(value, np.float64))
+            batch = plain_batch(join(rows, np.int32), join(observed, np.int64), join(value, np.float64))
             return self.submit(batch, device=device, done=done)
         names: list[str] = []
         units: list[str] = []
@@ -210,7 +188,7 @@ class Inbox:
                 told = pack.names.to_pylist()
                 names += told if pack.codes is None else [told[code] for code in pack.codes.tolist()]
             units += pack.units or [""] * len(of)
-        named = NamedReadings(names, _join(observed, np.int64), _join(value, np.float64), units)
+        named = NamedReadings(names, join(observed, np.int64), join(value, np.float64), units)
         return self.submit_named(named, device=device, done=done)
 
     def set_aside(self, raw: bytes, why: str, *, device: str) -> None:
@@ -256,10 +234,18 @@ class Inbox:
         with self._lock:
             return self._drain.take(until_ms)
 
-    def _admit(self, batch: Batch, device: int, now_ms: int, extra: int = 0) -> None:
-        """Refuse a pack that is over its device's share, unless it carries control traffic alone."""
+    def _admit(self, batch: Batch, device: int, now_ms: int, extra: int = 0, ahead: int = 0) -> None:
+        """Refuse a pack that is over its device's share, unless it carries control traffic alone.
+
+        Parameters
+        ----------
+        extra
+            Rows of its message that are set aside.
+        ahead
+            Rows taken already that do not wait for the disk yet.
+        """
         rows = len(batch) + extra
-        full = self.pending.rows + rows > self.limits.pending_rows
+        full = self.pending.rows + ahead + rows > self.limits.pending_rows
         if not full and self.limits.readings_per_s is None:
             return
         if len(batch) and self.watch.is_control(batch.stream).all():
@@ -361,28 +347,9 @@ class Inbox:
         return self.known.streams.name_of(row) if 0 <= row < self.watch.streams else f"row {row}"
 
 
+_LATER = Taken(stored=0)
+"""Stands for an offer that was admitted and not judged yet."""
+
+
 def _nobody(error: Exception | None) -> None:
     """Nobody waits for this."""
-
-
-def _batch(stream: I32, observed_at_ms: I64, value: F64) -> Batch:
-    # Arrival and quality are set where the batch is judged.
-    none = empty_batch()
-    return Batch(stream, observed_at_ms, none.received_at_ms, value, none.quality)
-
-
-def _join(columns: Sequence[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
-    if len(columns) == 1:
-        return columns[0]
-    return np.concatenate(columns) if columns else np.empty(0, dtype)
-
-
-def _rows(batch: Batch, rows: I64) -> Batch:
-    received, quality = batch.received_at_ms, batch.quality
-    return Batch(
-        batch.stream[rows],
-        batch.observed_at_ms[rows],
-        received[rows] if len(received) else received,
-        batch.value[rows],
-        quality[rows] if len(quality) else quality,
-    )

@@ -33,6 +33,8 @@ class Known:
         self._packs: dict[bytes, I32] = {}
         self._conversions: dict[tuple[int, str], tuple[float, float] | None] = {}
         self._owners_known = 0
+        self.turn = 0
+        """Goes up when rows may stand for other streams than before: what was remembered by name is then worthless."""
         self.refresh()
 
     def refresh(self, changed: Sequence[int] = ()) -> None:
@@ -48,6 +50,8 @@ class Known:
                 self._watch.owner[row] = self._owner(row)
             if changed:
                 self._conversions.clear()
+            self._packs.clear()
+            self.turn += 1
             self._owners_known = count
 
     def _owner(self, row: int) -> int:
@@ -94,9 +98,10 @@ class Known:
         key = name_bytes(pack.names)
         rows = self._packs.get(key)
         if rows is None:
+            turn = self.turn
             rows = self.streams.rows_of(pack.names.to_pylist())
             # A name that is unknown today may be registered tomorrow.
-            if not (rows < 0).any():
+            if turn == self.turn and not (rows < 0).any():
                 if len(self._packs) >= _PACKS_REMEMBERED:
                     self._packs.clear()
                 self._packs[key] = rows

@@ -20,12 +20,16 @@ from cityloop.kernel.readings import DataKind
 from cityloop.sensing.judging import RING, judge_rows
 from cityloop.sensing.live import LiveState, grown
 
-__all__ = ["FAULTS", "Judged", "QualityParams", "Watch", "judge"]
+__all__ = ["FAULTS", "KEPT_OUT", "SUSPECT", "Judged", "QualityParams", "Watch", "judge"]
 
 FAULTS = tuple(fault for fault in Fault if fault)
 """Every fault, in the order of its bit."""
 
-_KEPT_OUT = np.uint16(QUARANTINED | Fault.DUPLICATE)
+KEPT_OUT = np.uint16(QUARANTINED | Fault.DUPLICATE)
+"""What keeps a reading out of history."""
+
+SUSPECT = np.uint16(Fault.CLOCK | Fault.FLAT | Fault.JUMP | Fault.DISAGREES)
+"""What makes a reading suspect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +206,6 @@ def judge(batch: Batch, writer: I32, watch: Watch, live: LiveState, now_ms: int)
     received = np.full(count, now_ms, np.int64)
     kept = Batch(stream, observed, received, value, quality)
     if kept_out:
-        rows = np.flatnonzero((fault & _KEPT_OUT) == 0)
+        rows = np.flatnonzero((fault & KEPT_OUT) == 0)
         kept = Batch(stream[rows], observed[rows], received[rows], value[rows], quality[rows])
     return Judged(kept, fault, observed, int(made_live))

@@ -10,7 +10,7 @@ import pytest
 from cityloop.kernel.batch import Quality
 from cityloop.kernel.quarantine import DeadLetter, Fault
 from cityloop.kernel.readings import Overloaded, StoreFull
-from cityloop.sensing.inbox import Limits
+from cityloop.sensing.inbox import Limits, Offer
 from cityloop.storage.dead_letters import SqliteDeadLetters
 from cityloop.wire.arrow import decode_arrow, encode_arrow
 from cityloop.wire.named import NO_INSTANT, NamedReadings
@@ -228,3 +228,39 @@ def test_dead_letters_are_admitted_again_once_the_cause_is_mended(tmp_path):
     assert letters.count() == 0
     assert desk.history().value.tolist() == [75.0]
     letters.close()
+
+
+def test_many_offers_are_taken_in_one_pass_and_each_is_told_its_own():
+    """As if each had come by itself: own streams, ranges, repeats of one another."""
+    desk = make_desk()
+    offers = [
+        Offer(batch([0, 1], [1.0, 99.0]), desk.inbox.known.device("a")),
+        Offer(batch([0, 5], [1.0, 2.0]), desk.inbox.known.device("b")),
+        Offer(batch([8, 0], [3.0, 1.0]), -1),
+    ]
+    found = desk.inbox.submit_many(offers, done=desk.told.append)
+    assert [(one.stored, one.duplicate, one.quarantined) for one in found] == [(1, 0, 1), (1, 0, 1), (1, 1, 0)]
+    assert desk.told == [None]
+    assert desk.history().stream.tolist() == [0, 5, 8]
+
+
+def test_one_offer_over_its_share_does_not_stop_the_others():
+    """Refused whole, and told so; ``done`` is for those that were taken."""
+    desk = make_desk(limits=Limits(readings_per_s=4.0))
+    a, b = desk.inbox.known.device("a"), desk.inbox.known.device("b")
+    offers = [Offer(batch([0] * 4, [1.0, 2.0, 3.0, 4.0]), a), Offer(batch([1], [5.0]), a), Offer(batch([5], [6.0]), b)]
+    found = desk.inbox.submit_many(offers, done=desk.told.append)
+    assert found[0].stored == 4
+    assert isinstance(found[1], Overloaded)
+    assert desk.inbox.submit_many([offers[1]], done=desk.told.append)[0].retry_after_s > 0
+    assert desk.told == [None]
+
+
+def test_offers_that_would_fill_what_may_wait_are_refused_together():
+    """Those of one pass count for one another."""
+    desk = make_desk(limits=Limits(pending_rows=3), hold=True)
+    a = desk.inbox.known.device("a")
+    offers = [Offer(batch([0, 1], [1.0, 2.0]), a), Offer(batch([2, 3], [1.0, 2.0]), a)]
+    found = desk.inbox.submit_many(offers, done=desk.told.append)
+    assert found[0].stored == 2
+    assert isinstance(found[1], Overloaded)
