@@ -76,6 +76,11 @@ __all__ = ["command"]
     help="Share of junctions equipped for the policy brain.",
 )
 @click.option(
+    "--stress",
+    metavar="all | NAME,...",
+    help="Bad days instead, each beside the plain case: mix, demand, stale, station, hospitals, burst.",
+)
+@click.option(
     "--row",
     type=click.Choice(["dispatch"]),
     help="One row alone: dispatch is how long a decision takes at 500 open calls and 1,000 units.",
@@ -94,6 +99,7 @@ def command(
     turnout_noise: float,
     corridor_saving_s: float | None,
     corridor_share: float,
+    stress: str | None,
     row: str | None,
 ) -> None:
     """Measure dispatch and coverage policies: every policy on the same calls, paired over seeds.
@@ -106,6 +112,7 @@ def command(
       cityloop bench emergency --city edmonton --policy naive,as-is,brain --seeds 3 --days 2 --json out.json
       cityloop bench emergency --city edmonton --policy brain,brain@0.25,brain@1 --corridor-saving-s 4 --seeds 10
       cityloop bench emergency --city edmonton --policy brain --travel-noise 0.2 --turnout-s 60 --turnout-noise 0.3
+      cityloop bench emergency --city edmonton --policy as-is,brain --stress all --seeds 2 --days 4
       cityloop bench emergency --city edmonton --row dispatch
     """
     from cityloop.studies.emergency_bench import EmergencySpec, arm_of, bench_emergency
@@ -117,13 +124,17 @@ def command(
     if row is not None:
         _dispatch_row(cities, json_out)
         return
+    arms = tuple(dict.fromkeys(name.strip() for name in policy.split(",")))
+    if stress is not None:
+        _stress_table(cities, arms, stress, tuple(parse_seeds(seeds)), days, json_out)
+        return
     if corridor_share > 0 and corridor_saving_s is None:
         raise click.BadParameter("needs --corridor-saving-s, as measured in the twin", param_hint="--corridor-share")
     if turnout_noise > 0 and turnout_s == 0:
         raise click.BadParameter("needs --turnout-s above 0: nothing varies about none", param_hint="--turnout-noise")
     spec = EmergencySpec(
         cities=cities,
-        arms=tuple(dict.fromkeys(name.strip() for name in policy.split(","))),
+        arms=arms,
         seeds=tuple(parse_seeds(seeds)),
         days=days,
         log=log,
@@ -144,6 +155,28 @@ def command(
         click.echo()
     if json_out is not None:
         write_summaries(json_out, summaries)
+
+
+def _stress_table(
+    cities: tuple[Path, ...],
+    arms: tuple[str, ...],
+    stress: str,
+    seeds: tuple[int, ...],
+    days: float,
+    json_out: Path | None,
+) -> None:
+    from cityloop.studies.emergency_stress import bench_stress, stress_lines, stresses_of, write_stress
+    from cityloop.studies.emergency_world import make_world, open_case
+
+    stresses, every = stresses_of(stress), []
+    for folder in cities:
+        world = make_world(open_case(folder))
+        rows = bench_stress(world, arms, stresses, seeds, days, lambda text: click.echo(text, err=True))
+        every += rows
+        for line in stress_lines(rows):
+            click.echo(line)
+    if json_out is not None:
+        write_stress(json_out, every)
 
 
 def _dispatch_row(cities: tuple[Path, ...], json_out: Path | None) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from cityloop.cities.events.calls import Calls, draw_calls
 from cityloop.cities.events.chance import Chance
-from cityloop.cities.events.city import EventCity, Turnout
+from cityloop.cities.events.city import EventCity
+from cityloop.cities.events.conditions import Conditions, Turnout
 from cityloop.cities.events.corridors import Equipped, with_corridors
 from cityloop.domains.emergency.measure import Clocks, Norms, Phases, Response, norms, offload_shares, phases, response
 from cityloop.kernel.columns import F64
@@ -23,7 +24,7 @@ from cityloop.studies.emergency_run import ARMS, Arm, run_arm
 from cityloop.studies.emergency_summary import CitySummary, summarise
 from cityloop.studies.emergency_world import BEGIN_MS, World, make_world, open_case
 
-__all__ = ["EmergencySpec", "Run", "arm_of", "bench_emergency"]
+__all__ = ["EmergencySpec", "Run", "arm_of", "bench_emergency", "figures_of"]
 
 CORRIDOR_SEED = 77
 """Draws which junctions are equipped; the same for all seeds of calls."""
@@ -153,24 +154,25 @@ def _worlds(world: World, spec: EmergencySpec) -> tuple[dict[str, World], dict[s
 
 
 def _one(world: World, name: str, arm: Arm, calls: Calls, seed: int, spec: EmergencySpec, where: Path | None) -> Run:
-    begun = time.process_time()
     turnout = Turnout(round(spec.turnout_s[0] * 1000), round(spec.turnout_s[1] * 1000))
-    chance = Chance(spec.travel_noise, spec.turnout_noise, seed)
+    conditions = Conditions(turnout, Chance(spec.travel_noise, spec.turnout_noise, seed))
     watch = EtaWatch(BEGIN_MS + round(DAY_MS * min(1.0, spec.days / 2)))
-    city = run_arm(world, arm, calls, spec.days, turnout, where is not None, chance, watch)
+    begun = time.process_time()
+    city = run_arm(world, arm, calls, spec.days, conditions, record=where is not None, watch=watch)
     cpu_s = time.process_time() - begun
     size = 0
     if where is not None:
         size = write_run(where, world, city) + watch.write(where / "etas.parquet", world.case.unit_name)
     return replace(
-        _figures(world, name, seed, city, calls, cpu_s / spec.days, size),
+        figures_of(world, name, seed, city, calls, cpu_s / spec.days, size),
         fastest=city.ledger.fastest,
         etas=watch.rows(),
         etas_taken_off=watch.taken_off,
     )
 
 
-def _figures(world: World, name: str, seed: int, city: EventCity, calls: Calls, cpu_s: float, size: int) -> Run:
+def figures_of(world: World, name: str, seed: int, city: EventCity, calls: Calls, cpu_s: float, size: int = 0) -> Run:
+    """Return the figures of a finished run."""
     ledger = city.ledger
     clocks = Clocks(
         calls.received_ms,

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 
 from cityloop.cities.events.calls import Calls
-from cityloop.cities.events.chance import NO_CHANCE, Chance
-from cityloop.cities.events.city import EventCity, Turnout
+from cityloop.cities.events.city import EventCity
+from cityloop.cities.events.conditions import PLAIN, Conditions
 from cityloop.domains.emergency.assign import AssignParams
 from cityloop.domains.emergency.decide import as_is, brain, dmexclp, naive, status_plan
 from cityloop.domains.emergency.decide.brain import BrainParams
@@ -29,7 +29,6 @@ from cityloop.studies.emergency_world import BEGIN_MS, World, roster_of
 __all__ = ["ARMS", "Arm", "run_arm"]
 
 DAY_MS = 86_400_000
-NO_TURNOUT = Turnout()
 
 Propose = Callable[[EmergencyState, Coverage, Sequence[Request], int], list[Proposal]]
 
@@ -63,10 +62,16 @@ ARMS: dict[str, Arm] = {
 
 
 def homes_of(world: World, arm: Arm) -> I32:
-    """Return the home site of every unit."""
+    """Return the home site of every unit; whose station is closed is at home at the nearest open one."""
+    n_stations = len(world.case.stations.node)
     if arm.shipped_homes:
-        return world.case.unit_station.copy()
-    return np.array(naive.round_robin_homes(len(world.case.unit_name), len(world.case.stations.node)), np.int32)
+        homes = world.case.unit_station.copy()
+    else:
+        homes = np.array(naive.round_robin_homes(len(world.case.unit_name), n_stations), np.int32)
+    open_here = np.flatnonzero(world.sites.is_open[:n_stations]).astype(np.int32)
+    for u in np.flatnonzero(~world.sites.is_open[homes]):
+        homes[u] = open_here[world.coverage.site_drive_min[homes[u], open_here].argmin()]
+    return homes
 
 
 def run_arm(
@@ -74,9 +79,9 @@ def run_arm(
     arm: Arm,
     calls: Calls,
     days: float,
-    turnout: Turnout = NO_TURNOUT,
+    conditions: Conditions = PLAIN,
+    *,
     record: bool = False,
-    chance: Chance = NO_CHANCE,
     watch: EtaWatch | None = None,
 ) -> EventCity:
     """Run one arm until its last call is attended; ``watch`` notes what was expected of every unit sent."""
@@ -89,10 +94,9 @@ def run_arm(
         calls,
         homes_of(world, arm),
         roster,
-        turnout,
         (BEGIN_MS, end_ms),
+        conditions,
         record,
-        chance,
     )
     while city.advance():
         if watch is not None:
@@ -103,8 +107,8 @@ def run_arm(
             city.sites,
             world.times,
             world.rules,
-            turnout.standing_ms,
-            turnout.driving_ms,
+            conditions.turnout.standing_ms,
+            conditions.turnout.driving_ms,
         )
         for proposal in one_per_target(arm.propose(state, world.coverage, (), city.now_ms)):
             match check(proposal, state, city.now_ms):

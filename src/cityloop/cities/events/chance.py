@@ -15,7 +15,7 @@ import numpy as np
 
 from cityloop.kernel.errors import ConfigError
 
-__all__ = ["NO_CHANCE", "Chance"]
+__all__ = ["Chance"]
 
 USUAL_MS = 300_000.0
 _SHORTEST_MS, _LONGEST_MS = 60_000.0, 1_800_000.0
@@ -68,6 +68,3 @@ class Chance:
     def _factor(self, sigma: float, key: tuple[int, int, int]) -> float:
         normal = float(np.random.default_rng([self.seed, *key]).standard_normal())
         return float(np.exp(sigma * normal - 0.5 * sigma * sigma))
-
-
-NO_CHANCE = Chance()

@@ -7,13 +7,12 @@ Time passes inside ``advance``, up to the next instant at which something could 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 
 import numpy as np
 
 from cityloop.cities.events.calls import Calls
 from cityloop.cities.events.case import EmergencyCase
-from cityloop.cities.events.chance import NO_CHANCE, Chance
+from cityloop.cities.events.conditions import PLAIN, Conditions
 from cityloop.cities.events.fleet import NEVER_MS, TICK_MS, Event, Fleet, Roster
 from cityloop.domains.emergency.schema import (
     CallStatus,
@@ -30,15 +29,7 @@ from cityloop.kernel.columns import I32
 from cityloop.kernel.errors import InvariantError
 from cityloop.kernel.messages import Action
 
-__all__ = ["EventCity", "Roster", "Turnout"]
-
-
-@dataclass(frozen=True, slots=True)
-class Turnout:
-    """From dispatch to wheels turning, by where the unit is. [ms]"""
-
-    standing_ms: int = 0
-    driving_ms: int = 0
+__all__ = ["EventCity", "Roster"]
 
 
 class EventCity(Fleet):
@@ -52,13 +43,11 @@ class EventCity(Fleet):
         calls: Calls,
         homes: I32,
         roster: Roster,
-        turnout: Turnout,
         span_ms: tuple[int, int],
+        conditions: Conditions = PLAIN,
         record: bool = False,
-        chance: Chance = NO_CHANCE,
     ) -> None:
-        super().__init__(case, sites, times, calls, homes, roster, span_ms, record, chance)
-        self.turnout = turnout
+        super().__init__(case, sites, times, calls, homes, roster, span_ms, conditions, record)
         self._reason = [0] * len(homes)
         self.call_status = np.full(len(calls), CallStatus.TAKING, np.int32)
         self.call_unit = np.full(len(calls), -1, np.int32)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cityloop.cities.events.calls import Calls
 from cityloop.cities.events.case import EmergencyCase
-from cityloop.cities.events.chance import NO_CHANCE, Chance
+from cityloop.cities.events.conditions import Conditions
 from cityloop.cities.events.ledger import Ledger
 from cityloop.cities.events.tracks import Recorder
 from cityloop.cities.events.trips import Trip
@@ -61,12 +61,13 @@ class Fleet:
         homes: I32,
         roster: Roster,
         span_ms: tuple[int, int],
+        conditions: Conditions,
         record: bool,
-        chance: Chance = NO_CHANCE,
     ) -> None:
         self.case, self.times, self.calls = case, times, calls
         self.sites = replace(sites, is_open=sites.is_open.copy())
-        self.roster, self.chance = roster, chance
+        self.roster, self.turnout = roster, conditions.turnout
+        self.chance, self.radio = conditions.chance, conditions.radio
         self.now_ms, self.end_ms = span_ms
         self.recorder = Recorder(record)
         self.ledger = Ledger(len(calls), len(homes))
@@ -190,14 +191,15 @@ class Fleet:
         self.recorder.event(u, self.now_ms, self._x[u], self._y[u], status)
 
     def _locate(self) -> None:
-        """Bring the position of every unit under way up to now."""
+        """Bring the position of every unit under way up to now, as its radio tells it."""
         units = self.units
+        late = self.radio.late(self.now_ms, len(units.status))
+        units.seen_at_ms[:] = np.where(late, self.now_ms - self.radio.late_ms, self.now_ms)
         for u in np.flatnonzero((units.status == UnitStatus.MOVING) | (units.status == UnitStatus.EN_ROUTE)):
             trip = self._trip[u]
             if trip is not None:
-                here = trip.at(self.now_ms)
+                here = trip.at(max(int(units.seen_at_ms[u]), trip.begin_ms))
                 units.node[u], units.node_in_ms[u], units.offroad_m[u] = here.node, here.in_ms, 0.0
-        units.seen_at_ms[:] = self.now_ms
 
     def _new_shift(self, u: int, begin_ms: int) -> None:
         self.units.meal_from_ms[u] = begin_ms + self.roster.meal_from_ms

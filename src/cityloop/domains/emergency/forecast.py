@@ -13,7 +13,7 @@ from cityloop.domains.emergency.schema import SiteKind, SiteTable, TravelTimes
 from cityloop.kernel.columns import F64, I32, I64
 from cityloop.methods.location import greedy_median
 
-__all__ = ["Coverage", "HandoverTable", "blended_share", "coverage_of", "learn_handover"]
+__all__ = ["Coverage", "HandoverTable", "blended_share", "coverage_of", "learn_handover", "plans_of"]
 
 MINUTE_MS = 60_000.0
 PLAN_LEVELS = 64
@@ -105,8 +105,7 @@ def coverage_of(
     slow_ms = sites.offroad_m * (1000.0 / times.ordinary_offroad_mps)
     site_zone_min = (siren_ms + off_ms[:, None]) / MINUTE_MS + zone_off_m / times.siren_offroad_mps / 60.0
     share = weight / weight.sum()
-    rest = np.flatnonzero(sites.kind != int(SiteKind.KERB))
-    every = np.arange(len(sites.kind))
+    plan_day, plan_night = plans_of(sites, site_zone_min, share)
     zone_off_min = zone_off_m / times.siren_offroad_mps / 60.0
     return Coverage(
         zone_node=zone_node,
@@ -118,6 +117,16 @@ def coverage_of(
         high_per_min=high_per_min,
         busy_share=busy_share,
         handover=handover,
-        plan_day=every[greedy_median(site_zone_min, share, min(PLAN_LEVELS, len(every)))],
-        plan_night=rest[greedy_median(site_zone_min[rest], share, min(PLAN_LEVELS, len(rest)))],
+        plan_day=plan_day,
+        plan_night=plan_night,
+    )
+
+
+def plans_of(sites: SiteTable, site_zone_min: F64, share: F64) -> tuple[I64, I64]:
+    """Return the open sites in the order in which a status plan holds them, by day and, without kerbs, by night."""
+    day = np.flatnonzero(sites.is_open)
+    night = np.flatnonzero(sites.is_open & (sites.kind != int(SiteKind.KERB)))
+    return (
+        day[greedy_median(site_zone_min[day], share, min(PLAN_LEVELS, len(day)))],
+        night[greedy_median(site_zone_min[night], share, min(PLAN_LEVELS, len(night)))],
     )

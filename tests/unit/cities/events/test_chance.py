@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from cityloop.cities.events.chance import NO_CHANCE, Chance
-from cityloop.cities.events.city import Turnout
+from cityloop.cities.events.chance import Chance
+from cityloop.cities.events.conditions import PLAIN, Conditions, Turnout
 from cityloop.cities.events.grid import GridSpec, grid_case
 from cityloop.kernel.errors import ConfigError
 from cityloop.studies.emergency_eta import EtaWatch, eta_figures
-from cityloop.studies.emergency_run import ARMS, NO_TURNOUT, run_arm
+from cityloop.studies.emergency_run import ARMS, run_arm
 from cityloop.studies.emergency_world import BEGIN_MS, calls_of, make_world
 
 DAY_MS = 86_400_000
@@ -20,10 +20,10 @@ def world():
     return make_world(grid_case(GridSpec()), kerb_posts=6)
 
 
-def watched(world, arm, chance, days=6.0, turnout=NO_TURNOUT):
+def watched(world, arm, conditions, days=6.0):
     """One run and the expected times told in it."""
     watch = EtaWatch(BEGIN_MS + DAY_MS)
-    city = run_arm(world, ARMS[arm], calls_of(world, 3, days), days, turnout, False, chance, watch)
+    city = run_arm(world, ARMS[arm], calls_of(world, 3, days), days, conditions, watch=watch)
     return city, watch
 
 
@@ -47,7 +47,7 @@ def test_drives_take_what_is_expected_in_the_mean_and_vary_as_told():
 
 def test_nothing_varies_unless_asked(world):
     """Without noise a unit that is not sent elsewhere arrives to the millisecond, and no road is outrun."""
-    city, watch = watched(world, "as-is", NO_CHANCE, days=2.0)
+    city, watch = watched(world, "as-is", PLAIN, days=2.0)
     rows = watch.rows()
     assert len(rows) > 30
     assert np.abs(rows[:, 6] - rows[:, 3]).max() <= 0.002
@@ -63,7 +63,7 @@ def test_variation_beyond_reason_is_refused():
 @pytest.mark.parametrize("arm", ["as-is", "brain"])
 def test_the_band_told_at_dispatch_holds_nine_of_ten(world, arm):
     """Learned as the days go by from runs that are over; a few hundred runs leave three points of chance."""
-    _, watch = watched(world, arm, Chance(0.25, 0.3, seed=3), turnout=Turnout(60_000, 60_000))
+    _, watch = watched(world, arm, Conditions(Turnout(60_000, 60_000), Chance(0.25, 0.3, seed=3)))
     found = eta_figures(watch.rows(), watch.taken_off)
     assert found.banded == found.runs > 180
     assert 0.85 <= found.inside_frac <= 0.95
@@ -72,7 +72,7 @@ def test_the_band_told_at_dispatch_holds_nine_of_ten(world, arm):
 
 def test_a_band_knows_nothing_of_its_own_run(world):
     """The first runs have no band, and the first that has one is the twentieth to end at the earliest."""
-    _, watch = watched(world, "as-is", Chance(0.25), days=2.0)
+    _, watch = watched(world, "as-is", Conditions(chance=Chance(0.25)), days=2.0)
     watch.scored_from_ms = 0
     rows = watch.rows()
     first = rows[np.isfinite(rows[:, 4]), 2].min()
@@ -82,6 +82,6 @@ def test_a_band_knows_nothing_of_its_own_run(world):
 
 def test_a_printed_factor_says_how_fast_chance_made_a_drive(world):
     """A drive that takes less than its roads' time is told."""
-    city, _ = watched(world, "as-is", Chance(0.25), days=1.0)
+    city, _ = watched(world, "as-is", Conditions(chance=Chance(0.25)), days=1.0)
     tracks_fastest = city.ledger.fastest
     assert 1.0 < tracks_fastest < 3.5

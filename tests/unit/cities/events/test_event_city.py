@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cityloop.cities.events.city import EventCity, Turnout
+from cityloop.cities.events.city import EventCity
+from cityloop.cities.events.conditions import Conditions, Turnout
 from cityloop.cities.events.grid import GridSpec, grid_case
 from cityloop.domains.emergency.schema import Send, SiteKind, UnitStatus
 from cityloop.studies.emergency_reference import reference_response_min
@@ -93,7 +94,7 @@ def test_the_same_seed_gives_the_same_run(world, calls):
 
 def test_turnout_is_added_once(world, calls):
     """A minute of turnout lies between dispatch and wheels turning for whoever stood."""
-    run = run_arm(world, ARMS["as-is"], calls, 1.0, Turnout(60_000, 0))
+    run = run_arm(world, ARMS["as-is"], calls, 1.0, Conditions(Turnout(60_000, 0)))
     waited = run.ledger.mobile_ms - run.ledger.dispatched_ms
     assert set(waited.tolist()) <= {0, 60_000}
     assert (waited == 60_000).any()
@@ -119,7 +120,6 @@ def test_a_hospital_that_closes_turns_round_who_is_on_the_way(calls):
         calls,
         case.unit_station.copy(),
         roster,
-        Turnout(),
         (BEGIN_MS, BEGIN_MS + DAY_MS),
     )
     city.advance()
@@ -143,7 +143,7 @@ def test_a_hospital_that_closes_turns_round_who_is_on_the_way(calls):
 
 def test_turnout_is_the_same_wherever_a_unit_is(world, calls):
     """With one turnout time everywhere a unit on the road waits as long as one at its station."""
-    run = run_arm(world, ARMS["brain"], calls, 1.0, Turnout(60_000, 60_000))
+    run = run_arm(world, ARMS["brain"], calls, 1.0, Conditions(Turnout(60_000, 60_000)))
     waited = run.ledger.mobile_ms - run.ledger.dispatched_ms
     # A unit diverted on its way to a lesser call turns out no second time.
     assert set(waited.tolist()) <= {0, 60_000}
