@@ -76,6 +76,8 @@ class ReadingsStore:
             self.catalogue = Catalogue(root, self._disk, self.params)
             self.catalogue.remove_strays()
             self._latest = Latest()
+            # Compiled before anybody waits for it.
+            self._latest.fold(empty_batch())
             self.upkeep = Upkeep(root, self._disk, self.params, self.catalogue, self._latest, kinds)
             self._to_seal: queue.SimpleQueue[Recent | None] = queue.SimpleQueue()
             self._sealing = threading.Condition()
