@@ -137,7 +137,7 @@ def service_total(problem: Problem) -> int:
 
 
 def bound(problem: Problem) -> int:
-    """Return a proven lower bound on the cost of any plan of one vehicle, service included.
+    """Return a proven lower bound on the cost of any plan, service included.
 
     Every street, every needed load and the day as a whole has one successor; the cheapest assignment of successors,
     each street in its better direction at both ends, costs no more than a tour. A plan with more visits to sites
@@ -155,12 +155,16 @@ def bound(problem: Problem) -> int:
     np.fill_diagonal(pair, 1 << 40)
     need = problem.demand[clients].sum(axis=0)
     loads = int(np.ceil(need / problem.fleet.capacity[0] - _TINY).max())
-    sites = np.arange(problem.n_depots, first)
+    # Without sites every load ends at the depot, as the next begins there.
+    sites = np.arange(problem.n_depots, first) if problem.n_reloads else np.zeros(1, np.int64)
     out_depot = np.minimum(d[0, clients], d[0, other])
     to_site = np.minimum(d[np.ix_(clients, sites)], d[np.ix_(other, sites)]).min(axis=1)
     from_site = np.minimum(d[np.ix_(sites, clients)], d[np.ix_(sites, other)]).min(axis=0)
     home = d[sites, 0].min()
-    # Starts: the depot and all sites but the last, which leads home. Ends: every load's visit to a site.
+    # Starts: the depot and all sites but the last, which leads home; a second vehicle's load may begin at the depot.
+    # Ends: every load's visit to a site.
+    if len(problem.fleet) > 1:
+        from_site = np.minimum(from_site, out_depot)
     starts = np.vstack([out_depot, np.repeat(from_site[None, :], loads - 1, axis=0)])
     ends = np.repeat(to_site[:, None], loads, axis=1)
     corner = np.full((loads, loads), 1 << 40)

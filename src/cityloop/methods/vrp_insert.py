@@ -8,7 +8,7 @@ import numpy as np
 
 from cityloop.methods.vrp_kernel import chain_fits, compiled, refresh
 
-__all__ = ["client_of", "draw", "insert_client", "touch"]
+__all__ = ["client_of", "draw", "insert_client", "put_picked", "touch", "try_place"]
 
 
 @compiled
@@ -40,7 +40,7 @@ def touch(routes: Any, store: Any, v: int) -> None:
 
 
 @compiled
-def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int, bare: int) -> None:
+def try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int, bare: int) -> None:
     """Price putting ``u`` after position ``p`` of vehicle ``v``, with a reload beside it where it is needed.
 
     ``bare`` is the detour that the client alone makes there.
@@ -95,7 +95,7 @@ def _try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int, ba
 
 
 @compiled
-def _put(problem: Any, routes: Any, store: Any) -> None:
+def put_picked(problem: Any, routes: Any, store: Any) -> None:
     """Carry out the picked insertion."""
     v, p, site, kind, u = store.pick[1], store.pick[2], store.pick[3], store.pick[4], store.pick[5]
     touch(routes, store, v)
@@ -198,10 +198,10 @@ def insert_client(problem: Any, routes: Any, store: Any, u: int, reach_most: int
                 v, p = store.places[i, 0], store.places[i, 1]
                 bare = np.int64(into[routes.nodes[v, p]]) + out[routes.nodes[v, p + 1]] - routes.leg[v, p]
                 if bare < pick[0]:
-                    _try_place(problem, routes, store, node, v, p, bare)
+                    try_place(problem, routes, store, node, v, p, bare)
         if pick[1] >= 0:
             break
     if pick[1] < 0:
         return False
-    _put(problem, routes, store)
+    put_picked(problem, routes, store)
     return True

@@ -22,7 +22,7 @@ from cityloop.methods.vrp import MUST
 from cityloop.methods.vrp_insert import client_of, draw, insert_client, touch
 from cityloop.methods.vrp_kernel import compiled, orient, place_reloads, refresh
 
-__all__ = ["Store", "anneal", "total_cost"]
+__all__ = ["Store", "anneal", "keep_best", "total_cost", "undo"]
 
 MEAN_REMOVED = 10.0
 LONGEST_STRING = 10
@@ -210,7 +210,8 @@ def _missed(problem: Any, store: Any, out: Any) -> Any:
 
 
 @compiled
-def _undo(problem: Any, routes: Any, store: Any) -> None:
+def undo(problem: Any, routes: Any, store: Any) -> None:
+    """Bring back the routes that this iteration touched, as they were before it."""
     for v in range(len(problem.start)):
         if store.touched[v]:
             size = store.saved_length[v]
@@ -226,7 +227,8 @@ def _undo(problem: Any, routes: Any, store: Any) -> None:
 
 
 @compiled
-def _keep_best(routes: Any, store: Any) -> None:
+def keep_best(routes: Any, store: Any) -> None:
+    """Remember the routes as the best so far."""
     for v in range(len(routes.length)):
         size = routes.length[v]
         store.best_length[v] = size
@@ -250,7 +252,7 @@ def anneal(problem: Any, routes: Any, store: Any, iterations: int, hot: float, c
     store.figures[0] = cost
     if store.figures[2] == 0 or cost < store.figures[1]:
         store.figures[1] = cost
-        _keep_best(routes, store)
+        keep_best(routes, store)
     for i in range(iterations):
         heat = hot * (cold / hot) ** (i / iterations)
         for v in range(len(problem.start)):
@@ -277,8 +279,8 @@ def anneal(problem: Any, routes: Any, store: Any, iterations: int, hot: float, c
             cost = fresh
             if cost < store.figures[1]:
                 store.figures[1] = cost
-                _keep_best(routes, store)
+                keep_best(routes, store)
         else:
-            _undo(problem, routes, store)
+            undo(problem, routes, store)
         store.figures[2] += 1
     store.figures[0] = cost

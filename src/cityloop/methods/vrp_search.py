@@ -17,7 +17,7 @@ from cityloop.methods.vrp_insert import insert_client
 from cityloop.methods.vrp_kernel import Routes, new_routes, place_reloads
 from cityloop.methods.vrp_moves import Store, anneal, total_cost
 
-__all__ = ["SearchParams", "improve", "warm_up"]
+__all__ = ["SearchParams", "improve", "new_store", "warm_up"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def improve(
     most = int(min(n - first, int(problem.fleet.max_stops.max(initial=0))))
     room = min(2 * most, most + max(40, max((len(route) for route in start), default=0) - most)) + 8
     routes = new_routes(arrays, max(room, max((len(route) for route in start), default=0) + 8))
-    store = _new_store(problem, routes, rng, frozen, home, move_cost)
+    store = new_store(problem, routes, rng, frozen, home, move_cost)
     _load(problem, arrays, routes, store, start)
     legs = max(1, int(routes.length.sum()) - len(routes.length))
     mean_leg = max(1.0, float(routes.cost.sum()) / legs)
@@ -91,7 +91,7 @@ def improve(
     return _best(problem, store, iteration)
 
 
-def _new_store(
+def new_store(
     problem: Problem,
     routes: Routes,
     rng: np.random.Generator,
@@ -99,6 +99,7 @@ def _new_store(
     home: I32 | None,
     move_cost: int,
 ) -> Store:
+    """Return an empty memory for a search over these routes."""
     n = problem.n_nodes
     fixed = np.zeros(n, np.int8)
     fixed[list(frozen)] = 1

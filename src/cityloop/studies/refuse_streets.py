@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ from cityloop.kernel.errors import InputError
 from cityloop.methods.arc_routing import ArcNetwork, Tasks, Turns, arc_problem
 from cityloop.methods.vrp import FOREVER, Fleet, Problem
 
-__all__ = ["BEST_KNOWN", "read_carp", "read_round"]
+__all__ = ["BEST_KNOWN", "SPARE_TRUCKS", "StreetCase", "carp_case", "read_carp", "read_round", "round_case"]
 
 _STREET = re.compile(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)\s*coste\s+(\d+)(?:\s+demanda\s+(\d+))?")
-_SPARE_TRUCKS = 4
+SPARE_TRUCKS = 4
 ROUND_SCALE = 1000
 """Units of a round's cost in the problem's integers."""
 
@@ -44,7 +45,48 @@ BEST_KNOWN: dict[str, int] = {
 """Best published cost by instance, for any number of trucks (proved optimal for all of gdb, kshs and val)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreetCase:
+    """An instance as its file tells it: streets, what is to be served, the depot, tips and trucks."""
+
+    network: ArcNetwork
+    tasks: Tasks
+    depot: int
+    sites: tuple[int, ...]
+    site_cost: tuple[float, ...]
+    capacity: tuple[int, ...]
+    longest: float | None
+    """Cost of one truck's day at the most; None: any."""
+    scale: int
+    """Units of cost in the problem's integers."""
+
+    def problem(self, trucks: int) -> Problem:
+        """Return the routing problem for a fleet of so many trucks."""
+        close = FOREVER if self.longest is None else round(self.longest * self.scale)
+        fleet = _fleet(trucks, self.capacity, close, len(self.tasks.arc))
+        return arc_problem(
+            self.network, self.tasks, self.depot, list(self.sites), list(self.site_cost), fleet, self.scale
+        )
+
+    def trucks_needed(self) -> int:
+        """Return the trucks that the loads ask for where there are no tips."""
+        return max(
+            -(-int(total) // most) for total, most in zip(self.tasks.demand.sum(axis=0), self.capacity, strict=True)
+        )
+
+
 def read_carp(path: Path) -> Problem:
+    """Read an instance of the classic sets as a routing problem, with some trucks more than are needed."""
+    case = carp_case(path)
+    return case.problem(case.trucks_needed() + SPARE_TRUCKS)
+
+
+def read_round(path: Path, trucks: int = 1) -> Problem:
+    """Read a round of the turn-penalty set as a routing problem."""
+    return round_case(path).problem(trucks)
+
+
+def carp_case(path: Path) -> StreetCase:
     """Read an instance of the classic sets (gdb, kshs, bccm, egl): edges, one depot, one capacity."""
     text = _text(path)
     capacity = _value(text, "CAPACIDAD", path)
@@ -70,11 +112,12 @@ def read_carp(path: Path) -> Problem:
         cost=cost[required],
         demand=np.array([[streets[row][3]] for row in required], np.int64),
     )
-    trucks = -(-int(tasks.demand.sum()) // capacity) + _SPARE_TRUCKS
-    return arc_problem(network, tasks, depot, [], [], _fleet(trucks, [capacity], FOREVER, len(required)), 1)
+    return StreetCase(
+        network=network, tasks=tasks, depot=depot, sites=(), site_cost=(), capacity=(capacity,), longest=None, scale=1
+    )  # fmt: skip
 
 
-def read_round(path: Path, trucks: int = 1) -> Problem:
+def round_case(path: Path) -> StreetCase:
     """Read a round of the turn-penalty set: edges and arcs, tips, two capacities, a longest day.
 
     Angles follow from the streets' shapes: a change of bearing of more than 45 degrees is a turn, going back into the
@@ -105,8 +148,10 @@ def read_round(path: Path, trucks: int = 1) -> Problem:
         cost=np.array([streets[row][2] for row in required]),
         demand=np.array([[round(streets[row][4] * 10), round(streets[row][5] * 10)] for row in required], np.int64),
     )
-    fleet = _fleet(trucks, capacity, round(longest * ROUND_SCALE), len(required))
-    return arc_problem(network, tasks, depot, sites, dump, fleet, ROUND_SCALE)
+    return StreetCase(
+        network=network, tasks=tasks, depot=depot, sites=tuple(sites), site_cost=tuple(dump), capacity=tuple(capacity),
+        longest=longest, scale=ROUND_SCALE,
+    )  # fmt: skip
 
 
 def _street(line: str, section: str, where: str) -> tuple[int, int, float, float, float, float, bool, bool, F64]:

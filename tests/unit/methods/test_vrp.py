@@ -15,7 +15,6 @@ from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem
 from cityloop.methods.vrp_pyvrp import solve_with_pyvrp
 from cityloop.methods.vrp_search import SearchParams, improve
 from cityloop.methods.vrp_start import start_by_savings
-from cityloop.studies.refuse_kerbside import faults_of
 from cityloop.studies.refuse_streets import read_carp, read_round
 
 
@@ -154,11 +153,3 @@ def test_of_a_start_too_heavy_its_beginning_stands() -> None:
     plan = improve(given, [order], lambda iteration: 1.0, np.random.default_rng(1))
     assert [node for node in plan.routes[0] if node >= given.first_client] == list(order[:7])
     assert plan.left_out == order[7:]
-
-
-def test_rounds_along_streets_are_checked_anew() -> None:
-    """A street left out, one served twice and a load above the capacity are each named."""
-    given = problem(3, capacity=2, reloads=0)
-    assert faults_of(given, ((1, 2, 3),)) == ["round 0: load [3] above [2]"]
-    assert faults_of(given, ((1, 2),)) == ["street 3: served 0 times"]
-    assert "street 1: served 2 times" in faults_of(given, ((1, 1),))
