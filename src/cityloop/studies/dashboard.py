@@ -27,7 +27,7 @@ from cityloop.kernel.errors import ConfigError
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["DashboardBench", "DashboardFigures", "Motion", "measure_dashboard", "usual_chromium"]
+__all__ = ["DashboardBench", "DashboardFigures", "Motion", "Serving", "measure_dashboard", "serving", "usual_chromium"]
 
 _START_S = 120.0
 _VIEWS = ("city", "signals/7", "emergency", "refuse", "evidence")
@@ -134,7 +134,8 @@ def measure_dashboard(bench: DashboardBench) -> DashboardFigures:
             f"No browser at {bench.chromium}: install it (Debian: apt install chromium), or name another."
         )
     load = os.getloadavg()[0]
-    with _serving() as (base, token), sync_playwright() as playwright:
+    with serving("--load-test") as server, sync_playwright() as playwright:
+        base, token = server.base, server.token
         browser = playwright.chromium.launch(
             executable_path=bench.chromium, args=["--disable-3d-apis", "--no-sandbox", "--disable-dev-shm-usage"]
         )
@@ -229,21 +230,31 @@ def _take_pictures(browser: Browser, base: str, token: str, folder: Path, bench:
             context.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server in a process of its own."""
+
+    base: str
+    token: str
+    data: Path
+    pid: int
+
+
 @contextmanager
-def _serving() -> Iterator[tuple[str, str]]:
+def serving(*arguments: str) -> Iterator[Serving]:
+    """Serve on a free port with a data folder of its own, and end it."""
     token = secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory(prefix="cityloop-dashboard-") as folder:
-        log = Path(folder) / "serve.log"
-        data = str(Path(folder) / "data")
+        log, data = Path(folder) / "serve.log", Path(folder) / "data"
         with log.open("wb") as out:
             server = subprocess.Popen(
-                [sys.executable, "-m", "cityloop", "serve", "--load-test", "--port", "0", "--data", data],
+                [sys.executable, "-m", "cityloop", "serve", *arguments, "--port", "0", "--data", str(data)],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "CITYLOOP_TOKEN": token},
             )
         try:
-            yield _base_of(server, log), token
+            yield Serving(_base_of(server, log), token, data, server.pid)
         finally:
             server.terminate()
             try:
