@@ -78,7 +78,8 @@ __all__ = ["command"]
 @click.option(
     "--stress",
     metavar="all | NAME,...",
-    help="Bad days instead, each beside the plain case: mix, demand, stale, station, hospitals, burst.",
+    help="Bad days instead, each beside the plain case: mix, demand, stale, station, hospitals, burst, departments, "
+    "changes.",
 )
 @click.option(
     "--row",

@@ -183,15 +183,17 @@ def figures_of(world: World, name: str, seed: int, city: EventCity, calls: Calls
         ledger.at_hospital_ms,
         ledger.free_ms,
     )
-    high = calls.priority <= world.case.high_until
+    # A call is of the priority that it had last; who was called off before anybody came awaits nobody.
+    priority, kept = city.priority, ledger.cancelled_ms < 0
+    high, low = kept & (priority <= world.case.high_until), kept & (priority > world.case.high_until)
     district, minutes = _districts(calls, high), (ledger.arrived_ms - calls.received_ms)[high] / 60_000.0
     count = int(district.max(initial=0)) + 1
     return Run(
         arm=name,
         seed=seed,
         high=response(clocks, high),
-        low=response(clocks, ~high),
-        by_priority={int(p): response(clocks, calls.priority == p) for p in np.unique(calls.priority)},
+        low=response(clocks, low),
+        by_priority={int(p): response(clocks, kept & (priority == p)) for p in np.unique(priority)},
         phases=phases(clocks, high),
         norms=norms(clocks, high),
         offload=offload_shares(clocks),

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from cityloop.cities.events.conditions import PLAIN, Conditions
-from cityloop.cities.events.stress import STRESSES, Stress, conditions_under, stressed_calls
+from cityloop.cities.events.stress import STRESSES, Stress, drawn_under
 from cityloop.domains.emergency.forecast import plans_of
 from cityloop.kernel.errors import ConfigError, StoreError
 from cityloop.studies.emergency_bench import Run, figures_of
@@ -78,8 +77,7 @@ def bench_stress(
     for stress in stresses:
         here = world_under(world, stress)
         for seed in seeds:
-            calls = stressed_calls(here.case, seed, days, BEGIN_MS, stress)
-            conditions: Conditions = conditions_under(stress, PLAIN, seed)
+            calls, conditions = drawn_under(here.case, seed, days, BEGIN_MS, stress)
             for name in arms:
                 city = run_arm(here, ARMS[name], calls, days, conditions)
                 run = figures_of(here, name, seed, city, calls, cpu_s=float("nan"))
@@ -153,7 +151,7 @@ def stress_lines(rows: Sequence[StressRow]) -> list[str]:
     """Return the table as lines for a terminal."""
     first = rows[0]
     heading = (
-        f"  {'stress':<11}{'policy':<13}{'high':>7}{'p90':>7}{'low':>7}{'p90':>7}{'high x':>8}{'low x':>7}"
+        f"  {'stress':<13}{'policy':<13}{'high':>7}{'p90':>7}{'low':>7}{'p90':>7}{'high x':>8}{'low x':>7}"
         f"{'against as-is':>15}{'unserved':>10}"
     )
     told = f"{first.city}: {len(first.seeds)} seeds of {first.days:g} days, simulated, one stress at a time."
@@ -161,7 +159,7 @@ def stress_lines(rows: Sequence[StressRow]) -> list[str]:
     for row in rows:
         gain = "" if row.against_as_is is None else f"{100 * row.against_as_is:+.1f} %"
         lines.append(
-            f"  {row.stress:<11}{row.arm:<13}{row.high_mean_min:>7.2f}{row.high_p90_min:>7.2f}{row.low_mean_min:>7.2f}"
+            f"  {row.stress:<13}{row.arm:<13}{row.high_mean_min:>7.2f}{row.high_p90_min:>7.2f}{row.low_mean_min:>7.2f}"
             f"{row.low_p90_min:>7.2f}{row.high_ratio:>8.2f}{row.low_ratio:>7.2f}{gain:>15}{row.unserved:>10}"
         )
     for name in dict.fromkeys(row.arm for row in rows if row.against_as_is is not None):

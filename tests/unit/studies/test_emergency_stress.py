@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cityloop.cities.events.calls import draw_calls
-from cityloop.cities.events.conditions import PLAIN, Conditions, Radio
+from cityloop.cities.events.conditions import Conditions, Radio
 from cityloop.cities.events.grid import GridSpec, grid_case
-from cityloop.cities.events.stress import STRESSES, Stress, conditions_under, stressed_calls
+from cityloop.cities.events.stress import STRESSES, Stress, drawn_under
 from cityloop.kernel.errors import ConfigError
 from cityloop.studies.emergency_run import ARMS, homes_of, run_arm
 from cityloop.studies.emergency_stress import bench_stress, stress_lines, stresses_of, world_under
@@ -26,7 +26,7 @@ def world():
 def test_a_burst_adds_its_calls_at_noon_and_leaves_the_others_alone(world):
     """Forty more calls a day, within a quarter of an hour; all the others are where and when they were."""
     plain = draw_calls(world.case, 3, 2.0, BEGIN_MS)
-    burst = stressed_calls(world.case, 3, 2.0, BEGIN_MS, STRESSES["burst"])
+    burst, _ = drawn_under(world.case, 3, 2.0, BEGIN_MS, STRESSES["burst"])
     assert len(burst) == len(plain) + 80
     assert (np.diff(burst.received_ms) >= 0).all()
     assert np.isin(plain.received_ms, burst.received_ms).all()
@@ -40,7 +40,7 @@ def test_a_burst_adds_its_calls_at_noon_and_leaves_the_others_alone(world):
 def test_delays_at_hospitals_touch_nothing_else(world):
     """Handovers take twice as long, at the same calls."""
     plain = draw_calls(world.case, 3, 1.0, BEGIN_MS)
-    slow = stressed_calls(world.case, 3, 1.0, BEGIN_MS, STRESSES["hospitals"])
+    slow, _ = drawn_under(world.case, 3, 1.0, BEGIN_MS, STRESSES["hospitals"])
     assert np.array_equal(slow.handover_ms, 2 * plain.handover_ms)
     assert np.array_equal(slow.x_m, plain.x_m)
 
@@ -49,7 +49,7 @@ def test_another_mix_has_a_mode_for_every_priority(world):
     """Four priorities in a city that ships two: the last is driven to as the last shipped one is."""
     here = world_under(world, STRESSES["mix"])
     assert here.times.response_mode.tolist() == [0, 1, 1, 1]
-    calls = stressed_calls(here.case, 3, 2.0, BEGIN_MS, STRESSES["mix"])
+    calls, _ = drawn_under(here.case, 3, 2.0, BEGIN_MS, STRESSES["mix"])
     assert sorted(set(calls.priority.tolist())) == [1, 2, 3, 4]
     city = run_arm(here, ARMS["as-is"], calls, 2.0)
     assert (city.ledger.arrived_ms >= 0).all()
@@ -63,7 +63,7 @@ def test_nobody_is_at_home_at_a_closed_station_or_sent_there(world, arm):
     assert len(closed) == 1
     assert not np.isin(closed, homes_of(here, ARMS[arm])).any()
     assert not np.isin(closed, here.coverage.plan_day).any()
-    calls = stressed_calls(here.case, 3, 1.0, BEGIN_MS, STRESSES["station"])
+    calls, _ = drawn_under(here.case, 3, 1.0, BEGIN_MS, STRESSES["station"])
     city = run_arm(here, ARMS[arm], calls, 1.0)
     assert (city.ledger.arrived_ms >= 0).all()
     assert not np.isin(city.units.site, closed).any()
@@ -84,13 +84,14 @@ def test_late_positions_are_seen_where_the_unit_was(world):
         assert (moved_m <= 12.5 * (took_s + 0.002) + 0.01).all()
 
 
-def test_a_fifth_of_positions_is_late_and_not_always_the_same_ones():
+def test_a_fifth_of_positions_is_late_and_not_always_the_same_ones(world):
     """Drawn anew each minute."""
+    _, conditions = drawn_under(world.case, 4, 1.0, BEGIN_MS, STRESSES["stale"])
+    assert conditions.radio == Radio(0.2, seed=4)
     radio = Radio(0.2, seed=1)
     drawn = np.array([radio.late(k * 60_000, 50) for k in range(200)])
     assert drawn.mean() == pytest.approx(0.2, abs=0.02)
     assert drawn.any(axis=0).all()
-    assert conditions_under(STRESSES["stale"], PLAIN, 4).radio.late_share == 0.2
     with pytest.raises(ConfigError, match="must be 0 to 1"):
         Radio(1.5)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from cityloop.cities.events.case import EmergencyCase, snap
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 
-__all__ = ["Calls", "draw_calls"]
+__all__ = ["Calls", "draw_calls", "take_calls"]
 
 DAY_MS = 86_400_000
 
@@ -30,6 +30,8 @@ class Calls:
     on_scene_ms: I64
     transport: BOOL
     handover_ms: I64
+    patient_needs: I32
+    """Bits of what the patient needs of a hospital, known once a crew is there; 0 for the ordinary."""
 
     def __len__(self) -> int:
         """Return the number of calls."""
@@ -88,7 +90,13 @@ def draw_calls(
         on_scene_ms=_ms(model.on_scene.draw_s(scene, count)),
         transport=carry.random(count) < model.transport_share,
         handover_ms=_ms(model.handover.draw_s(handing, count)),
+        patient_needs=np.zeros(count, np.int32),
     )
+
+
+def take_calls(calls: Calls, rows: I64) -> Calls:
+    """Return some of the calls, in the order given."""
+    return Calls(**{field.name: getattr(calls, field.name)[rows] for field in fields(Calls)})
 
 
 def _ms(durations_s: F64) -> I64:

@@ -13,13 +13,16 @@ import numpy as np
 from cityloop.cities.events.calls import Calls
 from cityloop.cities.events.case import EmergencyCase
 from cityloop.cities.events.conditions import PLAIN, Conditions
-from cityloop.cities.events.fleet import NEVER_MS, TICK_MS, Event, Fleet, Roster
+from cityloop.cities.events.fleet import NEVER_MS, TICK_MS, Event, Roster
+from cityloop.cities.events.ledger import Changed
+from cityloop.cities.events.transport import Transport
+from cityloop.cities.events.wards import Doors
 from cityloop.domains.emergency.schema import (
+    CallChange,
     CallStatus,
     CallTable,
     Move,
     Send,
-    SiteKind,
     SiteTable,
     TakeBreak,
     TravelTimes,
@@ -32,7 +35,7 @@ from cityloop.kernel.messages import Action
 __all__ = ["EventCity", "Roster"]
 
 
-class EventCity(Fleet):
+class EventCity(Transport):
     """One run of one seed's calls. Owns the truth about where every unit is."""
 
     def __init__(
@@ -57,6 +60,14 @@ class EventCity(Fleet):
         for c in range(len(calls)):
             self._push(int(calls.ready_ms[c]), Event.CALL_READY, c, 0)
         self._push(self.now_ms, Event.TICK, 0, 0)
+        plan = conditions.hospitals
+        self.doors = None if plan is None else Doors(plan)
+        self.notices = () if plan is None else plan.notices
+        for k, notice in enumerate(self.notices):
+            self._push(notice.at_ms, Event.NOTICE, k, 0)
+        self._changes = conditions.changes
+        for k, at_ms in enumerate(() if self._changes is None else self._changes.at_ms.tolist()):
+            self._push(at_ms, Event.CALL_CHANGED, k, 0)
 
     def advance(self) -> bool:
         """Let time pass to the next instant at which there is something to decide; false at the end."""
@@ -80,7 +91,7 @@ class EventCity(Fleet):
         rows, calls = np.array(self._live, np.int64), self.calls
         return CallTable(
             call=rows,
-            priority=calls.priority[rows],
+            priority=self.priority[rows],
             node=calls.node[rows],
             offroad_m=calls.offroad_m[rows],
             received_ms=calls.received_ms[rows],
@@ -122,10 +133,16 @@ class EventCity(Fleet):
         """Let one event happen; tell whether there is something to decide now."""
         units = self.units
         if kind == Event.CALL_READY:
+            if self.call_status[row] == CallStatus.CLOSED:
+                return False
             self.call_status[row] = CallStatus.OPEN
             self._live.append(row)
         elif kind == Event.TICK:
             self._push(self.now_ms + TICK_MS, Event.TICK, 0, 0)
+        elif kind == Event.CALL_CHANGED:
+            return self._changed(row)
+        elif kind == Event.NOTICE:
+            self._noticed(self.notices[row])
         elif kind == Event.SHIFT_CHANGE:
             if units.status[row] == UnitStatus.STANDING and units.site[row] == units.home[row]:
                 self._change_crew(row)
@@ -143,6 +160,7 @@ class EventCity(Fleet):
                 return False
             self._free(row, call, at_site=False)
         elif kind == Event.HANDED_OVER:
+            self._bay_free(int(units.site[row]))
             self._free(row, int(units.call[row]), at_site=True)
         elif kind == Event.BREAK_DONE:
             units.kerb_used_ms[row] = 0
@@ -173,9 +191,7 @@ class EventCity(Fleet):
                 return False
             case UnitStatus.TRANSPORTING:
                 units.offroad_m[u] = self.sites.offroad_m[units.site[u]]
-                self.ledger.at_hospital_ms[call] = self.now_ms
-                self._set(u, UnitStatus.AT_HOSPITAL)
-                self._push(self.now_ms + int(self.calls.handover_ms[call]), Event.HANDED_OVER, u, self._version[u])
+                self._at_door(u, call)
                 return False
             case UnitStatus.MOVING:
                 site = int(units.site[u])
@@ -197,21 +213,38 @@ class EventCity(Fleet):
             self.units.site[u] = -1
         self._set(u, UnitStatus.STANDING if at_site else UnitStatus.FREE_ON_SCENE)
 
-    def _to_hospital(self, u: int, call: int) -> None:
-        sites = self.sites
-        hospitals = sites.kind == SiteKind.HOSPITAL
-        rows = (
-            np.flatnonzero(hospitals & sites.is_open)
-            if (hospitals & sites.is_open).any()
-            else np.flatnonzero(hospitals)
-        )
-        self._cut(u)
-        times = self.times.ordinary.matrix_ms([int(self.units.node[u])], sites.node[rows])[0]
-        site = int(rows[int(times.argmin())])
-        if self.ledger.left_scene_ms[call] < 0:
-            self.ledger.left_scene_ms[call] = self.now_ms
-        self.units.site[u] = site
-        self._drive(u, UnitStatus.TRANSPORTING, site)
+    def _changed(self, k: int) -> bool:
+        """Let the dispatch centre learn more of a call; tell whether there is something to decide now."""
+        changes = self._changes
+        if changes is None:
+            return False
+        call, kind = int(changes.call[k]), CallChange(int(changes.kind[k]))
+        status, unit = int(self.call_status[call]), int(self.call_unit[call])
+        in_time = status not in (CallStatus.ATTENDED, CallStatus.CLOSED)
+        self.ledger.changes.append(Changed(self.now_ms, call, int(kind), in_time))
+        if not in_time:
+            return False
+        if kind in (CallChange.UPGRADED, CallChange.DOWNGRADED):
+            self.priority[call] = changes.priority[k]
+            if unit >= 0 and self.units.status[unit] == UnitStatus.EN_ROUTE:
+                # It drives on as the new priority is driven.
+                self._drive(unit, UnitStatus.EN_ROUTE, -1, call)
+                self._call_eta_ms[call] = self._expected_ms(unit)
+            return True
+        self.ledger.cancelled_ms[call] = self.now_ms
+        self._waiting -= 1
+        if status != CallStatus.TAKING:
+            self._live.remove(call)
+        if unit >= 0:
+            self._release(unit)
+            self.call_unit[call] = -1
+            self.ledger.first_unit_off(call)
+        self.call_status[call] = CallStatus.CLOSED
+        if kind is CallChange.DUPLICATE:
+            # The call that goes on is as urgent as the more urgent of the two.
+            of = int(changes.of[k])
+            self.priority[of] = min(self.priority[of], self.priority[call])
+        return True
 
     # ------------------------------------------------------------------ what is done
 
@@ -223,7 +256,8 @@ class EventCity(Fleet):
             units.diverted[u] = True
             self.ledger.diversions += 1
         if self.call_unit[call] >= 0:
-            self._release(int(self.call_unit[call]), call)
+            self._release(int(self.call_unit[call]))
+            self.ledger.swaps += 1
         status = UnitStatus(int(units.status[u]))
         driving = status in (UnitStatus.MOVING, UnitStatus.FREE_ON_SCENE)
         self._leave_kerb(u)
@@ -248,11 +282,10 @@ class EventCity(Fleet):
         trip = self._trip[u]
         return self.now_ms if trip is None else trip.begin_ms + trip.lead_ms + trip.drive_ms + trip.tail_ms
 
-    def _release(self, u: int, call: int) -> None:
-        """Take a unit off a call that another takes over; it is free where it is."""
+    def _release(self, u: int) -> None:
+        """Take a unit off a call that another takes over or nobody needs any more; it is free where it is."""
         self._ended(u, arrived=False)
         self.units.call[u] = -1
-        self.ledger.swaps += 1
         if self.units.status[u] == UnitStatus.TURNING_OUT and self.units.site[u] >= 0:
             self._set(u, UnitStatus.STANDING)
             return
@@ -267,7 +300,7 @@ class EventCity(Fleet):
             (
                 call,
                 u,
-                int(self.calls.priority[call]),
+                int(self.priority[call]),
                 int(self.ledger.sent_ms[u]),
                 int(self.ledger.unit_mobile_ms[u]),
                 self.now_ms,
@@ -290,12 +323,6 @@ class EventCity(Fleet):
             self.ledger.moves += 1
         self._drive(u, UnitStatus.MOVING, site)
         self.units.site[u] = site
-
-    def close_hospital(self, site: int) -> None:
-        """Close a hospital to new patients; who is on the way with one goes to the next, and nobody is turned out."""
-        self.sites.is_open[site] = False
-        for u in np.flatnonzero((self.units.status == UnitStatus.TRANSPORTING) & (self.units.site == site)):
-            self._to_hospital(int(u), int(self.units.call[u]))
 
     def _finish(self) -> None:
         for u, trip in enumerate(self._trip):

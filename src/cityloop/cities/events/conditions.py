@@ -1,4 +1,4 @@
-"""Under what conditions a run is made: turnout, luck, radios. The plain case is none of it."""
+"""Under what conditions a run is made: turnout, luck, radios, hospitals. The plain case is none of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cityloop.cities.events.chance import Chance
+from cityloop.cities.events.changes import Changes
+from cityloop.cities.events.wards import HospitalPlan
 from cityloop.kernel.columns import BOOL
 from cityloop.kernel.errors import ConfigError
 
@@ -53,6 +55,10 @@ class Conditions:
     turnout: Turnout = field(default_factory=Turnout)
     chance: Chance = field(default_factory=Chance)
     radio: Radio = field(default_factory=Radio)
+    hospitals: HospitalPlan | None = None
+    """Nothing: the nearest open hospital takes everybody at once."""
+    changes: Changes | None = None
+    """What becomes of calls after they were taken."""
 
 
 PLAIN = Conditions()

@@ -34,6 +34,9 @@ class Event(IntEnum):
     SHIFT_CHANGE = 5
     CALL_READY = 6
     TICK = 7
+    NOTICE = 8
+    """A hospital declares something."""
+    CALL_CHANGED = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,15 @@ class Fleet:
         record: bool,
     ) -> None:
         self.case, self.times, self.calls = case, times, calls
+        self.priority = calls.priority.copy()
+        """Of every call, as known now."""
         self.sites = replace(sites, is_open=sites.is_open.copy())
         self.roster, self.turnout = roster, conditions.turnout
         self.chance, self.radio = conditions.chance, conditions.radio
         self.now_ms, self.end_ms = span_ms
         self.recorder = Recorder(record)
         self.ledger = Ledger(len(calls), len(homes))
+        self._first_hospital = len(case.stations.node)
         graph = case.roads.graph
         self._site_x = np.concatenate(
             (case.stations.x_m, case.hospitals.x_m, graph.x_m[sites.node[sites.kind == SiteKind.KERB]])
@@ -128,7 +134,7 @@ class Fleet:
         """Send a unit on its way to a site or a call, from wherever it is."""
         self._cut(u)
         units, times = self.units, self.times
-        siren = call >= 0 and times.response_mode[self.calls.priority[call] - 1] == 0
+        siren = call >= 0 and times.response_mode[self.priority[call] - 1] == 0
         router = times.siren if siren else times.ordinary
         speed = times.siren_offroad_mps if siren else times.ordinary_offroad_mps
         if call >= 0:

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-__all__ = ["NONE_MS", "Ledger"]
+__all__ = ["NONE_MS", "Changed", "Ledger", "Redirect"]
 
 NONE_MS = np.int64(-1)
 """Not yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """A unit with a patient aboard was told another hospital."""
+
+    at_ms: int
+    call: int
+    unit: int
+    from_site: int
+    to_site: int
+    door: int
+    """A ``Door``: why the new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A call was upgraded, downgraded, called off or found to be another."""
+
+    at_ms: int
+    call: int
+    kind: int
+    """A ``CallChange``."""
+    in_time: bool
+    """Whether nobody was on scene yet, so that it still mattered for dispatch."""
 
 
 class Ledger:
@@ -23,9 +50,18 @@ class Ledger:
         self.arrived_ms = clock()
         self.left_scene_ms = clock()
         self.at_hospital_ms = clock()
+        self.bay_ms = clock()
+        """When the handover began; between arriving and this a unit waits for a bay."""
         self.free_ms = clock()
         self.first_sent_ms = clock()
         self.unit = np.full(n_calls, -1, np.int32)
+        self.hospital = np.full(n_calls, -1, np.int32)
+        self.door = np.zeros(n_calls, np.int32)
+        """A ``Door``: why that hospital."""
+        self.redirects: list[Redirect] = []
+        self.changes: list[Changed] = []
+        self.cancelled_ms = clock()
+        """When a call was called off, or found to be another, before anybody was there."""
         self.bumped = np.zeros(n_calls, np.int32)
         self.sent_ms = np.zeros(n_units, np.int64)
         self.unit_mobile_ms = np.zeros(n_units, np.int64)

@@ -6,11 +6,13 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from cityloop.cities.events.calls import Calls, draw_calls
+from cityloop.cities.events.calls import Calls, draw_calls, take_calls
 from cityloop.cities.events.case import EmergencyCase
-from cityloop.cities.events.conditions import Conditions, Radio
+from cityloop.cities.events.changes import draw_changes
+from cityloop.cities.events.conditions import PLAIN, Conditions, Radio
+from cityloop.cities.events.wards import draw_needs, made_up_plan
 
-__all__ = ["STRESSES", "Stress", "conditions_under", "stressed_calls"]
+__all__ = ["STRESSES", "Stress", "drawn_under"]
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 BURST_SEED = 7_000_000
@@ -35,6 +37,10 @@ class Stress:
     """Factor on every handover at a hospital; nobody has told the forecast."""
     burst: int = 0
     """So many more calls within a quarter of an hour, every day at noon."""
+    departments: bool = False
+    """Hospitals of different capability, two bays each, a diversion and a closure every day."""
+    changing: bool = False
+    """Calls are upgraded, downgraded, called off and told twice."""
 
 
 STRESSES: dict[str, Stress] = {
@@ -47,33 +53,41 @@ STRESSES: dict[str, Stress] = {
         Stress("station", "the first station of the plan closed", station_closed=True),
         Stress("hospitals", "handovers twice as long", handover=2.0),
         Stress("burst", "40 more calls within 15 min every noon", burst=40),
+        Stress("departments", "hospitals differ, two bays each, a diversion and a closure every day", departments=True),
+        Stress("changes", "calls upgraded, downgraded, called off and told twice", changing=True),
     )
 }
 
 
-def stressed_calls(case: EmergencyCase, seed: int, days: float, begin_ms: int, stress: Stress) -> Calls:
-    """Draw a seed's calls under a stress."""
+def drawn_under(
+    case: EmergencyCase, seed: int, days: float, begin_ms: int, stress: Stress, plain: Conditions = PLAIN
+) -> tuple[Calls, Conditions]:
+    """Draw a seed's calls under a stress, and the conditions of its run."""
     share = None if stress.priority_share is None else np.array(stress.priority_share)
     calls = draw_calls(case, seed, days, begin_ms, stress.demand, share)
+    conditions = plain
     if stress.burst:
         calls = _merged(calls, _bursts(case, seed, days, begin_ms, stress.burst, share))
     if stress.handover != 1.0:
         calls = replace(calls, handover_ms=np.rint(calls.handover_ms * stress.handover).astype(np.int64))
-    return calls
-
-
-def conditions_under(stress: Stress, conditions: Conditions, seed: int) -> Conditions:
-    """Return the conditions of a run under a stress."""
-    if not stress.late_share:
-        return conditions
-    return replace(conditions, radio=Radio(stress.late_share, seed=seed))
+    if stress.late_share:
+        conditions = replace(conditions, radio=Radio(stress.late_share, seed=seed))
+    if stress.departments:
+        calls = replace(calls, patient_needs=draw_needs(len(calls), seed))
+        usual_ms = float(calls.handover_ms.mean()) if len(calls) else 0.0
+        plan = made_up_plan(len(case.hospitals.node), days, begin_ms, usual_ms)
+        conditions = replace(conditions, hospitals=plan)
+    if stress.changing:
+        calls, changes = draw_changes(case, calls, seed)
+        conditions = replace(conditions, changes=changes)
+    return calls, conditions
 
 
 def _bursts(case: EmergencyCase, seed: int, days: float, begin_ms: int, count: int, share: np.ndarray | None) -> Calls:
     whole_days = int(days)
     needed = count * whole_days
     drawn = draw_calls(case, BURST_SEED + seed, 1.5 * needed / case.calls.per_day + 2.0, begin_ms, 1.0, share)
-    some = _rows(drawn, np.arange(needed))
+    some = take_calls(drawn, np.arange(needed))
     at = np.random.default_rng([BURST_SEED, seed]).integers(0, BURST_MS, (whole_days, count))
     noon_ms = begin_ms + BURST_FROM_MS + DAY_MS * np.arange(whole_days)[:, None]
     received_ms = np.sort(at + noon_ms, axis=1).ravel().astype(np.int64)
@@ -85,8 +99,4 @@ def _merged(one: Calls, other: Calls) -> Calls:
     order = np.argsort(np.concatenate((one.received_ms, other.received_ms)), kind="stable")
     columns = [field.name for field in fields(Calls)]
     both = Calls(**{name: np.concatenate((getattr(one, name), getattr(other, name))) for name in columns})
-    return _rows(both, order)
-
-
-def _rows(calls: Calls, rows: np.ndarray) -> Calls:
-    return Calls(**{field.name: getattr(calls, field.name)[rows] for field in fields(Calls)})
+    return take_calls(both, order)

@@ -11,6 +11,7 @@ import numpy as np
 from cityloop.domains.emergency import guard
 from cityloop.domains.emergency.arrivals import Arrivals, arrived, expected
 from cityloop.domains.emergency.crew import NEVER_MS, CrewRules, shift_changes_ms
+from cityloop.domains.emergency.decide.by_hand import by_hand, not_by_hand
 from cityloop.domains.emergency.forecast import Coverage, coverage_of, learn_handover
 from cityloop.domains.emergency.hearing import Heard, hear, start_hearing
 from cityloop.domains.emergency.roads import SIREN_FACTOR, Roads, live_times, road_shares, roads_of
@@ -33,7 +34,6 @@ from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import F64, I32, I64
 from cityloop.kernel.domain import Views
 from cityloop.kernel.errors import LayoutError
-from cityloop.kernel.ladder import OPERATOR_REASONS
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.messages import Allowed, Priority, Proposal, Refused, Request, Verdict
 from cityloop.methods.route_ahead import RouteAhead
@@ -164,11 +164,10 @@ def heeding(propose: Propose) -> Callable[[LiveState, Coverage, Sequence[Request
     """Return a policy for the running city: people's own acts first, then the policy's where there is news."""
 
     def proposed(state: LiveState, coverage: Coverage, asked: Sequence[Request], now_ms: int) -> list[Proposal]:
-        proposals = [_by_hand(request) for request in asked if isinstance(request.action, Send | Move | TakeBreak)]
-        taken = {proposal.target for proposal in proposals}
+        proposals = [_told_the_way(state, one) for one in by_hand(state.picture, asked)]
         if state.due:
-            decided = propose(state.picture, coverage, asked, now_ms)
-            proposals += [_told_the_way(state, one) for one in decided if one.target not in taken]
+            decided = not_by_hand(propose(state.picture, coverage, asked, now_ms), asked)
+            proposals += [_told_the_way(state, one) for one in decided]
         if state.heard.keyed and now_ms - state.led_ms >= _LEAD_MS:
             centre = len(state.picture.units.status)
             proposals.append(Proposal(target=centre, action=Lead(), reason=Reason.LEADING, cost=0.0, gain=0.0))
@@ -382,7 +381,10 @@ def _told_the_way(state: LiveState, proposal: Proposal) -> Proposal:
     if not isinstance(action, Send):
         return proposal
     calls, times = state.picture.calls, state.picture.times
-    c = int(np.flatnonzero(calls.call == action.call)[0])
+    known = np.flatnonzero(calls.call == action.call)
+    if not len(known) or not 0 <= proposal.target < len(state.picture.units.node):
+        return proposal
+    c = int(known[0])
     router = times.siren if times.response_mode[calls.priority[c] - 1] == 0 else times.ordinary
     way = router.way(int(state.picture.units.node[proposal.target]), int(calls.node[c]))
     return msgspec.structs.replace(proposal, action=Send(action.call, tuple(way.nodes.tolist())))
@@ -392,7 +394,3 @@ def _eta_s(picture: EmergencyState, unit: int, number: int) -> float:
     """Return how long a unit is expected to take: by the picture, whatever a policy or a person reckoned with. [s]"""
     c = int(np.flatnonzero(picture.calls.call == number)[0])
     return float(eta_ms(picture, np.array([unit], np.int64), c)[0]) / 1000.0
-
-
-def _by_hand(request: Request) -> Proposal:
-    return Proposal(target=request.target, action=request.action, reason=OPERATOR_REASONS.start, cost=0.0, gain=0.0)

@@ -21,6 +21,7 @@ else:
 
 __all__ = [
     "DOMAIN",
+    "CallChange",
     "CallStatus",
     "CallTable",
     "EmergencyTable",
@@ -73,6 +74,16 @@ class CallStatus(IntEnum):
     ATTENDED = 3
     """A capable unit is on scene."""
     CLOSED = 4
+
+
+class CallChange(IntEnum):
+    """What may become of a call after it was taken; always by the word of the dispatch centre or a crew."""
+
+    UPGRADED = 1
+    DOWNGRADED = 2
+    CANCELLED = 3
+    DUPLICATE = 4
+    """Found to be one with another call, which goes on."""
 
 
 class SiteKind(IntEnum):
