@@ -137,6 +137,7 @@ def marks_of(steering: Steering, n_junctions: int, now_ms: int) -> U8:
         if 0 <= target < len(marks):
             marks[target] |= int(Rung(rung)) << 5
     for order in steering.orders:
-        if now_ms < order.expires_at_ms and 0 <= order.target < len(marks):
+        mine = order.domain == "signals" and 0 <= order.target < len(marks)
+        if mine and now_ms < order.expires_at_ms:
             marks[order.target] |= 8 if order.kind == _RELEASE else 4
     return marks

@@ -25,7 +25,7 @@ from cityloop.kernel.layout import Layout, StreamKind
 from cityloop.kernel.messages import Command, Receipt, ReceiptStatus
 from cityloop.kernel.ports import City, Observation
 
-__all__ = ["PlannedCity", "planned"]
+__all__ = ["Apart", "PlannedCity", "planned"]
 
 _ITERATIONS = 4_000
 _ANSWER_MS = 20_000
@@ -50,10 +50,10 @@ class _Asked:
 
     command: Command
     due_ms: int
-    found: Future[Any] | _Apart
+    found: Future[Any] | Apart
 
 
-class _Apart:
+class Apart:
     """A search in a process of its own, with the one face of a future."""
 
     def __init__(self, table: RoundsTable, asked: PlanRound, iterations: int) -> None:
@@ -164,15 +164,15 @@ class PlannedCity:
     def close(self) -> None:
         """Close the city and let the planner go. Safe to call twice."""
         for one in self._asked:
-            if isinstance(one.found, _Apart):
+            if isinstance(one.found, Apart):
                 one.found.stop()
         self._beside.shutdown(wait=False, cancel_futures=True)
         self.city.close()
 
     def _ask(self, command: Command, asked: PlanRound) -> None:
-        found: Future[Any] | _Apart
+        found: Future[Any] | Apart
         if self._live:
-            found = _Apart(self._table, asked, self._iterations)
+            found = Apart(self._table, asked, self._iterations)
         else:
             found = self._beside.submit(_solve, self._table, asked, self._iterations)
         self._asked.append(_Asked(command, command.issued_at_ms + _ANSWER_MS, found))

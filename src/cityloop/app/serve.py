@@ -22,8 +22,10 @@ import uvicorn
 import cityloop.web
 from cityloop.app.alert_push import AlertPush, push_key
 from cityloop.app.city_source import CitySource, city_facts, load_facts
+from cityloop.app.refuse_preview import RoundPreview
 from cityloop.app.sensing_mount import mount_sensing
 from cityloop.app.watching import Watch
+from cityloop.domains.refuse.schema import RoundsTable
 from cityloop.kernel.errors import CityloopError, ConfigError
 from cityloop.kernel.ladder import Rung
 from cityloop.sensing.mqtt.bridge import BridgeParams
@@ -197,6 +199,7 @@ def _desk(
         static=Path(cityloop.web.__file__).parent / "static",
         store_ready=functools.partial(_store_ready, database, spec.data),
         secure=spec.tls_cert is not None,
+        rounds=_rounds(facts),
     )
     watch = Watch(facts, alerts, events.send)
     acts = ActWatch(desk)
@@ -228,6 +231,11 @@ def _desk(
 
     desk.startup = [begin]
     return desk
+
+
+def _rounds(facts: CityFacts) -> RoundPreview | None:
+    table = facts.layout.tables.get("refuse")
+    return RoundPreview(table) if isinstance(table, RoundsTable) and facts.mode == "simulation" else None
 
 
 def _store_ready(database: OfficeDatabase, data: Path) -> str:

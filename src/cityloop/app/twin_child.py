@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from cityloop.app import LEASED_ARMS, brain_of
@@ -21,6 +22,8 @@ from cityloop.app.live_picture import LivePicture
 from cityloop.app.live_views import packed_views
 from cityloop.app.planner import planned
 from cityloop.app.repeating import Lap, RepeatingCity
+from cityloop.domains.emergency.schema import Send
+from cityloop.domains.refuse.schema import PlanRound
 from cityloop.domains.signals.decide.operator import OPERATOR, operator_proposals, with_operators
 from cityloop.domains.signals.schema import DOMAIN, FollowPlan, ShowStage
 from cityloop.engine.paced import PacedEngine, PaceParams, Steered
@@ -56,7 +59,11 @@ class Steers:
         if agreed != self._strict[0] and any(agreed):
             self._strict = (agreed, stricter(self._plain, *agreed))
         layout = self._strict[1] if any(agreed) else self._plain
-        released = {order.target: order.expires_at_ms for order in steering.orders if order.kind == "release"}
+        released = {
+            order.target: order.expires_at_ms
+            for order in steering.orders
+            if order.kind == "release" and order.domain == DOMAIN
+        }
         domains = []
         for domain in self._brain.domains:
             if domain.name == DOMAIN:
@@ -69,7 +76,11 @@ class Steers:
                     rungs = dict.fromkeys(range(_SERVICE_TARGETS), min(rungs.values(), default=Rung.SHADOW))
                 domain = gated(domain, rungs, released if domain.name == DOMAIN else {})
             domains.append(domain)
-        requests = tuple(_request(order) for order in steering.orders if order.kind != "release")
+        requests = tuple(
+            _request(order)
+            for order in steering.orders
+            if order.kind != "release" and (order.kind != "replan" or order.action)
+        )
 
         def at_once(state: BrainState, now_ms: int) -> Sequence[Proposal]:
             return operator_proposals(state.domains[DOMAIN], requests, now_ms)
@@ -86,16 +97,27 @@ class Steers:
 
 
 def _request(order: Order) -> Request:
-    action: Action = FollowPlan(order.stages) if order.kind == "plan" else ShowStage(order.stages[0][0])
     return Request(
-        domain=DOMAIN,
+        domain=order.domain,
         sender=OPERATOR + order.id,
         target=order.target,
-        action=action,
+        action=_action(order),
         priority=_OPERATOR_PRIORITY,
         not_before_ms=order.placed_at_ms,
         expires_at_ms=order.expires_at_ms,
     )
+
+
+def _action(order: Order) -> Action:
+    match order.kind:
+        case "plan":
+            return FollowPlan(order.stages)
+        case "send":
+            return Send(order.stages[0][0])
+        case "replan":
+            return msgspec.msgpack.decode(order.action, type=PlanRound)
+        case _:
+            return ShowStage(order.stages[0][0])
 
 
 def stricter(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DashboardBench", "DashboardFigures", "Motion", "Serving", "measure_dashboard", "serving", "usual_chromium"]
 
-_START_S = 120.0
+_START_S = 300.0
 _VIEWS = ("city", "signals/7", "emergency", "refuse", "evidence")
 
 _FIRST_MAP = """(() => {

@@ -203,7 +203,7 @@ async def place_hold(desk: Desk, body: HoldBody, row: int, by: str) -> dict[str,
     """Place one act; two people on the same junction see one another."""
     now_ms = desk.step_ms()
     for other in desk.holds.orders(now_ms=now_ms):
-        if other.target == row and other.id != body.replace:
+        if other.domain == "signals" and other.target == row and other.id != body.replace:
             if other.by != by:
                 message = f"{other.by} has a {other.kind} on this junction; lift it, or send replace: {other.id!r}"
                 raise ApiError(409, "held_by_other", message, hold=hold_item(desk, other, now_ms))
@@ -254,7 +254,10 @@ async def lift(desk: Desk, request: Request, who: Principal) -> Response:
     order = desk.holds.order(request.path_params["id"])
     if order is None:
         raise ApiError(404, "not_found", "there is no such act")
-    who.require_district(desk.city.district_of(order.target))
+    for district in desk.city.districts:
+        # A unit or a truck belongs to no district.
+        if order.domain != "signals" or order.target in district.junctions:
+            who.require_district(district.id)
     now_ms = desk.now_ms()
     if not desk.holds.lift(order.id, who.name, now_ms):
         raise ApiError(409, "over", "the act has ended already")

@@ -67,7 +67,8 @@ def _gather(desk: Desk, row: int, at_ms: int, before_s: int, after_s: int, relea
             **({} if released else {"by": order.by, "why": order.why}),
         }
         for order in desk.holds.orders()
-        if order.target == row
+        if order.domain == "signals"
+        and order.target == row
         and order.placed_at_ms <= end_ms
         and (order.lifted_at_ms or order.expires_at_ms) >= begin_ms
     ]

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cityloop.web.events import Events
 
 __all__ = [
-    "AccountsPort", "AlertsPort", "AuditPort", "CityFacts", "Desk", "District", "HoldsPort", "JobsPort", "SensorItem",
-    "SensorsPort", "TracePort",
+    "AccountsPort", "AlertsPort", "AuditPort", "CityFacts", "Desk", "District", "HoldsPort", "JobsPort", "RoundsPort",
+    "SensorItem", "SensorsPort", "TracePort",
 ]  # fmt: skip
 
 
@@ -80,6 +80,14 @@ class TracePort(Protocol):
 
     def span(self) -> tuple[int, int] | None: ...
     def between(self, begin_ms: int, end_ms: int, *, stride_ms: int = 0, limit: int = 0) -> Iterator[bytes]: ...
+
+
+class RoundsPort(Protocol):
+    """The planner of rounds, asked what would change."""
+
+    @property
+    def capacity_kg(self) -> Sequence[float]: ...
+    def preview(self, fields: Mapping[str, Any]) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +189,8 @@ class Desk:
     static: Path
     store_ready: Callable[[], str]
     """Empty when the store answers, or what is wrong."""
+    rounds: RoundsPort | None = None
+    """None where no refuse rounds run."""
     beside: Mapping[str, ASGIApp] = field(default_factory=dict)
     """Applications of other rooms, by the head of their paths."""
     startup: Sequence[Callable[[], Awaitable[None]]] = ()
@@ -191,6 +201,8 @@ class Desk:
     waiting: dict[int, Any] = field(default_factory=dict)
     """Futures by steering token."""
     drill: dict[str, Any] = field(default_factory=dict)
+    previewing: bool = False
+    """Whether a plan is being made to be looked at: one at a time, as it takes a processor."""
     readers: dict[str, float] = field(default_factory=dict)
     """When a person's reading of calls was noted last, on the monotonic clock. [s]"""
 

@@ -28,6 +28,7 @@ from cityloop.web import (
     evidence_routes,
     pages,
     people_routes,
+    service_acts,
     service_routes,
     signals_routes,
 )
@@ -55,6 +56,7 @@ HANDLERS: dict[str, Handler] = {
     **people_routes.HANDLERS,
     **case_file.HANDLERS,
     **service_routes.HANDLERS,
+    **service_acts.HANDLERS,
     **pages.HANDLERS,
     "live.events": _events,
 }

@@ -25,17 +25,22 @@ _LONGEST_HISTORY_MS = 2 * 3_600_000
 MAX_RED_S = 120
 
 
+_TARGETS = {"emergency": "units", "refuse": "trucks"}
+
+
 def hold_item(desk: Desk, order: Any, now_ms: int) -> dict[str, Any]:
     """Return an operator's act in words."""
     status = "active" if order.active(now_ms) else "lifted" if order.lifted_at_ms is not None else "expired"
-    labels = desk.city.shapes.junction_labels
+    signals = order.domain == "signals"
+    labels = desk.city.shapes.junction_labels if signals else desk.city.layout.names.get(_TARGETS[order.domain], ())
     return {
         "id": order.id,
         "domain": order.domain,
         "kind": order.kind,
-        "junction": order.target,
+        "junction": order.target if signals else None,
+        "call": order.stages[0][0] if order.kind == "send" else None,
         "label": labels[order.target] if order.target < len(labels) else str(order.target),
-        "district": desk.city.district_of(order.target),
+        "district": desk.city.district_of(order.target) if signals else "",
         "stage": order.stages[0][0] if order.kind in ("hold", "advice") and order.stages else None,
         "stages": [list(one) for one in order.stages],
         "by": order.by,
@@ -90,7 +95,11 @@ def _summary(desk: Desk, row: int, holds: dict[int, Any], rungs: dict[str, Rung]
 
 def _active_holds(desk: Desk) -> dict[int, Any]:
     now_ms = desk.now_ms()
-    return {order.target: hold_item(desk, order, now_ms) for order in reversed(desk.holds.orders(now_ms=now_ms))}
+    return {
+        order.target: hold_item(desk, order, now_ms)
+        for order in reversed(desk.holds.orders(now_ms=now_ms))
+        if order.domain == "signals"
+    }
 
 
 def _row(desk: Desk, row: int) -> int:

@@ -52,7 +52,9 @@ def steering(desk: Desk) -> Steering:
                 id=order.id,
                 kind="hold" if order.kind == "advice" else order.kind,
                 target=order.target,
+                domain=order.domain,
                 stages=order.stages,
+                action=_proposed(desk, order),
                 placed_at_ms=order.placed_at_ms,
                 expires_at_ms=order.expires_at_ms,
             )
@@ -63,6 +65,20 @@ def steering(desk: Desk) -> Steering:
         minimums=tuple((int(j), int(s), float(t)) for j, s, t in stricter.get("minimums", ())),
         conflicts=tuple((int(j), int(a), int(b)) for j, a, b in stricter.get("conflicts", ())),
     )
+
+
+def _proposed(desk: Desk, order: HeldOrder) -> bytes:
+    """Return the plan of a round that a person had made, as the brain had proposed it; empty for any other act."""
+    if order.kind != "replan":
+        return b""
+    at_ms = order.stages[0][0]
+    for payload in desk.trace.between(at_ms, at_ms):
+        for record in msgspec.msgpack.decode(payload, type=Tick).decisions:
+            raw = msgspec.msgpack.decode(record)
+            action = raw["proposal"]["action"]
+            if raw["domain"] == order.domain and isinstance(action, dict) and action.get("type") == "PlanRound":
+                return msgspec.msgpack.encode(action)
+    return b""
 
 
 async def steer(desk: Desk) -> Tick | None:
@@ -100,19 +116,26 @@ async def place(desk: Desk, order: HeldOrder) -> tuple[HeldOrder, Mapping[str, A
     return kept, told
 
 
-def answer_of(tick: Tick | None, domain: str, target: int, sent_ms: int, wall_ms: float) -> dict[str, Any]:
-    """Return the controller's receipt and the guard's verdict on an order, as far as they are known."""
+def answer_of(
+    tick: Tick | None, domain: str, target: int, sent_ms: int, wall_ms: float, *, by: int | None = None
+) -> dict[str, Any]:
+    """Return the controller's receipt and the guard's verdict on an order, as far as they are known.
+
+    ``by`` is the reason that marks a person's act where it is decided with others, at a tick.
+    """
     if tick is None:
         return {"receipt": None, "verdict": None, "bound_by": None, "note": "no answer from the running city yet"}
     told: dict[str, Any] = {"receipt": None, "verdict": None, "bound_by": None}
     sequence = -1
     for record in tick.decisions:
         raw = msgspec.msgpack.decode(record)
-        if raw["domain"] == domain and raw["proposal"]["target"] == target and raw["policy"] == "operator":
+        mine = raw["policy"] == "operator" if by is None else raw["proposal"]["reason"] == by
+        if raw["domain"] == domain and raw["proposal"]["target"] == target and mine:
             verdict, sequence = raw["verdict"], raw["sequence"]
             told["verdict"] = verdict["type"].lower()
             if "rule" in verdict:
-                told["bound_by"] = rule_words(domain, verdict["rule"])["code"]
+                rule = rule_words(domain, verdict["rule"])
+                told["bound_by"], told["rule_text"] = rule["code"], rule["text"]
     for receipt in tick.receipts:
         if receipt[0] == domain and receipt[1] == target and receipt[2] == sequence:
             told["receipt"] = {

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from cityloop.kernel.ladder import GateRule, gate_rule_of
+from cityloop.kernel.ladder import OPERATOR_REASONS, GateRule, gate_rule_of
 
 __all__ = ["RECEIPTS", "reason_words", "rule_words"]
 
@@ -32,7 +32,8 @@ _GATES = {
 
 def reason_words(domain: str, code: int) -> dict[str, object]:
     """Return a policy's reason in words."""
-    name, text = _members(domain, "Reason").get(code, (f"REASON_{code}", f"Reason {code} of {domain}."))
+    unknown = ("BY_HAND", "A person asked for it.") if code in OPERATOR_REASONS else None
+    name, text = _members(domain, "Reason").get(code, unknown or (f"REASON_{code}", f"Reason {code} of {domain}."))
     return {"code": name, "text": text}
 
 

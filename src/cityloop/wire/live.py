@@ -20,10 +20,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     kind: str
-    """``hold``, ``plan`` or ``release``."""
+    """``hold``, ``plan`` or ``release``; of a unit ``send``; of a round ``replan``."""
     target: int
+    domain: str = "signals"
     stages: tuple[tuple[int, float], ...] = ()
-    """A hold: one stage; a plan: stages and greens [s]."""
+    """A hold: one stage; a plan: stages and greens [s]; a dispatch: the call's number."""
+    action: bytes = b""
+    """A plan of rounds to be asked for, as it was proposed."""
     placed_at_ms: int
     expires_at_ms: int
 

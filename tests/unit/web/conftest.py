@@ -54,6 +54,8 @@ class Room:
     folder: Path
     audit: AuditLog
     steered: list[Steering] = field(default_factory=list)
+    refusing: bool = False
+    """Whether the guard refuses what is asked for."""
 
     def client(self, name: str | None = None) -> TestClient:
         """Return a client that is signed in as a role's person, or nobody."""
