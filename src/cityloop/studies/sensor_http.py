@@ -24,42 +24,70 @@ Body = Callable[[I64, F64], bytes]
 _ROWS_AT_ONCE = 400
 
 
+class _Answers(asyncio.Protocol):
+    """Reads answers of known length, one at a time."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.awaited: asyncio.Future[tuple[int, bytes]] | None = None
+        self._held = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        held = self._held = self._held + data if self._held else data
+        end = held.find(b"\r\n\r\n") + 4
+        if end < 4 or self.awaited is None or self.awaited.done():
+            return
+        fields = held[:end].lower()
+        at = fields.find(b"content-length:")
+        length = int(fields[at + 15 : fields.find(b"\r", at)]) if at >= 0 else 0
+        if len(held) >= end + length:
+            self._held = held[end + length :]
+            self.awaited.set_result((int(held[9:12]), held[end : end + length]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.awaited is not None and not self.awaited.done():
+            self.awaited.set_exception(exc if isinstance(exc, OSError) else ConnectionResetError("the server hung up"))
+
+
 class HttpSender:
     """One connection, one request at a time."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, device: str = "") -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ConfigError(f"url is {url!r}, must be http://HOST:PORT")
         self._host, self._port = parts.hostname, parts.port or 80
-        self._token = token
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._fields = f"Host: {self._host}\r\n"
+        self._fields += f"Authorization: Bearer {token}\r\n" if token else ""
+        self._fields += f"X-Device: {device}\r\n" if device else ""
+        self._connection: _Answers | None = None
 
     async def request(self, method: str, path: str, media_type: str = "", body: bytes = b"") -> tuple[int, bytes]:
         """Return status and body of the answer."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port, limit=1 << 24)
-        reader, writer = self._streams
-        head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Length: {len(body)}\r\n"
-        head += f"Authorization: Bearer {self._token}\r\n" if self._token else ""
+        loop = asyncio.get_running_loop()
+        if self._connection is None:
+            _, self._connection = await loop.create_connection(_Answers, self._host, self._port)
+        connection = self._connection
+        assert connection.transport is not None
+        head = f"{method} {path} HTTP/1.1\r\n{self._fields}Content-Length: {len(body)}\r\n"
         head += f"Content-Type: {media_type}\r\n" if media_type else ""
+        connection.awaited = loop.create_future()
+        connection.transport.writelines((head.encode() + b"\r\n", body))
         try:
-            writer.write(head.encode() + b"\r\n" + body)
-            answer = await reader.readuntil(b"\r\n\r\n")
-            fields = answer.lower()
-            at = fields.find(b"content-length:")
-            length = int(fields[at + 15 : fields.find(b"\r", at)]) if at >= 0 else 0
-            told = await reader.readexactly(length) if length else b""
-        except (OSError, asyncio.IncompleteReadError):
+            return await connection.awaited
+        except OSError:
             self.close()
             raise
-        return int(answer[9:12]), told
 
     def close(self) -> None:
         """Close the connection."""
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+        if self._connection is not None and self._connection.transport is not None:
+            self._connection.transport.close()
+        self._connection = None
 
 
 async def send_over_http(fleet: Fleet, params: LoadParams) -> LoadReport:
@@ -71,8 +99,9 @@ async def send_over_http(fleet: Fleet, params: LoadParams) -> LoadReport:
     count = LoadCount()
     work: asyncio.Queue[tuple[int, I64, F64] | None] = asyncio.Queue(maxsize=4 * params.connections)
 
-    async def sender() -> None:
-        connection = HttpSender(params.url, params.token)
+    async def sender(number: int) -> None:
+        device = f"{params.device}{number}" if params.device else ""
+        connection = HttpSender(params.url, params.token, device)
         while (job := await work.get()) is not None:
             place, observed, value = job
             body = bodies[place](observed, value)
@@ -80,7 +109,7 @@ async def send_over_http(fleet: Fleet, params: LoadParams) -> LoadReport:
             count.sent += len(value)
             try:
                 status, _ = await connection.request("POST", path, media_type, body)
-            except (OSError, asyncio.IncompleteReadError):
+            except OSError:
                 count.failed += len(value)
                 continue
             if status in (200, 201):
@@ -92,7 +121,7 @@ async def send_over_http(fleet: Fleet, params: LoadParams) -> LoadReport:
                 count.failed += len(value)
         connection.close()
 
-    senders = [asyncio.create_task(sender()) for _ in range(params.connections)]
+    senders = [asyncio.create_task(sender(number)) for number in range(params.connections)]
     step_s = 1 / params.rate_hz / len(packs)
     due_s = count.began_s
     for _ in range(max(1, round(params.duration_s * params.rate_hz))):

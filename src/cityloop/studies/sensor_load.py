@@ -30,6 +30,8 @@ class LoadParams:
     """Readings of one MQTT connection that go out in one write."""
 
     token: str = ""
+    device: str = ""
+    """Over HTTP each connection speaks for a device of its own, of this name and a number; empty: for the token's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +17,8 @@ from cityloop.studies.sensor_mqtt import send_over_mqtt
 __all__ = ["register_streams", "simulate"]
 
 _AT_ONCE = 5000
+
+T = TypeVar("T")
 
 
 def simulate(fleet: FleetParams, load: LoadParams, *, register: bool = False) -> LoadReport:
@@ -29,10 +33,20 @@ def simulate(fleet: FleetParams, load: LoadParams, *, register: bool = False) ->
     made = Fleet(fleet)
     try:
         if register:
-            asyncio.run(register_streams(made.names, load))
-        return send_over_mqtt(made, load) if over_mqtt else asyncio.run(send_over_http(made, load))
+            _run(register_streams(made.names, load))
+        return send_over_mqtt(made, load) if over_mqtt else _run(send_over_http(made, load))
     except OSError as error:
         raise CityError(f"{load.url}: {error.strerror or error}; is the server running?") from error
+
+
+def _run(sending: Coroutine[None, None, T]) -> T:
+    try:
+        import uvloop
+    except ImportError:
+        # Not made for every system; the loop of the language does the same at a higher price.
+        return asyncio.run(sending)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(sending)
 
 
 async def register_streams(names: list[str], load: LoadParams) -> None:
