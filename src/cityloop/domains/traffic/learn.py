@@ -26,6 +26,13 @@ SPACING_M = 8.0
 """Of vehicles standing in a queue. [m]"""
 CREEP_MPS = 2.0
 MOST_HIDDEN_VEH = 15.0
+ROOM_S = 3.0
+"""Longer than the next of a queue takes to move up: room untaken for so long tells that nobody stands beyond. [s]"""
+DOUBT_S = 40.0
+"""After so long without an end the queue is believed to grow twice as fast; set on own networks. [s]"""
+DEMAND_MEMORY_S = 300.0
+LEAST_COUNTING_S = 60.0
+"""Of fewer seconds a count of arrivals is chance. [s]"""
 LEAST_ODDS = 0.001
 SHARE_MEMORY_VEH = 40.0
 """Vehicles over which turn shares are remembered."""
@@ -43,29 +50,43 @@ def _hide(
     a: int,
     step_s: float,
     entered: int,
-    n_before: int,
     distance_m: F64,
     speed_mps: F64,
     count_veh: I32,
-    flow_vps: F64,
     seen_m: F64,
+    room_s: F64,
+    queued_s: F64,
+    queued_veh: F64,
+    demand_vps: F64,
     hidden_veh: F64,
 ) -> None:
     """Keep count of who stands beyond a zone that the queue has filled.
 
-    While the zone is full, arrivals go on at the lane's rate, unseen. Whoever enters comes from them; room at
-    the zone's upstream end that nobody takes tells that there are none.
+    A queue begins when the zone is full and ends when room at its upstream end goes untaken. Whoever arrived between
+    is counted exactly by then; until then the lane's demand of before is believed, and more of it the longer no end is
+    seen: a lane that is never seen empty was let go too seldom, and what it was let go says nothing of its demand.
     """
     n = count_veh[a]
-    if n > 0:
-        seen_m[a] = max(seen_m[a], distance_m[a, n - 1])
-    full = n > 0 and distance_m[a, n - 1] + SPACING_M > seen_m[a] and speed_mps[a, n - 1] < CREEP_MPS
-    if full:
-        hidden_veh[a] = min(hidden_veh[a] + flow_vps[a] * step_s, MOST_HIDDEN_VEH)
-    elif entered > 0:
-        hidden_veh[a] = max(hidden_veh[a] - entered, 0.0)
-    elif n == 0 or distance_m[a, n - 1] + 2.0 * SPACING_M < seen_m[a]:
-        hidden_veh[a] *= 0.5
+    last_m = distance_m[a, n - 1] if n > 0 else 0.0
+    seen_m[a] = max(seen_m[a], last_m)
+    full = n > 0 and last_m + SPACING_M > seen_m[a] and speed_mps[a, n - 1] < CREEP_MPS
+    room = n == 0 or last_m + 2.0 * SPACING_M < seen_m[a]
+    room_s[a] = room_s[a] + step_s if room and entered == 0 else 0.0
+    if queued_s[a] == 0.0:
+        demand_vps[a] += (entered / step_s - demand_vps[a]) * step_s / DEMAND_MEMORY_S
+        if full:
+            queued_s[a], queued_veh[a] = step_s, 0.0
+        return
+    queued_s[a] += step_s
+    queued_veh[a] += entered
+    if room_s[a] >= ROOM_S:
+        counted_vps = queued_veh[a] / queued_s[a]
+        demand_vps[a] += (counted_vps - demand_vps[a]) * (1.0 - np.exp(-queued_s[a] / DEMAND_MEMORY_S))
+        queued_s[a] = hidden_veh[a] = 0.0
+        return
+    least_vps = queued_veh[a] / max(queued_s[a], LEAST_COUNTING_S)
+    believed_vps = max(demand_vps[a], least_vps) * (1.0 + queued_s[a] / DOUBT_S)
+    hidden_veh[a] = min(max(hidden_veh[a] + believed_vps * step_s - entered, 0.0), MOST_HIDDEN_VEH)
 
 
 @njit(cache=True)
@@ -95,13 +116,19 @@ def learn(
     queue_run: I32,
     coming_veh: F64,
     seen_m: F64,
+    room_s: F64,
+    queued_s: F64,
+    queued_veh: F64,
+    demand_vps: F64,
     hidden_veh: F64,
 ) -> None:
     """Update shares, head flags, flows, headways and the arrivals sent downstream, in place.
 
     ``lamp`` is what each link was shown during the step. ``green_s`` (per movement) is how long the head vehicle has
     stood before that movement's green, and ``head_odds`` what that says of its wanting the movement; ``queue_run``
-    counts vehicles that left one after another out of a standing queue; ``seen_m`` is the farthest an object was seen.
+    counts vehicles that left one after another out of a standing queue; ``seen_m`` is the farthest an object was seen;
+    ``room_s`` how long room at the zone's upstream end has gone untaken; ``queued_s`` and ``queued_veh`` how long the
+    lane's queue has not been seen to end, and who entered meanwhile; ``demand_vps`` arrivals from end to end.
     """
     second = now_ms // 1000
     width = coming_veh.shape[1]
@@ -113,7 +140,10 @@ def learn(
         left_veh[a] += n_left
         entered = max(count_veh[a] - n_before[a] + n_left, 0)
         flow_vps[a] += (entered / step_s - flow_vps[a]) * step_s / FLOW_MEMORY_S
-        _hide(a, step_s, entered, n_before[a], distance_m, speed_mps, count_veh, flow_vps, seen_m, hidden_veh)
+        _hide(
+            a, step_s, entered, distance_m, speed_mps, count_veh, seen_m,
+            room_s, queued_s, queued_veh, demand_vps, hidden_veh,
+        )  # fmt: skip
         open_weight = 0.0
         n_open = 0
         for m in range(begin, end):

@@ -42,6 +42,10 @@ class TrafficState:
     coming_veh: F64
     released: I32
     seen_m: F64
+    room_s: F64
+    queued_s: F64
+    queued_veh: F64
+    demand_vps: F64
     hidden_veh: F64
 
 
@@ -71,6 +75,10 @@ def start(layout: Layout, now_ms: int) -> TrafficState:
         coming_veh=np.zeros((n_groups, PIPELINE_S)),
         released=np.zeros(n, np.int32),
         seen_m=np.zeros(n),
+        room_s=np.zeros(n),
+        queued_s=np.zeros(n),
+        queued_veh=np.zeros(n),
+        demand_vps=np.zeros(n),
         hidden_veh=np.zeros(n),
     )
 
@@ -106,6 +114,8 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         state.coming_veh.copy(),
     )
     seen_m, hidden_veh = state.seen_m.copy(), state.hidden_veh.copy()
+    room_s, queued_s = state.room_s.copy(), state.queued_s.copy()
+    queued_veh, demand_vps = state.queued_veh.copy(), state.demand_vps.copy()
     approaches, movements = layout.approaches, layout.movements
     learn(
         now_ms,
@@ -133,6 +143,10 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         queue_run,
         coming_veh,
         seen_m,
+        room_s,
+        queued_s,
+        queued_veh,
+        demand_vps,
         hidden_veh,
     )
     return TrafficState(
@@ -154,6 +168,10 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         coming_veh=coming_veh,
         released=released,
         seen_m=seen_m,
+        room_s=room_s,
+        queued_s=queued_s,
+        queued_veh=queued_veh,
+        demand_vps=demand_vps,
         hidden_veh=hidden_veh,
     )
 

@@ -152,6 +152,50 @@ def test_flow_is_counted_over_three_minutes(crossroads):
     assert street.state.flow_vps[0] == pytest.approx(0.25, rel=0.1)
 
 
+class ShortZone:
+    """A lane seen for its last nine metres: a vehicle arrives every ten seconds, one leaves every two of green."""
+
+    def __init__(self, street):
+        self.street, self.second, self.queue, self.moving = street, 0, 0, False
+
+    def let_go(self, red_s, green_s):
+        """Pass a red and a green; return how many stand beyond the zone and how many are believed to."""
+        for second in range(red_s + green_s):
+            self.second += 1
+            self.queue += self.second % 10 == 0
+            green = second >= red_s
+            gone = green and self.moving
+            self.queue -= gone
+            self.moving = green and not gone and self.queue > 0
+            head = [(1.0, 5.0 if green else 0.0)] if self.queue and not gone else []
+            self.street.see(head, stage=0 if green else 1)
+        return max(self.queue - 1, 0), float(self.street.state.hidden_veh[0])
+
+
+def test_who_stands_beyond_a_short_zone_is_not_forgotten_while_it_is_let_go_too_seldom(crossroads):
+    """Each round serves fewer than arrived: the queue grows out of sight, and is believed to stand there."""
+    zone = ShortZone(Street(crossroads(("G", "r"), ((0,),))))
+    for _ in range(4):
+        zone.let_go(red_s=50, green_s=30)
+    for _ in range(8):
+        beyond, believed = zone.let_go(red_s=50, green_s=4)
+    assert beyond >= 15
+    assert believed >= 8
+
+
+def test_a_short_zone_that_stays_empty_tells_that_nobody_is_left(crossroads):
+    """Room untaken for three seconds ends the queue, and what was believed of it."""
+    zone = ShortZone(Street(crossroads(("G", "r"), ((0,),))))
+    for _ in range(20):
+        zone.let_go(red_s=50, green_s=30)
+    for _ in range(3):
+        zone.let_go(red_s=50, green_s=4)
+    assert zone.street.state.hidden_veh[0] > 5
+    zone.let_go(red_s=0, green_s=120)
+    assert zone.street.state.hidden_veh[0] == 0
+    assert zone.street.state.demand_vps[0] == pytest.approx(0.1, rel=0.1)
+
+
 def test_departures_arrive_downstream_when_they_have_driven_there(crossroads):
     """A vehicle bound for a stop line 100 m on at 10 m/s is expected 12 s later, two of them for speeding up."""
     street = Street(crossroads(("Gr", "rG"), ((0,), (1,)), leads_to={0: (1, 100.0)}))
