@@ -53,19 +53,19 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
         yield served
 
 
-@pytest.fixture
-def room_without_services(tmp_path: Path, grid_city: Path) -> Iterator[Room]:
-    """A served city of signals alone: neither ambulances nor refuse trucks."""
-    with _serving(str(grid_city), folder=tmp_path) as served:
+@pytest.fixture(scope="session")
+def room_without_services(tmp_path_factory: pytest.TempPathFactory, grid_city: Path) -> Iterator[Room]:
+    """A served city of signals alone, recorded as it runs: neither ambulances nor refuse trucks."""
+    with _serving(str(grid_city), "--pace", "5", folder=tmp_path_factory.mktemp("grid")) as served:
         yield served
 
 
 @contextmanager
-def _serving(city: str, *, folder: Path) -> Iterator[Room]:
+def _serving(*city: str, folder: Path) -> Iterator[Room]:
     log = folder / "serve.log"
     with log.open("wb") as out:
         server = subprocess.Popen(
-            [sys.executable, "-m", "cityloop", "serve", city, "--port", "0", "--data", str(folder / "data")],
+            [sys.executable, "-m", "cityloop", "serve", *city, "--port", "0", "--data", str(folder / "data")],
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, "CITYLOOP_TOKEN": TOKEN},

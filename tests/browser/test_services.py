@@ -44,3 +44,30 @@ def test_truck_chosen_shows_its_route_on_the_map_and_as_a_table(visit, until):
     page.locator('section[aria-label="Routes"] button.rowlink').first.click()
     until(page, "document.querySelectorAll('section[aria-label=\"Routes\"] table').length === 2")
     until(page, "document.querySelector('canvas[data-map]').renderer.scene.tracks.some((one) => one.kind === 'route')")
+
+
+def test_another_unit_is_sent_with_one_key_and_a_reason(visit, until):
+    """S opens the units best first; without a reason nothing can be sent; the dialog names what is recorded."""
+    opened = visit("#/emergency")
+    page = opened.page
+    until(page, "document.querySelector('[data-act=send]') && !document.querySelector('[data-act=send]').disabled")
+    page.keyboard.press("s")
+    dialog = page.locator("dialog[open]")
+    dialog.wait_for()
+    assert "audit log" in dialog.inner_text()
+    assert dialog.locator("input[type=radio]").count() > 1
+    assert dialog.get_by_role("button", name="Send", exact=True).is_disabled()
+    page.keyboard.type("The street is closed")
+    assert dialog.get_by_role("button", name="Send", exact=True).is_enabled()
+    page.keyboard.press("Escape")
+    assert opened.errors == []
+
+
+def test_a_preview_that_cannot_be_made_says_so(visit, until):
+    """The made-up city has no planner: the block says it in words, and nothing else of the view breaks."""
+    opened = visit("#/refuse")
+    page = opened.page
+    block = page.locator('section[aria-label="Look before a new plan"]')
+    block.get_by_role("button", name="What would change").click()
+    block.get_by_role("alert").wait_for()
+    assert "no refuse rounds run here" in block.inner_text()

@@ -10,6 +10,7 @@ import { HoldDialog } from "./parts/hold-dialog";
 import { Icon, Mark } from "./parts/icon";
 import { LadderDialog } from "./parts/ladder-dialog";
 import { Login } from "./parts/login";
+import { SendDialog } from "./parts/send-dialog";
 import { Standing } from "./parts/standing";
 import { city, load, nowMs, trouble } from "./state/city";
 import { open } from "./state/dialogs";
@@ -180,6 +181,8 @@ function Dialogs() {
       return <FindDialog />;
     case "hold":
       return <HoldDialog key={`${shown.row}/${shown.act}`} row={shown.row} act={shown.act} />;
+    case "send":
+      return <SendDialog key={shown.call} call={shown.call} candidates={shown.candidates} />;
     case "ladder":
       return <LadderDialog />;
     case "drill":

@@ -28,7 +28,7 @@ export function may(act: string): boolean {
   return session.value?.may.includes(act) ?? false;
 }
 
-async function ask(method: string, path: string, body?: unknown): Promise<Response> {
+async function ask(method: string, path: string, body?: unknown, patienceMs = PATIENCE_MS): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET" && session.value) headers["X-CSRF-Token"] = session.value.csrf;
@@ -39,7 +39,7 @@ async function ask(method: string, path: string, body?: unknown): Promise<Respon
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       credentials: "same-origin",
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(patienceMs),
     });
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
@@ -61,8 +61,8 @@ async function ask(method: string, path: string, body?: unknown): Promise<Respon
   throw new ApiError(answer.status, code, message, parsed);
 }
 
-export async function get<T>(path: string): Promise<T> {
-  return (await (await ask("GET", path)).json()) as T;
+export async function get<T>(path: string, patienceMs = PATIENCE_MS): Promise<T> {
+  return (await (await ask("GET", path, undefined, patienceMs)).json()) as T;
 }
 
 export async function getBytes(path: string): Promise<ArrayBuffer> {

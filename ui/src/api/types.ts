@@ -127,12 +127,12 @@ export interface Decision {
   policy: string;
   target: number;
   junction: string;
-  action: { kind: string; stage?: number | null };
+  action: { kind: string; stage?: number | null; call?: number; place?: string; stops?: number };
   reason: { code: string | number; text: string };
   cost: number | null;
   gain: number | null;
   unit: string;
-  alternatives: { stage: number; cost: number | null }[];
+  alternatives: { stage: number; cost: number | null; name?: string }[];
   verdict: { kind: "allowed" | "trimmed" | "refused"; rule: { code: string | number; text: string; source?: string } | null };
   acted: boolean;
   rung: Rung;
@@ -140,9 +140,30 @@ export interface Decision {
   saw?: { sensor: string; seen_veh: number | null; standing_veh: number | null; age_s: number | null }[];
   stage_shown: number | null;
   forecast: { what: string; value: number | null; unit: string; horizon_s: number } | null;
-  observed: { status: "complete" | "pending" | "partly"; value: number | null; covered_s: number } | null;
+  observed: {
+    status: "complete" | "pending" | "partly" | "beyond" | "overtaken" | "none";
+    value: number | null;
+    covered_s: number;
+    note?: string;
+  } | null;
   agreement: boolean | null;
   plain: string;
+}
+
+/** What a new plan of the round would change. */
+export interface RoundChange {
+  stops: number;
+  moved: { container: number; from: number; to: number; lost: boolean }[];
+  left_out: number[];
+  trucks_out: number[];
+  metres_before: number;
+  metres_after: number;
+  home_in_s: number;
+}
+
+export interface RoundPreview {
+  waits: { decision: string; reason: number } | null;
+  change: RoundChange | null;
 }
 
 /** What the event stream tells of a change of action; the whole decision is fetched where it is shown. */
@@ -252,6 +273,32 @@ export interface DecisionCalibration {
   mae: number | null;
   rank_correlation: number | null;
   bins: { forecast: number; observed: number; n: number }[];
+  by_domain: Record<string, ToldShare>;
+  services: ServiceForecast[];
+}
+
+/** Of a domain's decisions, how many can be held against what was observed. */
+export interface ToldShare {
+  decisions: number;
+  reason: number;
+  forecast: number;
+  due: number;
+  value: number;
+  overtaken: number;
+}
+
+export interface ServiceForecast {
+  kind: string;
+  unit: string;
+  decisions: number;
+  n: number;
+  beyond: number;
+  overtaken: number;
+  pending: number;
+  forecast: number | null;
+  observed: number | null;
+  bias: number | null;
+  mae: number | null;
 }
 
 export interface AuditEntry {

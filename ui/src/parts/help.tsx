@@ -11,6 +11,7 @@ const KEYS: [keys: string[], word: Word][] = [
   [["H"], "keys.hold"],
   [["R"], "keys.release"],
   [["L"], "keys.ladder"],
+  [["S"], "keys.send"],
   [["A"], "keys.alerts"],
   [["M"], "keys.map"],
   [["T"], "keys.table"],

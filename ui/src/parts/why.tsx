@@ -3,6 +3,7 @@ import type { Decision } from "../api/types";
 import { href } from "../state/route";
 import { clock, figure, hasTerm, number, t, term } from "../words";
 import { stageName } from "../charts/signal-charts";
+import { doing, measure, observation } from "./measured";
 
 /** The server's own sentence, marked as English where no translation of it exists. */
 export function Told({ text }: { text: string }) {
@@ -10,9 +11,9 @@ export function Told({ text }: { text: string }) {
 }
 
 export function reasonOf(decision: { domain: string; reason: Decision["reason"] }): string {
-  return hasTerm("reason", decision.reason.code) && decision.domain === "signals"
-    ? term("reason", decision.reason.code)
-    : decision.reason.text;
+  const group = decision.domain === "signals" ? "reason" : `${decision.domain}_reason`;
+  if (hasTerm(group, decision.reason.code)) return term(group, decision.reason.code);
+  return decision.reason.code === "BY_HAND" ? t("came.BY_HAND") : decision.reason.text;
 }
 
 export function ruleOf(rule: { code: string | number; text: string } | null): string {
@@ -21,8 +22,8 @@ export function ruleOf(rule: { code: string | number; text: string } | null): st
 }
 
 export function actionOf(decision: Decision): string {
-  const { stage, kind } = decision.action;
-  return stage === null || stage === undefined ? kind : t("why.show", { stage: stageName(stage) });
+  const { stage } = decision.action;
+  return stage === null || stage === undefined ? doing(decision) : t("why.show", { stage: stageName(stage) });
 }
 
 export function verdictTone(kind: string): string {
@@ -115,14 +116,15 @@ export function Why({ decision }: { decision: Decision }) {
           <dl class="facts">
             <dt>{t("why.forecast")}</dt>
             <dd>
-              {forecast ? `${figure(forecast.value)} ${forecast.unit}` : "–"}
-              {forecast && <span class="soft"> · {t("why.within", { n: forecast.horizon_s })}</span>}
+              {forecast ? measure(decision, forecast.value) : "–"}
+              {forecast && forecast.horizon_s > 0 && <span class="soft"> · {t("why.within", { n: number(forecast.horizon_s) })}</span>}
+              {decision.domain !== "signals" && hasTerm("expects", decision.action.kind) && (
+                <span class="soft small"> {term("expects", decision.action.kind)}</span>
+              )}
             </dd>
             <dt>{t("why.observed")}</dt>
             <dd>
-              {observed?.status === "pending" || !observed
-                ? t("why.pending")
-                : `${figure(observed.value)} ${forecast?.unit ?? decision.unit}`}
+              {observed?.status === "pending" || !observed ? t("why.pending") : observation(decision)}
               {observed?.status === "partly" && <span class="soft"> · {t("why.partly", { n: number(observed.covered_s) })}</span>}
             </dd>
             {decision.agreement !== null && (
@@ -145,7 +147,7 @@ export function Why({ decision }: { decision: Decision }) {
 /** Expected cost of the action and of each one rejected, as bars with their numbers. */
 function Costs({ decision }: { decision: Decision }) {
   const chosen = { name: t("why.chosen"), cost: decision.cost, on: true };
-  const others = decision.alternatives.map(({ stage, cost }) => ({ name: stageName(stage), cost, on: false }));
+  const others = decision.alternatives.map(({ stage, cost, name }) => ({ name: name ?? stageName(stage), cost, on: false }));
   const rows = [chosen, ...others].filter((row) => row.cost !== null);
   if (rows.length < 2) return <p class="soft small">{t("why.no_alternatives")}</p>;
   const most = Math.max(1e-9, ...rows.map((row) => Math.abs(row.cost ?? 0)));

@@ -1,10 +1,12 @@
 /** Which dialog is open; one at a time. */
 import { signal } from "@preact/signals";
+import type { Candidate } from "../parts/send-dialog";
 
 export type Open =
   | { kind: "help" }
   | { kind: "find" }
   | { kind: "hold"; row: number; act: "hold" | "release" }
+  | { kind: "send"; call: number; candidates: readonly Candidate[] }
   | { kind: "ladder" }
   | { kind: "drill" };
 

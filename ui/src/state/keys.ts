@@ -42,6 +42,7 @@ export function onKey(event: KeyboardEvent): void {
     h: () => row !== null && (open.value = { kind: "hold", row, act: "hold" }),
     r: () => row !== null && (open.value = { kind: "hold", row, act: "release" }),
     l: () => (open.value = { kind: "ladder" }),
+    s: () => press('[data-act="send"]'),
     a: () => press('[data-act="alerts"]'),
     m: () => document.querySelector<HTMLElement>(".ground")?.focus(),
     t: () => press('[data-act="map-table"]'),

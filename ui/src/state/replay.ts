@@ -39,19 +39,27 @@ function split(bytes: ArrayBuffer): Frame[] {
 export async function seek(instantMs: number): Promise<void> {
   replaying.value = true;
   at.value = instantMs;
-  const inside = frames.length && instantMs >= frames[0].nowMs && instantMs <= frames[frames.length - 1].nowMs;
-  if (!inside && !loading) {
+  if (loading) return;
+  // While frames come, the slider may move on: the instant that was asked for last is the one that is shown.
+  for (let wanted = at.value; wanted !== null && !inside(wanted); wanted = at.value) {
     loading = true;
     try {
-      const begin = Math.round(instantMs);
+      // From a little before: the frame in force at the instant is the last one before it.
+      const begin = Math.round(wanted) - 2000;
       frames = split(await getBytes(`/frames?begin_ms=${begin}&end_ms=${begin + CHUNK_S * 1000}&step_s=1`));
     } catch (error) {
       sayError(error);
+      break;
     } finally {
       loading = false;
     }
+    if (at.value === wanted) break;
   }
   show();
+}
+
+function inside(instantMs: number): boolean {
+  return frames.length > 0 && instantMs >= frames[0].nowMs && instantMs <= frames[frames.length - 1].nowMs;
 }
 
 function show(): void {

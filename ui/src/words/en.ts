@@ -1,11 +1,13 @@
 /** English. Other languages have exactly these words. */
 import { evidenceEn } from "./evidence.en";
+import { actsEn } from "./acts.en";
 import { servicesEn } from "./services.en";
 import { signalsEn } from "./signals.en";
 
 export const en = {
   ...evidenceEn,
   ...servicesEn,
+  ...actsEn,
   ...signalsEn,
   "view.city": "City",
   "view.signals": "Signals",

@@ -2,12 +2,14 @@
 import type { en } from "./en";
 
 import { evidenceZh } from "./evidence.zh";
+import { actsZh } from "./acts.zh";
 import { servicesZh } from "./services.zh";
 import { signalsZh } from "./signals.zh";
 
 export const zh: Record<keyof typeof en, string> = {
   ...evidenceZh,
   ...servicesZh,
+  ...actsZh,
   ...signalsZh,
   "view.city": "全城",
   "view.signals": "信号",

@@ -6,6 +6,7 @@ import { Figure, Plot, type Draw } from "../../charts/figure";
 import { Absent } from "../../parts/absent";
 import { useFetched } from "../../parts/fetched";
 import { figure, number, t } from "../../words";
+import { Shares } from "./shares";
 
 export function CalibrationTab() {
   const { value, error } = useFetched<DecisionCalibration>("/decisions/calibration", 10_000);
@@ -40,7 +41,16 @@ export function CalibrationTab() {
   );
   if (error) return <Absent icon="evidence" title={error.absent ? t("calibration.absent") : error.message} />;
   if (!value) return <Absent icon="evidence" title={t("load.waiting")} />;
-  if (!value.n) return <Absent icon="evidence" title={t("calibration.none")} />;
+  if (!value.n) {
+    const any = Object.keys(value.by_domain).length > 0;
+    return any ? (
+      <div class="panels">
+        <Shares value={value} />
+      </div>
+    ) : (
+      <Absent icon="evidence" title={t("calibration.none")} />
+    );
+  }
   return (
     <div class="panels">
       <section class="panel" aria-label={t("tab.calibration")}>
@@ -77,6 +87,7 @@ export function CalibrationTab() {
       >
         <Plot label={t("calibration.chart_note")} height={300} draw={draw} />
       </Figure>
+      <Shares value={value} />
     </div>
   );
 }

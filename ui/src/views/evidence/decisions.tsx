@@ -4,6 +4,7 @@ import type { Decision, Page } from "../../api/types";
 import { Absent } from "../../parts/absent";
 import { useFetched } from "../../parts/fetched";
 import { DataTable, type Column } from "../../parts/table";
+import { measure, observation } from "../../parts/measured";
 import { actionOf, reasonOf, ruleOf, Why } from "../../parts/why";
 import { withQuery } from "../../api/client";
 import { layout } from "../../state/city";
@@ -33,13 +34,13 @@ export function DecisionsTab() {
     { key: "reason", label: t("col.reason"), get: (d) => reasonOf(d) },
     { key: "verdict", label: t("col.verdict"), get: (d) => term("verdict", d.verdict.kind) + (d.verdict.rule ? `: ${ruleOf(d.verdict.rule)}` : "") },
     { key: "gain", label: t("col.gain"), numeric: true, get: (d) => d.gain, show: (d) => figure(d.gain) },
-    { key: "forecast", label: t("why.forecast"), numeric: true, get: (d) => d.forecast?.value, show: (d) => figure(d.forecast?.value) },
+    { key: "forecast", label: t("why.forecast"), numeric: true, get: (d) => d.forecast?.value, show: (d) => measure(d, d.forecast?.value) },
     {
       key: "observed",
       label: t("why.observed"),
       numeric: true,
       get: (d) => d.observed?.value,
-      show: (d) => (!d.observed || d.observed.status === "pending" ? t("why.pending_short") : figure(d.observed.value)),
+      show: observation,
     },
   ];
   return (

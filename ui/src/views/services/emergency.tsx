@@ -5,6 +5,7 @@ import type { Thing } from "../../map/scene";
 import { useFetched } from "../../parts/fetched";
 import { DataTable, type Column } from "../../parts/table";
 import { nowMs, scene } from "../../state/city";
+import { open } from "../../state/dialogs";
 import { nameOf, names, placeThings, rowsOf, type Row, type Service } from "../../state/services";
 import { clock, figure, percent, span, t, term } from "../../words";
 import { Block, Figures, Missing, ServiceFrame, useService } from "./frame";
@@ -145,6 +146,15 @@ function Ranked({ service, call }: { service: Service; call: Row }) {
     { key: "cover", label: t("emergency.cover_price"), numeric: true, get: (one) => one.uncovered_s, show: (one) => `+${figure(one.uncovered_s)}` },
     { key: "why", label: t("col.reason"), get: (one) => why(one, ranked.indexOf(one)) },
   ];
+  const override = () => {
+    const candidates = ranked.map((one, place) => ({
+      unit: one.unit ?? -1,
+      name: nameOf(service, "units", one.unit),
+      about: `${span(one.eta_s)}, ${why(one, place)}`,
+      sent: one.unit === call.unit || (call.unit === -1 && place === 0),
+    }));
+    open.value = { kind: "send", call: call.number ?? -1, candidates };
+  };
   return (
     <Block title={t("emergency.ranked", { call: String(call.number) })} count={ranked.length}>
       <DataTable
@@ -155,6 +165,11 @@ function Ranked({ service, call }: { service: Service; call: Row }) {
         empty={t("emergency.no_ranked")}
         page={12}
       />
+      <div class="row">
+        <button type="button" class="btn slim" data-act="send" disabled={!ranked.length} onClick={override}>
+          {t("send.open")} <kbd>S</kbd>
+        </button>
+      </div>
       <p class="tiny soft">{t("emergency.ranked_note")}</p>
     </Block>
   );

@@ -6,6 +6,7 @@ import { scene } from "../../state/city";
 import { nameOf, names, placeThings, rowsOf, type Row, type Service } from "../../state/services";
 import { clock, dayAndClock, figure, number, percent, t, term } from "../../words";
 import { Block, Figures, Missing, ServiceFrame, useService } from "./frame";
+import { Preview } from "./preview";
 
 /** From these on a container is told as likely to overflow, and a sensor as likely to be wrong. */
 const LIKELY = 0.5;
@@ -28,6 +29,7 @@ export function RefusePage() {
     <ServiceFrame domain="refuse" onPick={setPicked} selected={at ? { x: at.x, y: at.y } : null}>
       <Today service={service} />
       <Exceptions service={service} onPick={setPicked} picked={picked} />
+      <Preview service={service} />
       <Replan service={service} onPick={setPicked} />
       <Routes service={service} onPick={setPicked} picked={picked} />
       <Containers service={service} onPick={setPicked} picked={picked} />
