@@ -44,7 +44,7 @@ def plan(case: Path, seconds: float, iterations: int | None, seed: int, out: Pat
     from cityloop.domains.refuse.plan_file import METRES_PER_UNIT
     from cityloop.studies.refuse_plan import Budgeted, plan_file
 
-    solved = plan_file(case, Budgeted(seconds, iterations, seed), out)
+    solved = plan_file(case, Budgeted(seconds, iterations, seed), out, lambda text: click.echo(text, err=True))
     distance = solved.report.metres / METRES_PER_UNIT["km"]
     click.echo(
         f"{out}: {distance:.1f} km, {solved.report.trucks} trucks, {solved.report.stops} stops, "

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,9 @@ from cityloop.kernel.errors import CityloopError, InputError
 from cityloop.methods.vrp_search import warm_up
 from cityloop.studies.refuse_bench import Budget, Solved, solve_case
 from cityloop.studies.refuse_instances import PUBLISHED, read_kim
+from cityloop.studies.refuse_large import LARGE, solve_large
 
-__all__ = ["Budgeted", "check_file", "plan_file", "read_case", "replan_file"]
+__all__ = ["Budgeted", "check_file", "plan_file", "read_case", "replan_file", "until_interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,35 @@ def read_case(path: Path) -> RoundCase:
     return case_from_json(_json(path), str(path))
 
 
-def plan_file(case_path: Path, budget: Budgeted, out: Path) -> Solved:
-    """Plan a case and write plan, GeoJSON, GPX and run sheet beside each other."""
+@contextmanager
+def until_interrupted() -> Iterator[Callable[[], bool]]:
+    """Give a question that is answered yes once the keyboard interrupts; a second interrupt ends the program."""
+    asked: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def plan_file(case_path: Path, budget: Budgeted, out: Path, told: Callable[[str], None] = lambda text: None) -> Solved:
+    """Plan a case and write plan, GeoJSON, GPX and run sheet beside each other.
+
+    A day of thousands of stops is planned in parts on two cores, with its progress told; an interrupt from the
+    keyboard ends that with the best plan so far.
+    """
     case = read_case(case_path)
-    solved = solve_case(case, Budget(budget.seconds, 1, budget.seed), progress=budget.progress)
+    if len(case.stop_ids) > LARGE and budget.iterations is None:
+        with until_interrupted() as should_stop:
+            solved = solve_large(case, Budget(budget.seconds, 2, budget.seed), told, should_stop)
+    else:
+        solved = solve_case(case, Budget(budget.seconds, 1, budget.seed), progress=budget.progress)
     write_plan(case, solved.plan, out)
     return solved
 
