@@ -10,11 +10,11 @@ import numpy as np
 
 from cityloop.domains.emergency import guard
 from cityloop.domains.emergency.arrivals import Arrivals, arrived, expected
-from cityloop.domains.emergency.crew import NEVER_MS, CrewRules, shift_changes_ms
+from cityloop.domains.emergency.crew import NEVER_MS, CrewRules
 from cityloop.domains.emergency.decide.by_hand import by_hand, not_by_hand
 from cityloop.domains.emergency.forecast import Coverage, coverage_of, learn_handover
 from cityloop.domains.emergency.hearing import Heard, hear, start_hearing
-from cityloop.domains.emergency.roads import SIREN_FACTOR, Roads, live_times, road_shares, roads_of
+from cityloop.domains.emergency.roads import Roads, live_times, road_shares, roads_of
 from cityloop.domains.emergency.schema import (
     DOMAIN,
     CallTable,
@@ -23,13 +23,12 @@ from cityloop.domains.emergency.schema import (
     Move,
     Reason,
     Send,
-    SiteKind,
     SiteTable,
     TakeBreak,
     UnitStatus,
-    UnitTable,
 )
 from cityloop.domains.emergency.state import HIGH, EmergencyState, eta_ms
+from cityloop.domains.emergency.units_heard import units_at_home, units_now
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import F64, I32, I64
 from cityloop.kernel.domain import Views
@@ -50,8 +49,6 @@ _TIMES_MS = 60_000
 """Travel times are taken anew from the detectors so often."""
 _LOOK_ROADS_MS = 5_000
 _SHARE_GAIN = 0.15
-_SHIFT_OFFSET_MIN = 5 * 60
-_SHIFT_STEP_MIN = 30
 
 Propose = Callable[[EmergencyState, Coverage, Sequence[Request], int], Sequence[Proposal]]
 
@@ -110,7 +107,7 @@ def start(layout: Layout, now_ms: int) -> LiveState:
         busy_share=table.busy_share,
         handover=handover,
     )
-    units = _units_at_home(table, rules, now_ms)
+    units = units_at_home(table, rules, now_ms)
     picture = EmergencyState(units, _no_calls(), sites, times, rules, round(table.turnout_s * 1000), 0)
     return LiveState(
         layout=layout,
@@ -143,7 +140,7 @@ def update(state: LiveState, batch: Batch, views: Views, now_ms: int) -> LiveSta
         arrivals=arrived(state.arrivals, before.calls, heard.calls, now_ms),
         closed=state.closed + len({c.number for c in before.calls} - {c.number for c in heard.calls}),
     )
-    units = _units_now(state, now_ms)
+    units = units_now(heard, state.picture, table=state.table, roads=state.roads, now_ms=now_ms)
     picture = replace(state.picture, units=units)
     calls = _calls_now(replace(state, picture=picture), now_ms)
     picture = replace(picture, calls=calls)
@@ -257,88 +254,6 @@ def _roads_now(state: LiveState, views: Views, now_ms: int) -> LiveState:
         return state
     times = live_times(state.roads, shares, state.picture.times.response_mode)
     return replace(state, picture=replace(state.picture, times=times), retimed_ms=now_ms)
-
-
-def _units_at_home(table: EmergencyTable, rules: CrewRules, now_ms: int) -> UnitTable:
-    home = table.units.home
-    n = len(home)
-    ends = [
-        int(shift_changes_ms(rules, now_ms, now_ms, _SHIFT_OFFSET_MIN + _SHIFT_STEP_MIN * (u % 8))[0]) for u in range(n)
-    ]
-    end_ms = np.array(ends, np.int64)
-    begin_ms = end_ms - rules.shift_h * 3_600_000
-    return UnitTable(
-        status=np.zeros(n, np.int32),
-        node=table.sites.edge[home].copy(),
-        node_in_ms=np.zeros(n, np.int64),
-        offroad_m=np.zeros(n),
-        site=home.copy(),
-        call=np.full(n, -1, np.int64),
-        since_ms=np.full(n, now_ms, np.int64),
-        home=home,
-        kerb_used_ms=np.zeros(n, np.int64),
-        shift_end_ms=end_ms,
-        meal_from_ms=begin_ms + round(rules.meal_from_h * 3_600_000),
-        meal_until_ms=begin_ms + round(rules.meal_until_h * 3_600_000),
-        diverted=np.zeros(n, np.bool_),
-        capability=table.units.capability,
-        seen_at_ms=np.full(n, now_ms, np.int64),
-    )
-
-
-def _units_now(state: LiveState, now_ms: int) -> UnitTable:
-    """Return the units as heard; who has not been heard yet stands where he was."""
-    heard, old, table, rules = state.heard, state.picture.units, state.table, state.picture.rules
-    if not heard.keyed:
-        return old
-    status, site = heard.status, heard.site
-    since = np.where(status != old.status, now_ms, old.since_ms)
-    stood_ms = np.where(old.status == UnitStatus.STANDING, now_ms - old.since_ms, 0)
-    at_kerb = table.sites.kind[np.maximum(old.site, 0)] == int(SiteKind.KERB)
-    left = (old.status == UnitStatus.STANDING) & ((status != old.status) | (site != old.site))
-    kerb = old.kerb_used_ms + np.where(left & at_kerb, stood_ms, 0)
-    rested = left & ~at_kerb & (stood_ms >= rules.rest_least_min * 60_000)
-    kerb = np.where(rested | (status == UnitStatus.ON_SCENE), 0, kerb)
-    seen = np.maximum(heard.seen_at_ms, old.seen_at_ms)
-    edge = heard.edge
-    known = (edge >= 0) & (heard.seen_at_ms > -(2**39))
-    node = np.where(known, np.maximum(edge, 0), old.node).astype(np.int32)
-    left_m = np.maximum(state.roads.length_m[node] - heard.edge_m, 0.0)
-    in_ms = np.where(known, left_m / (SIREN_FACTOR * state.roads.mps[node]) * 1000.0, 0.0).astype(np.int64)
-    standing = (status == UnitStatus.STANDING) & (site >= 0)
-    at = np.maximum(site, 0)
-    rest_m = np.maximum(state.roads.length_m[table.sites.edge[at]] - table.sites.edge_m[at], 0.0)
-    node = np.where(standing, table.sites.edge[at], node).astype(np.int32)
-    in_ms = np.where(standing, rest_m / (SIREN_FACTOR * state.roads.mps[node]) * 1000.0, in_ms).astype(np.int64)
-    units = replace(
-        old,
-        status=status,
-        node=node,
-        node_in_ms=in_ms,
-        site=site,
-        call=heard.call,
-        since_ms=since,
-        kerb_used_ms=kerb,
-        diverted=old.diverted & (heard.call >= 0),
-        seen_at_ms=seen,
-    )
-    return _new_shifts(units, rules, now_ms)
-
-
-def _new_shifts(units: UnitTable, rules: CrewRules, now_ms: int) -> UnitTable:
-    """Change the crews that stand at home when their shift is over."""
-    due = (units.shift_end_ms <= now_ms) & (units.status == UnitStatus.STANDING) & (units.site == units.home)
-    if not due.any():
-        return units
-    length_ms = rules.shift_h * 3_600_000
-    begin_ms = units.shift_end_ms
-    return replace(
-        units,
-        shift_end_ms=np.where(due, begin_ms + length_ms, units.shift_end_ms),
-        meal_from_ms=np.where(due, begin_ms + round(rules.meal_from_h * 3_600_000), units.meal_from_ms),
-        meal_until_ms=np.where(due, begin_ms + round(rules.meal_until_h * 3_600_000), units.meal_until_ms),
-        kerb_used_ms=np.where(due, 0, units.kerb_used_ms),
-    )
 
 
 def _calls_now(state: LiveState, now_ms: int) -> CallTable:

@@ -117,6 +117,22 @@ def test_a_call_that_is_off_the_list_is_closed(loop):
     assert view.city.calls_closed.tolist() == [1]
 
 
+def test_a_unit_whose_call_is_called_off_is_free_again(loop):
+    """It keys nothing: the call has left the list, so the next call on that street gets the unit under way."""
+    loop.sends(call_list((7, 1, 1, 200.0, 30.0, OPEN)))
+    loop.hear(unit_words((UnitStatus.EN_ROUTE, 7, -1), (UnitStatus.STANDING, -1, 1)))
+    assert loop.sends(call_list((8, 3, 1, 300.0, 30.0, OPEN))) == [(0, 8)]
+    assert loop.state.views["emergency"].units.call.tolist()[0] in (-1, 8)
+
+
+def test_a_call_that_is_upgraded_takes_the_unit_of_a_lesser_one(loop):
+    """Two calls of lower priority, one unit; the second is upgraded on the list and gets it under way."""
+    loop.sends(call_list((1, 2, 1, 200.0, 30.0, OPEN), (2, 2, 1, 300.0, 20.0, OPEN)))
+    loop.hear(unit_words((UnitStatus.EN_ROUTE, 1, -1), (UnitStatus.ON_SCENE, 5, -1)))
+    sent = loop.sends(call_list((1, 2, 1, 200.0, 60.0, OPEN), (2, 1, 1, 300.0, 50.0, OPEN)))
+    assert sent == [(0, 2)]
+
+
 def test_who_is_needed_more_goes_first(loop):
     """Two calls on one street and two units: the urgent one gets the nearer."""
     sent = loop.sends(call_list((1, 3, 1, 200.0, 30.0, OPEN), (2, 1, 1, 400.0, 30.0, OPEN)))
