@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -40,8 +41,8 @@ VERSIONS = [mqtt.MQTTv311, mqtt.MQTTv5]
 class Server:
     """Sensing on loopback sockets, on a thread of its own."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
-        self._folder, self._limits = folder, limits
+    def __init__(self, folder: Path, limits: Limits | None = None, tls: dict[str, str] | None = None) -> None:
+        self._folder, self._limits, self._tls = folder, limits, tls
         self._ready, self._stop = threading.Event(), asyncio.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -60,15 +61,19 @@ class Server:
                 identify=identify_with(self.opened.access),
                 authenticate=authenticate_with(self.opened.access),
                 register=register_with(streams),
+                tokens=self.opened.tokens,
                 mqtt_port=0,
+                tls=self._context(),
                 listener=ListenerParams(connect_s=1.0, changes_s=0.02),
             )
             self.mqtt_port = await self.service.listener.start()
             listening = socket.create_server(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             config = uvicorn.Config(
-                sensing_app(self.service.ingest), http=self.service.http, log_level="error", lifespan="off", ws="none"
-            )
+                sensing_app(self.service.ingest), http=self.service.http, log_level="error", lifespan="off", ws="none",
+                **({f"ssl_{name}": path for name, path in self._tls.items()} if self._tls else {}),
+                ssl_cert_reqs=ssl.CERT_OPTIONAL,
+            )  # fmt: skip
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             self._loop = asyncio.get_running_loop()
@@ -77,6 +82,14 @@ class Server:
             server.should_exit = True
             await serving
             await self.service.listener.close()
+
+    def _context(self) -> ssl.SSLContext | None:
+        if self._tls is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self._tls["ca_certs"])
+        context.load_cert_chain(self._tls["certfile"], self._tls["keyfile"])
+        context.verify_mode = ssl.CERT_OPTIONAL
+        return context
 
     def __enter__(self) -> Server:
         self.thread.start()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -27,7 +28,15 @@ from cityloop.storage.metadata import Metadata
 from cityloop.storage.readings import DEFAULT_RETENTION, ReadingsStore, StoreParams
 from cityloop.storage.streams import Registration, StreamRegister
 
-__all__ = ["OpenSensing", "authenticate_with", "identify_with", "open_sensing", "register_with", "wall_ms"]
+__all__ = [
+    "OpenSensing",
+    "authenticate_with",
+    "identify_with",
+    "open_sensing",
+    "register_with",
+    "tls_subject",
+    "wall_ms",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +129,13 @@ def register_with(streams: StreamRegister) -> Register:
 
 
 def identify_with(access: Access) -> Identify:
-    """Know the sender of a request by its ``Authorization`` header."""
+    """Know the sender of a request by its ``Authorization`` header, or else by its client certificate."""
 
     def identify(scope: object) -> str | None:
         assert isinstance(scope, dict)
         headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
         given = next((value.decode("latin-1") for name, value in headers if name == b"authorization"), None)
-        principal = access.principal(given)
+        principal = access.principal(given, tls_subject(scope))
         if principal is None or not (principal.device or principal.may_write):
             return None
         return principal.device
@@ -134,11 +143,18 @@ def identify_with(access: Access) -> Identify:
     return identify
 
 
-def authenticate_with(access: Access) -> Authenticate:
-    """Know an MQTT client by the token that it gives as its password."""
+def tls_subject(scope: Mapping[str, Any]) -> str | None:
+    """Return the subject of the client certificate that a request came with."""
+    subject: str | None = scope.get("extensions", {}).get("tls", {}).get("client_cert_name")
+    return subject
 
-    def authenticate(_client: str, _user: str | None, password: bytes | None) -> str | None:
-        principal = access.of_token(password.decode("utf-8", "replace")) if password else None
+
+def authenticate_with(access: Access) -> Authenticate:
+    """Know an MQTT client by the token that it gives as its password, or else by its client certificate."""
+
+    def authenticate(_client: str, _user: str | None, password: bytes | None, subject: str | None) -> str | None:
+        given = password.decode("utf-8", "replace") if password else None
+        principal = access.of_token(given) if given else access.of_subject(subject)
         if principal is None or not (principal.device or principal.may_write):
             return None
         return principal.device

@@ -14,11 +14,12 @@ from starlette.requests import HTTPConnection
 
 from cityloop.app.city_source import CitySource
 from cityloop.app.live_source import LiveSource
-from cityloop.app.sensing import authenticate_with, identify_with, open_sensing, register_with, wall_ms
+from cityloop.app.sensing import authenticate_with, identify_with, open_sensing, register_with, tls_subject, wall_ms
 from cityloop.sensing.access import Principal
 from cityloop.sensing.app import SensingService, sensing_app, watch_neighbours
 from cityloop.sensing.field import FieldHub, FieldTopics
 from cityloop.sensing.mqtt.bridge import Bridge, BridgeParams, keep_bridged
+from cityloop.sensing.pack_protocol import PackProtocol
 from cityloop.sensing.sensorthings.routes import ROOT, sensorthings_routes
 from cityloop.sensing.sensorthings.topics import SensorThingsTopics
 from cityloop.web.policy import ENGINEER, OPERATOR, VIEWER
@@ -45,8 +46,10 @@ def mount_sensing(
     *,
     source: CitySource | None = None,
     bridges: Sequence[BridgeParams] = (),
-) -> None:
-    """Mount the sensing rooms' application; what they own is closed with the server.
+) -> type[PackProtocol]:
+    """Mount the sensing rooms' application and return the protocol to serve it by.
+
+    What the rooms own is closed with the server.
 
     Parameters
     ----------
@@ -68,6 +71,8 @@ def mount_sensing(
         given = http.headers.get("authorization")
         if given:
             return access.principal(given)
+        if (of_certificate := access.of_subject(tls_subject(http.scope))) is not None:
+            return of_certificate
         person = desk.gate.principal(http)
         allowed = person is not None and not _READERS.isdisjoint(person.roles)
         return Principal(name=person.name) if person is not None and allowed else None
@@ -77,6 +82,7 @@ def mount_sensing(
         inbox,
         handlers=(topics,),
         register=register_with(opened.streams),
+        tokens=opened.tokens,
         identify=identify_with(access),
         authenticate=authenticate_with(access),
         host=host,
@@ -119,3 +125,4 @@ def mount_sensing(
     # Before the city begins: a live one speaks through the edges from its first step.
     desk.startup = [begin, *desk.startup]
     desk.shutdown = [*desk.shutdown, end]
+    return service.http

@@ -89,9 +89,9 @@ async def _serve(opened: object, port: int, mqtt_port: int, token: str) -> None:
     assert isinstance(opened, OpenSensing)
     authenticate = authenticate_with(opened.access)
 
-    def known(client: str, user: str | None, password: bytes | None) -> str | None:
+    def known(client: str, user: str | None, password: bytes | None, subject: str | None) -> str | None:
         # A fleet under measurement speaks for many devices with one token: each user is then a device.
-        device = authenticate(client, user, password)
+        device = authenticate(client, user, password, subject)
         return user if device == "" and user else device
 
     identify = identify_with(opened.access)
@@ -110,6 +110,7 @@ async def _serve(opened: object, port: int, mqtt_port: int, token: str) -> None:
         authenticate=known,
         mqtt_port=mqtt_port,
         register=register_with(opened.streams),
+        tokens=opened.tokens,
     )
     topics.attach(service.broker.publish, lambda run: service.broker.call_soon(run))
     routes = Starlette(

@@ -29,6 +29,7 @@ from cityloop.domains.refuse.schema import RoundsTable
 from cityloop.kernel.errors import CityloopError, ConfigError
 from cityloop.kernel.ladder import Rung
 from cityloop.sensing.mqtt.bridge import BridgeParams
+from cityloop.sensing.pack_protocol import PackProtocol
 from cityloop.storage.accounts import Accounts
 from cityloop.storage.alerts import AlertStore
 from cityloop.storage.audit_log import AuditLog
@@ -74,6 +75,8 @@ class ServeSpec:
     keep_days: float = 7.0
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    tls_clients: Path | None = None
+    """Authorities whose certificates clients may show; devices are then known by their subject."""
     webhooks: tuple[str, ...] = ()
     """Where alerts are pushed."""
     bridges: tuple[BridgeParams, ...] = ()
@@ -87,6 +90,8 @@ class ServeSpec:
             raise ConfigError(f"--keep-days {self.keep_days:g}; give 0.01 to 3660")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigError("--tls-cert and --tls-key go together; give both or neither")
+        if self.tls_clients is not None and self.tls_cert is None:
+            raise ConfigError("--tls-clients takes --tls-cert and --tls-key as well")
         if self.host not in _LOCAL and self.tls_cert is None:
             raise ConfigError(
                 f"--host {self.host}: other machines may connect only over TLS; give --tls-cert and --tls-key, "
@@ -114,14 +119,16 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
             push = AlertPush(spec.webhooks, push_key(spec.data), functools.partial(cap_message, live=live))
             closing.callback(push.close)
             desk.events.also.append(push.tell)
+        http: type[PackProtocol] | None = None
+        tls = _tls(spec)
         if spec.city is not None:
-            mount_sensing(
+            http = mount_sensing(
                 desk,
                 spec.data,
                 token,
                 spec.mqtt_port,
                 spec.host,
-                _tls(spec),
+                tls,
                 closing,
                 source=source,
                 bridges=spec.bridges,
@@ -135,6 +142,7 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
         say(f"  {facts.label}; the token {where}, open the page with /?token=TOKEN")
         config = uvicorn.Config(
             app,
+            http=http or "auto",
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -147,6 +155,8 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
             limit_concurrency=2000,
             ssl_certfile=None if spec.tls_cert is None else str(spec.tls_cert),
             ssl_keyfile=None if spec.tls_key is None else str(spec.tls_key),
+            ssl_ca_certs=None if spec.tls_clients is None else str(spec.tls_clients),
+            ssl_cert_reqs=ssl.CERT_NONE if spec.tls_clients is None else ssl.CERT_OPTIONAL,
         )
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
@@ -192,7 +202,7 @@ def _desk(
         trace=trace,
         sensors=source.sensors(facts, board, trace),
         alerts=alerts,
-        jobs=source.jobs(facts, events),
+        jobs=source.jobs(facts, events, lambda: None if board.tick is None else board.tick.sim_s),
         board=board,
         events=events,
         steer=source.steer,
@@ -298,6 +308,13 @@ def _tls(spec: ServeSpec) -> ssl.SSLContext | None:
         context.load_cert_chain(spec.tls_cert, spec.tls_key)
     except (ssl.SSLError, OSError) as error:
         raise ConfigError(f"--tls-cert {spec.tls_cert}: certificate and key cannot be used ({error})") from error
+    if spec.tls_clients is not None:
+        try:
+            context.load_verify_locations(spec.tls_clients)
+        except (ssl.SSLError, OSError) as error:
+            raise ConfigError(f"--tls-clients {spec.tls_clients}: no certificates of authorities ({error})") from error
+        # Asked for and checked, not demanded: people and devices with tokens have none.
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 

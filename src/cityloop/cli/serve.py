@@ -38,6 +38,12 @@ __all__ = ["command"]
 @click.option("--tls-cert", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")
 @click.option(
+    "--tls-clients",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Authorities of device certificates: devices may then be known by these instead of tokens.",
+)
+@click.option(
     "--bridge",
     "bridge_urls",
     multiple=True,
@@ -62,6 +68,7 @@ def command(
     host: str,
     tls_cert: Path | None,
     tls_key: Path | None,
+    tls_clients: Path | None,
     bridge_urls: tuple[str, ...],
     webhooks: tuple[str, ...],
     load_test: bool,
@@ -100,6 +107,7 @@ def command(
         keep_days=keep_days,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        tls_clients=tls_clients,
         webhooks=webhooks,
         bridges=tuple(BridgeParams.of_url(url) for url in bridge_urls),
     )

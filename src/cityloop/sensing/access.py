@@ -8,16 +8,28 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from cityloop.kernel.errors import InputError
 
-__all__ = ["Access", "DeviceTokens", "Principal", "TokenRow", "TokenRows", "credentials_of"]
+__all__ = ["Access", "DeviceTokens", "Principal", "TokenRow", "TokenRows", "credentials_of", "subject_of"]
 
 _TOKEN = re.compile(r"cld_([0-9a-f]{16})_([A-Za-z0-9_-]{43})\Z")
 _DEVICE = re.compile(r"[^\x00-\x1f\x7f]{1,200}\Z")
+_SHORT = {
+    "commonName": "CN",
+    "localityName": "L",
+    "stateOrProvinceName": "ST",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "countryName": "C",
+    "streetAddress": "STREET",
+    "domainComponent": "DC",
+    "userId": "UID",
+}
+"""Attributes that have a short name in RFC 4514, by the names that OpenSSL gives them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,9 @@ class TokenRows(Protocol):
     def device_of_subject(self, subject: str) -> str | None:
         """Return the device that a subject stands for."""
 
+    def subjects(self) -> Mapping[str, str]:
+        """Return the device of every subject."""
+
 
 class DeviceTokens:
     """Makes and checks tokens of devices."""
@@ -88,8 +103,7 @@ class DeviceTokens:
 
     def issue(self, device: str) -> str:
         """Return a new token of a device. It is shown this once and kept as a digest."""
-        if not _DEVICE.match(device):
-            raise InputError(f"device {device[:40]!r}: give a name of 1 to 200 printable characters")
+        _check_name("device", device)
         token_id = secrets.token_hex(8)
         token = f"cld_{token_id}_{secrets.token_urlsafe(32)}"
         digest = hashlib.sha256(token.encode()).digest()
@@ -115,12 +129,19 @@ class DeviceTokens:
         return self._rows.tokens()
 
     def trust_subject(self, subject: str, device: str) -> None:
-        """Let the subject of a verified client certificate stand for a device."""
+        """Let the subject of a verified client certificate stand for a device; an empty device takes it back."""
+        _check_name("subject", subject)
+        if device:
+            _check_name("device", device)
         self._rows.set_subject(subject, device)
 
     def device_of_subject(self, subject: str) -> str | None:
         """Return the device that a verified client certificate stands for."""
         return self._rows.device_of_subject(subject)
+
+    def subjects(self) -> Mapping[str, str]:
+        """Return the device of every subject that stands for one."""
+        return self._rows.subjects()
 
 
 class Access:
@@ -135,7 +156,11 @@ class Access:
         token = credentials_of(authorization)
         if token is not None:
             return self.of_token(token)
-        device = self._devices.device_of_subject(tls_subject) if tls_subject else None
+        return self.of_subject(tls_subject)
+
+    def of_subject(self, subject: str | None) -> Principal | None:
+        """Return the device that a verified client certificate's subject stands for."""
+        device = self._devices.device_of_subject(subject) if subject else None
         return None if device is None else Principal(name=device, device=device)
 
     def of_token(self, token: str) -> Principal | None:
@@ -161,3 +186,36 @@ def credentials_of(authorization: str | None) -> str | None:
             return None
         return decoded.partition(":")[2] or None
     return None
+
+
+def subject_of(certificate: Mapping[str, Any] | None) -> str | None:
+    """Return the subject of a verified certificate as RFC 4514 writes it [1]_, None where there is none.
+
+    ``openssl x509 -noout -subject -nameopt RFC2253`` prints the same.
+
+    Parameters
+    ----------
+    certificate
+        As ``ssl.SSLSocket.getpeercert`` gives it: parts of a subject from the country down to the name.
+
+    References
+    ----------
+    .. [1] RFC 4514, String Representation of Distinguished Names, section 2.
+    """
+    parts = [
+        "+".join(f"{_SHORT.get(kind, kind)}={_escaped(value)}" for kind, value in part)
+        for part in reversed((certificate or {}).get("subject", ()))
+    ]
+    return ",".join(parts) or None
+
+
+def _escaped(value: str) -> str:
+    text = re.sub(r'([,+"\\<>;])', r"\\\1", value)
+    if text.startswith((" ", "#")):
+        text = f"\\{text}"
+    return f"{text[:-1]}\\ " if len(value) > 1 and value.endswith(" ") else text
+
+
+def _check_name(what: str, name: str) -> None:
+    if not _DEVICE.match(name):
+        raise InputError(f"{what} {name[:40]!r}: give a name of 1 to 200 printable characters")

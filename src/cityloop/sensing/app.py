@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from cityloop.sensing.access import DeviceTokens
 from cityloop.sensing.codecs import Codecs
 from cityloop.sensing.health import Neighbours
 from cityloop.sensing.http import Identify, IngestApp, Message, Receive, Register, Scope, Send
@@ -66,6 +67,7 @@ class SensingService:
         authenticate: Authenticate,
         handlers: Sequence[TopicHandler] = (),
         register: Register | None = None,
+        tokens: DeviceTokens | None = None,
         host: str = "127.0.0.1",
         mqtt_port: int = 1883,
         tls: ssl.SSLContext | None = None,
@@ -77,6 +79,8 @@ class SensingService:
         ----------
         handlers
             Further families of MQTT topics, such as those of SensorThings.
+        tokens
+            What an administrator gives devices tokens with; None: they come from elsewhere.
         """
         codecs = Codecs()
         own: tuple[TopicHandler, ...] = (
@@ -89,7 +93,7 @@ class SensingService:
         )
         return cls(
             inbox=inbox,
-            ingest=IngestApp(inbox, codecs, identify=identify, register=register),
+            ingest=IngestApp(inbox, codecs, identify=identify, register=register, tokens=tokens),
             broker=broker,
             http=pack_protocol(PackLane(inbox), identify, most_bytes=inbox.limits.message_bytes),
             listener=MqttListener(broker, host=host, port=mqtt_port, tls=tls, params=listener),

@@ -16,7 +16,9 @@ import msgspec
 
 from cityloop.kernel.errors import InputError
 from cityloop.kernel.readings import DataKind, Overloaded, StoreFull
+from cityloop.sensing.access import DeviceTokens
 from cityloop.sensing.codecs import Codecs
+from cityloop.sensing.devices import DeviceDesk
 from cityloop.sensing.inbox import Inbox
 from cityloop.sensing.inspect import Views
 from cityloop.sensing.pack_lane import told
@@ -72,12 +74,14 @@ class IngestApp:
         *,
         identify: Identify,
         register: Register | None = None,
+        tokens: DeviceTokens | None = None,
         body_s: float = 30.0,
     ) -> None:
         self._inbox = inbox
         self._codecs = codecs
         self._identify = identify
         self._register = register
+        self._devices = None if tokens is None else DeviceDesk(tokens)
         self._views = Views(inbox)
         self._body_s = body_s
         self.open_requests = 0
@@ -113,11 +117,10 @@ class IngestApp:
             await _reply(send, 400, {"error": str(error)})
 
     async def _post(self, scope: Scope, receive: Receive, path: str, device: str) -> object:
-        if path == "streams" or path.startswith("letters"):
+        if path.startswith(("streams", "letters", "devices")):
             if device:
-                raise _Answer(403, "streams and dead letters are an administrator's to change")
-            body = await self._body(scope, receive)
-            return await (self._streams(body) if path == "streams" else self._letters(path, body))
+                raise _Answer(403, "streams, devices and dead letters are an administrator's to change")
+            return await self._change(path, await self._body(scope, receive))
         headers = dict(scope["headers"])
         media = headers.get(b"content-type", b"").split(b";")[0].strip().decode("latin-1").lower()
         decode = self._codecs.find(path, media)
@@ -167,6 +170,18 @@ class IngestApp:
             raise _Answer(413, f"{len(body)} bytes, at most {most} are taken at once")
         return body
 
+    async def _change(self, path: str, body: bytes) -> object:
+        """Do what only an administrator may."""
+        if path == "streams":
+            return await self._streams(body)
+        if path.startswith("letters"):
+            return await self._letters(path, body)
+        if self._devices is not None and path == "devices":
+            return await self._devices.issue(body)
+        if self._devices is not None and path == "devices/revoke":
+            return await self._devices.revoke(body)
+        raise _Answer(404, "there are /ingest/streams, devices, devices/revoke, letters/admit and letters/forget")
+
     async def _streams(self, body: bytes) -> object:
         if self._register is None:
             raise _Answer(404, "streams are not registered here")
@@ -210,12 +225,16 @@ class IngestApp:
                 return self._views.health(_names(query) if "streams" in query else None)
             case "counts":
                 return self._views.counts()
+            case "devices" if self._devices is not None:
+                if device:
+                    raise _Answer(403, "devices are an administrator's to list")
+                return self._devices.listed()
             case "letters":
                 if device:
                     raise _Answer(403, "dead letters are an administrator's to read")
                 return self._views.letters(_count(query, "after", 0), _count(query, "limit", 100))
             case _:
-                raise _Answer(404, "there are /ingest/streams, live, changes, health, counts and letters")
+                raise _Answer(404, "there are /ingest/streams, live, changes, health, counts, devices and letters")
 
     async def _changes(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the newest readings of streams as they change, as server-sent events, until the client leaves."""

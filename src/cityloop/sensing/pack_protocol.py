@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from cityloop.sensing.access import subject_of
 from cityloop.sensing.pack_lane import Headers, PackLane
 from cityloop.wire.arrow import MEDIA_TYPE
 
@@ -67,6 +68,7 @@ class PackProtocol(HttpToolsProtocol):
         self._ahead = b""
         self._slow: asyncio.TimerHandle | None = None
         self._ending = False
+        self._subject: str | None = None
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
@@ -84,10 +86,18 @@ class PackProtocol(HttpToolsProtocol):
                 self._candidate = data[:end]
         super().data_received(data)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note whose certificate the client gave."""
+        super().connection_made(transport)  # type: ignore[arg-type] # uvicorn declares a narrower type than asyncio
+        self._subject = subject_of(transport.get_extra_info("peercert"))
+
     def on_message_begin(self) -> None:
         """Note that the parser is within a request."""
         self._between = False
         super().on_message_begin()
+        if self._subject is not None:
+            # As the ASGI extension for TLS names it.
+            self.scope["extensions"] = {"tls": {"client_cert_name": self._subject}}
 
     def on_headers_complete(self) -> None:
         """Remember the head of a plain pack."""

@@ -72,3 +72,7 @@ class DeviceTokenRows:
     def device_of_subject(self, subject: str) -> str | None:
         """Return the device that a subject stands for."""
         return self._subjects.get(subject)
+
+    def subjects(self) -> dict[str, str]:
+        """Return the device of every subject."""
+        return dict(self._subjects)

@@ -37,8 +37,9 @@ from cityloop.wire.mqtt.topics import FilterTree, is_filter, matches
 
 __all__ = ["Authenticate", "Authorise", "Broker", "own_topics"]
 
-Authenticate = Callable[[str, "str | None", "bytes | None"], "str | None"]
-"""Given client identifier, user and password: the device, empty for an administrator, None to refuse."""
+Authenticate = Callable[[str, "str | None", "bytes | None", "str | None"], "str | None"]
+"""Given client identifier, user, password and the subject of a verified client certificate: the device, empty for an
+administrator, None to refuse."""
 
 Authorise = Callable[[str, str, bool], bool]
 """Given device, topic or filter, and whether it writes: whether it may."""
@@ -189,7 +190,7 @@ class Broker:
         if not packet.client_id and version == 4 and not packet.clean:
             self._turn_away(session, Reason.CLIENT_ID_INVALID)
             return
-        device = self._authenticate(packet.client_id, packet.user, packet.password)
+        device = self._authenticate(packet.client_id, packet.user, packet.password, session.tls_subject())
         if device is None:
             self.refused_logins += 1
             self._turn_away(session, Reason.BAD_CREDENTIALS if packet.user else Reason.NOT_AUTHORISED)

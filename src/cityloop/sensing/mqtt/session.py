@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cityloop.kernel.columns import I32, I64, U8
+from cityloop.sensing.access import subject_of
 from cityloop.sensing.live import grown
 from cityloop.wire.mqtt.packets import Will
 from cityloop.wire.mqtt.split import ALIASES
@@ -86,6 +87,10 @@ class Session:
         self._epoll = epoll
         self._table = table
         self.slot = table.enter(self)
+
+    def tls_subject(self) -> str | None:
+        """Return the subject of the client's certificate, None where it gave none."""
+        return subject_of(self.sock.getpeercert()) if isinstance(self.sock, ssl.SSLSocket) else None
 
     def send(self, data: bytes | memoryview, now_s: float) -> None:
         """Send as much as goes at once and keep the rest."""
