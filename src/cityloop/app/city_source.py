@@ -37,7 +37,7 @@ class CitySource(Protocol):
     def sensors(self, facts: CityFacts, board: Board, trace: TracePort) -> SensorsPort:
         """Return the city's sensors."""
 
-    def jobs(self, facts: CityFacts, events: Events) -> JobsPort:
+    def jobs(self, facts: CityFacts, events: Events, sim_s: Callable[[], float | None]) -> JobsPort:
         """Return who runs what-ifs."""
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class _LoadTest:
     def sensors(self, facts: CityFacts, board: Board, trace: TracePort) -> SensorsPort:
         return self._sensors
 
-    def jobs(self, facts: CityFacts, events: Events) -> JobsPort:
+    def jobs(self, facts: CityFacts, events: Events, sim_s: Callable[[], float | None]) -> JobsPort:
         return NoJobs()
 
     def close(self) -> None:

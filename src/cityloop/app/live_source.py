@@ -55,7 +55,7 @@ class LiveSource(TwinSource):
         serve_link(here, self._link, self._send)
         return [there]
 
-    def jobs(self, facts: CityFacts, events: Events) -> JobsPort:
+    def jobs(self, facts: CityFacts, events: Events, sim_s: Callable[[], float | None]) -> JobsPort:
         """Return none: there is no twin of a live city to try things in."""
         return NoJobs()
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class TwinSource:
         """Return the detectors of the field as sensors."""
         return TwinSensors(facts, board, trace)
 
-    def jobs(self, facts: CityFacts, events: Events) -> JobsPort:
+    def jobs(self, facts: CityFacts, events: Events, sim_s: Callable[[], float | None]) -> JobsPort:
         """Return who runs what-ifs."""
         if self._spec.control not in LEASED_ARMS:
             return NoJobs()
@@ -81,7 +82,7 @@ class TwinSource:
                 with contextlib.suppress(RuntimeError):
                     self._loop.call_soon_threadsafe(events.send, "job", job)
 
-        self._jobs = WhatIf(self._spec.city, folder, facts.layout.names["edges"], tell)
+        self._jobs = WhatIf(self._spec.city, folder, facts.layout.names["edges"], tell, sim_s)
         return self._jobs
 
     def further_sockets(self) -> list[socket.socket]:

@@ -24,6 +24,9 @@ __all__ = ["WhatIf", "WhatIfSpec"]
 
 _ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-pressure", "brain")
 _MOST_KEPT = 50
+_WARM_S = 900.0
+"""So long streets fill before vehicles count, where the runs begin at the running city's hour."""
+_LEAST_WARM_S = 120.0
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,13 +45,31 @@ class WhatIfSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     change: Change = Change()
     minutes: float = 10.0
     seeds: tuple[int, ...] = (11, 12)
+    begin: str = "now"
+    """``now``: the hour of the running city, its streets filled beforehand; ``start``: the configured begin, empty."""
+
+
+class _Span(msgspec.Struct, frozen=True):
+    """Of a job's runs, in the twin's own time of day."""
+
+    begin_s: float
+    counts_s: float
+    """From here on vehicles count."""
+    end_s: float
 
 
 class WhatIf:
     """Runs one job after the other; owns their processes, which die with this one."""
 
-    def __init__(self, city: str, folder: Path, edges: tuple[str, ...], tell: Callable[[dict[str, Any]], None]) -> None:
-        self._city, self._folder, self._tell = city, folder, tell
+    def __init__(
+        self,
+        city: str,
+        folder: Path,
+        edges: tuple[str, ...],
+        tell: Callable[[dict[str, Any]], None],
+        sim_s: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self._city, self._folder, self._tell, self._sim_s = city, folder, tell, sim_s
         self._edges = {name: row for row, name in enumerate(edges)}
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -65,6 +86,7 @@ class WhatIf:
         except msgspec.ValidationError as error:
             raise InputError(f"what-if: {error}") from error
         self._check(asked)
+        span = self._span(asked)
         job: dict[str, Any] = {
             "id": secrets.token_hex(6), "kind": asked.kind, "by": by, "spec": msgspec.to_builtins(asked),
             "status": "queued", "progress": 0.0, "text": "waiting for its turn", "result": None,
@@ -76,7 +98,7 @@ class WhatIf:
             self._jobs[job["id"]] = job
             for old in list(self._jobs)[:-_MOST_KEPT]:
                 del self._jobs[old]
-        threading.Thread(target=self._work, args=(job, asked), name="what-if", daemon=True).start()
+        threading.Thread(target=self._work, args=(job, asked, span), name="what-if", daemon=True).start()
         return dict(job)
 
     def listed(self) -> list[dict[str, Any]]:
@@ -125,19 +147,36 @@ class WhatIf:
             raise InputError(f"change.demand: {change.demand:g}; give 0.1 to 3")
         if change.close_edge is not None and change.close_edge not in self._edges:
             raise InputError(f"change.close_edge: the network has no edge {change.close_edge!r}")
+        if asked.begin not in ("now", "start"):
+            raise InputError(f"begin: {asked.begin!r} is not now or start")
         if not 2 <= asked.minutes <= 60:
             raise InputError(f"minutes: {asked.minutes:g}; give 2 to 60")
         if not 2 <= len(asked.seeds) <= 10 or len(set(asked.seeds)) < len(asked.seeds) or min(asked.seeds) < 0:
             raise InputError("seeds: give 2 to 10 different seeds of 0 or more; an interval needs two")
 
-    def _work(self, job: dict[str, Any], asked: WhatIfSpec) -> None:
+    def _span(self, asked: WhatIfSpec) -> _Span:
+        """Return when the runs begin, count and end; refuse an hour for which there is no demand."""
+        from cityloop.cities.sumo.folder import resolve_city
+
+        case = resolve_city(self._city)
+        now_s = self._sim_s()
+        if asked.begin == "start" or now_s is None or now_s - case.begin_s < _LEAST_WARM_S:
+            return _Span(case.begin_s, case.begin_s, case.begin_s + asked.minutes * 60)
+        end_s = min(now_s + asked.minutes * 60, case.end_s)
+        if end_s - now_s < 120:
+            raise InputError(
+                f"begin: the demand ends {case.end_s - now_s:.0f} s from now; wait for the next lap, or give 'start'"
+            )
+        return _Span(max(case.begin_s, now_s - _WARM_S), now_s, end_s)
+
+    def _work(self, job: dict[str, Any], asked: WhatIfSpec, span: _Span) -> None:
         with self._turn:
             if job["status"] != "queued" or self._closed:
                 return
             job.update(status="running", text="preparing")
             self._tell(dict(job))
             try:
-                result = self._run(job, asked)
+                result = self._run(job, asked, span)
                 if job["status"] == "running":
                     job.update(status="done", progress=1.0, text="done", result=result)
             except (CityloopError, OSError, ValueError, KeyError) as error:
@@ -146,7 +185,7 @@ class WhatIf:
             shutil.rmtree(self._folder / job["id"], ignore_errors=True)
             self._tell(dict(job))
 
-    def _run(self, job: dict[str, Any], asked: WhatIfSpec) -> dict[str, Any]:
+    def _run(self, job: dict[str, Any], asked: WhatIfSpec, span: _Span) -> dict[str, Any]:
         folder = self._folder / job["id"]
         folder.mkdir()
         city, closure = self._city, None
@@ -166,7 +205,7 @@ class WhatIf:
                 job.update(progress=done / total, text=f"{name}: {arm}, seed {seed}")
                 self._tell(dict(job))
                 out = folder / f"{done}"
-                runs[name].append(self._one(where, arm, seed, scale, asked.minutes, out))
+                runs[name].append(self._one(where, arm, seed, scale, span, out))
                 done += 1
         return {
             "arms": {
@@ -192,16 +231,23 @@ class WhatIf:
                 "note": "of the whole demand as planned; those that cannot depart, end, stop or pass elsewhere are "
                 "taken out of the changed world, so that its means are over fewer vehicles",
             },
-            "note": "means a vehicle by the simulator's own trip output; both worlds begin empty at the "
-            "configuration's begin, not from the traffic of this moment",
+            "span": {"begin_s": span.begin_s, "counts_s": span.counts_s, "end_s": span.end_s},
+            "note": "means a vehicle by the simulator's own trip output; "
+            + (
+                "both worlds begin empty at the configuration's begin"
+                if span.counts_s == span.begin_s
+                else f"both worlds drove {(span.counts_s - span.begin_s) / 60:.0f} min, the change in force, before "
+                "vehicles count: the traffic of this hour, not every vehicle of this moment"
+            ),
         }
 
-    def _one(self, city: str, arm: str, seed: int, scale: float, minutes: float, out: Path) -> RunFigures:
+    def _one(self, city: str, arm: str, seed: int, scale: float, span: _Span, out: Path) -> RunFigures:
         if self._closed:
             raise CityloopError("the server ended")
         arguments = [
             sys.executable, "-P", "-m", "cityloop", "run", city, "--control", arm, "--seed", str(seed),
-            "--scale", f"{scale:g}", "--end", f"{self._begin_s(city) + minutes * 60:g}", "--out", str(out), "--json",
+            "--scale", f"{scale:g}", "--begin", f"{span.begin_s:g}", "--end", f"{span.end_s:g}", "--out", str(out),
+            "--json",
         ]  # fmt: skip
         self._process = subprocess.Popen(
             ["nice", "-n", "10", *arguments],
@@ -216,12 +262,7 @@ class WhatIf:
         if self._process.returncode != 0:
             last = (complained.strip().splitlines() or ["no word"])[-1]
             raise CityloopError(last.removeprefix("cityloop: error: "))
-        figures = read_run(out)
+        counts_s = (span.counts_s, span.end_s) if span.counts_s > span.begin_s else None
+        figures = read_run(out, counts_s)
         shutil.rmtree(out, ignore_errors=True)
         return figures
-
-    @staticmethod
-    def _begin_s(city: str) -> float:
-        from cityloop.cities.sumo.folder import resolve_city
-
-        return resolve_city(city).begin_s

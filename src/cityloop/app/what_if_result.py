@@ -6,13 +6,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from cityloop.kernel.errors import StoreError
 from cityloop.methods.statistics import compare_paired
+
+if TYPE_CHECKING:
+    from cityloop.cities.sumo.outputs import EdgeLoss
 
 __all__ = ["AS_IS", "WOULD_BE", "RunFigures", "ghost_of", "paired", "read_run"]
 
@@ -40,28 +43,45 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     """By edge."""
 
 
-def read_run(folder: Path) -> RunFigures:
-    """Read a finished run's own scorecard, trips and edges."""
+def read_run(folder: Path, counts_s: tuple[float, float] | None = None) -> RunFigures:
+    """Read a finished run's own scorecard, trips and edges.
+
+    ``counts_s``: from when to when vehicles count that were due to depart, where what comes before is to fill the
+    streets; the ghost's lost time then is that of the minutes that begin in it.
+    """
     from cityloop.cities.sumo.outputs import EDGES_FILE, read_edge_loss, read_trips
 
     try:
         score = json.loads((folder / "scorecard.json").read_bytes())
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder}: the run left no scorecard ({error})") from error
-    vehicles = score["vehicles"]
-    measures = {name: vehicles.get(name) for name in ("delay_s", "waiting_s", "stops")}
     trips, _ = read_trips(folder / "sumo" / "tripinfo.xml")
-    taken_s = np.nan_to_num(trips.duration_s) + trips.depart_delay_s
-    if len(taken_s):
-        measures["travel_time_s"] = float(taken_s.mean())
+    due_s = np.where(np.isfinite(trips.depart_s), trips.depart_s, np.inf) - trips.depart_delay_s
+    counted = np.ones(len(due_s), np.bool_)
+    if counts_s is not None:
+        # Who never departed was due so long before the end as he has waited.
+        due_s = np.where(np.isfinite(due_s), due_s, counts_s[1] - trips.depart_delay_s)
+        counted = due_s >= counts_s[0]
+    departed = counted & np.isfinite(trips.depart_s)
+    means = {
+        "delay_s": (trips.time_loss_s + trips.depart_delay_s)[counted],
+        "waiting_s": trips.waiting_s[departed],
+        "stops": trips.stops[departed],
+        "travel_time_s": (np.nan_to_num(trips.duration_s) + trips.depart_delay_s)[counted],
+    }
     loss = read_edge_loss(folder / "sumo" / EDGES_FILE)
     return RunFigures(
-        measures={name: float(value) for name, value in measures.items() if value is not None},
-        vehicles=vehicles["n"],
-        unfinished=vehicles["unfinished"] + vehicles["undeparted"],
+        measures={name: float(values.mean()) for name, values in means.items() if len(values)},
+        vehicles=int(counted.sum()),
+        unfinished=int((counted & ~np.isfinite(trips.arrival_s)).sum()),
         unsafe=score["safety"].get("unsafe"),
-        lost_veh_s={} if loss is None else {edge: float(row.sum()) for edge, row in loss.loss_s.items()},
+        lost_veh_s={} if loss is None else _lost(loss, counts_s),
     )
+
+
+def _lost(loss: EdgeLoss, counts_s: tuple[float, float] | None) -> dict[str, float]:
+    rows = slice(None) if counts_s is None else slice(int(np.searchsorted(loss.begin_s, counts_s[0])), None)
+    return {edge: float(row[rows].sum()) for edge, row in loss.loss_s.items()}
 
 
 def paired(runs: Mapping[str, Sequence[RunFigures]]) -> dict[str, dict[str, Any]]:

@@ -46,6 +46,8 @@ __all__ = [
 _TICK = msgspec.msgpack.Decoder(Tick)
 _MOST_TICKS = 4 * 3600
 _PENDING = 1
+_LONGEST_SPAN_S = 2.0
+"""A gap between two steps counts as no more than this."""
 _TARGETS = {"emergency": "units", "refuse": "trucks"}
 """By domain, the names that a decision's target is a row of."""
 _PLACES = {"Lead": "dispatch centre", "PlanRound": "round planner"}
@@ -75,6 +77,10 @@ class Window:
     at_ms: F64 = field(init=False)
     delay: F64 = field(init=False)
     """Delay that grows at each junction, shape (steps, junctions). [veh]"""
+    sum_s: F64 = field(init=False)
+    """Time that the steps cover so far. [s]"""
+    sum_delay: F64 = field(init=False)
+    """Delay so far at each junction, shape (steps, junctions). [veh·s]"""
     expected: list[F64 | None] = field(init=False)
     """The delay expected at each junction from each step on; None where none was recorded. [veh·s]"""
     receipts: dict[tuple[int, str, int], tuple[str, int, int, int, int, str]] = field(init=False)
@@ -96,6 +102,9 @@ class Window:
         ]
         rows = [np.frombuffer(tick.arrays["delay_f32"], np.float32) for tick in steps]
         self.delay = np.stack(rows).astype(np.float64) if rows else np.zeros((0, 0))
+        spans_s = np.minimum(np.diff(self.at_ms, prepend=self.at_ms[:1]) / 1000.0, _LONGEST_SPAN_S)
+        self.sum_s = np.cumsum(spans_s)
+        self.sum_delay = np.cumsum(self.delay * spans_s[:, None], axis=0) if rows else self.delay
         self.receipts = {}
         for tick in self.ticks:
             for receipt in tick.receipts:
@@ -112,9 +121,9 @@ class Window:
         hi = int(np.searchsorted(self.at_ms, at_ms + horizon_s * 1000.0, "right"))
         if hi <= lo:
             return math.nan, 0.0
-        times = np.concatenate([[float(at_ms)], self.at_ms[lo:hi]])
-        spans_s = np.minimum(np.diff(times) / 1000.0, 2.0)
-        return float((self.delay[lo:hi, target] * spans_s).sum()), float(spans_s.sum())
+        first_s = min((self.at_ms[lo] - at_ms) / 1000.0, _LONGEST_SPAN_S)
+        value = self.delay[lo, target] * first_s + self.sum_delay[hi - 1, target] - self.sum_delay[lo, target]
+        return float(value), float(first_s + self.sum_s[hi - 1] - self.sum_s[lo])
 
     def step_of(self, tick: Tick) -> int:
         """Return the step that a decision was made in, or just after; -1 where it was not read."""
