@@ -210,6 +210,7 @@ def _desk(
         store_ready=functools.partial(_store_ready, database, spec.data),
         secure=spec.tls_cert is not None,
         rounds=_rounds(facts),
+        months=spec.data / "months",
     )
     watch = Watch(facts, alerts, events.send)
     acts = ActWatch(desk)

@@ -108,6 +108,8 @@ POLICY: tuple[Rule, ...] = (
     Rule("POST", f"{_V1}/jobs", "jobs.start", _PLANS, "Start paired twin runs.", act=True),
     Rule("GET", f"{_V1}/jobs/{{id}}", "jobs.read", _SEES, "Progress or result of one."),
     Rule("DELETE", f"{_V1}/jobs/{{id}}", "jobs.cancel", _PLANS, "Cancel one.", act=True),
+    Rule("GET", f"{_V1}/months", "months.list", _SEES, "Certificates and back-tests of the city's own months."),
+    Rule("GET", f"{_V1}/months/{{name}}", "months.read", _SEES, "One of them, as a page to print."),
     Rule("GET", f"{_V1}/audit", "audit.list", _REVIEWS, "The audit log, newest first."),
     Rule("GET", f"{_V1}/audit/verify", "audit.verify", _REVIEWS, "Check its chain."),
     Rule("GET", f"{_V1}/users", "people.list", _RUNS, "Accounts."),

@@ -191,6 +191,8 @@ class Desk:
     """Empty when the store answers, or what is wrong."""
     rounds: RoundsPort | None = None
     """None where no refuse rounds run."""
+    months: Path | None = None
+    """Where ``cityloop month`` left its folders."""
     beside: Mapping[str, ASGIApp] = field(default_factory=dict)
     """Applications of other rooms, by the head of their paths."""
     startup: Sequence[Callable[[], Awaitable[None]]] = ()

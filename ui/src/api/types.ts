@@ -150,6 +150,42 @@ export interface Decision {
   plain: string;
 }
 
+/** A month of the city's own records: how far its rates are known, and what the brain would have done. */
+export interface Month {
+  name: string;
+  made_ms: number;
+  fault: string | null;
+  begin: string;
+  end: string;
+  days: number;
+  whole_days: number;
+  set_aside: number;
+  warnings: string[];
+  rates: {
+    kind: string;
+    rows: number;
+    checked_days: number;
+    bias: number | null;
+    mae: number | null;
+    mase: number | null;
+    coverage: number | null;
+    nominal: number;
+    calibrated: boolean;
+  }[];
+  signals: {
+    name: string;
+    why_not: string;
+    hours: number;
+    unsure: number;
+    recorded_s: number | null;
+    brain_s: number | null;
+    difference_s: number | null;
+    low_s: number | null;
+    high_s: number | null;
+    verdict: string | null;
+  }[];
+}
+
 /** What a new plan of the round would change. */
 export interface RoundChange {
   stops: number;

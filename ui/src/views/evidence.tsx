@@ -10,11 +10,12 @@ import { CalibrationTab } from "./evidence/calibration";
 import { CaseTab } from "./evidence/case";
 import { DecisionsTab } from "./evidence/decisions";
 import { ExportsTab } from "./evidence/exports";
+import { MonthTab } from "./evidence/month";
 import { ScoreTab } from "./evidence/score";
 import { SensorsTab } from "./evidence/sensors";
 import { WhatIfTab } from "./evidence/what-if";
 
-const TABS = ["score", "decisions", "case", "whatif", "sensors", "calibration", "approvals", "audit", "exports"] as const;
+const TABS = ["score", "decisions", "case", "whatif", "sensors", "calibration", "month", "approvals", "audit", "exports"] as const;
 type TabName = (typeof TABS)[number];
 
 const BODIES: Record<TabName, () => preact.JSX.Element> = {
@@ -24,6 +25,7 @@ const BODIES: Record<TabName, () => preact.JSX.Element> = {
   whatif: WhatIfTab,
   sensors: SensorsTab,
   calibration: CalibrationTab,
+  month: MonthTab,
   approvals: ApprovalsTab,
   audit: AuditTab,
   exports: ExportsTab,

@@ -5,6 +5,7 @@ import type { Job } from "../../api/types";
 import { layout } from "../../state/city";
 import { absent, jobs, reload, sayError } from "../../state/operations";
 import { DataTable, type Column } from "../../parts/table";
+import { Told } from "../../parts/why";
 import { ghostOf, showGhost } from "../../state/ghost";
 import { go, route } from "../../state/route";
 import { figure, percent, t, term } from "../../words";
@@ -15,6 +16,7 @@ export function WhatIfTab() {
   const [demand, setDemand] = useState("1");
   const [minutes, setMinutes] = useState("10");
   const [seeds, setSeeds] = useState("11,12,13");
+  const [begin, setBegin] = useState<"now" | "start">("now");
   const [error, setError] = useState<string | null>(null);
   const edges = layout.value?.edges ?? [];
 
@@ -25,6 +27,7 @@ export function WhatIfTab() {
         kind: "what-if",
         change: { close_edge: street || null, demand: Number(demand), control: "brain", baseline: "fixed-tuned" },
         minutes: Number(minutes),
+        begin,
         seeds: seeds.split(/[,\s]+/).filter(Boolean).map(Number),
       });
       await reload.jobs();
@@ -58,6 +61,15 @@ export function WhatIfTab() {
               </option>
             ))}
           </datalist>
+          <fieldset class="choice">
+            <legend>{t("whatif.begin")}</legend>
+            {(["now", "start"] as const).map((one) => (
+              <label key={one}>
+                <input type="radio" name="begin" checked={begin === one} onChange={() => setBegin(one)} />
+                {t(one === "now" ? "whatif.begin_now" : "whatif.begin_start")}
+              </label>
+            ))}
+          </fieldset>
           <div class="row">
             <label class="field">
               <span>{t("whatif.demand")}</span>
@@ -132,7 +144,7 @@ function GhostPart({ job }: { job: Job }) {
         <summary>{t("whatif.ghost_table", { n: ghost.edges.length })}</summary>
         <DataTable caption={t("whatif.ghost_table", { n: ghost.edges.length })} columns={columns} rows={ghost.edges} rowKey={([edge]) => edge} page={25} />
       </details>
-      <p class="tiny soft">{t("whatif.empty_begin")}</p>
+      <p class="tiny soft">{job.result?.note ? <Told text={job.result.note} /> : t("whatif.empty_begin")}</p>
     </div>
   );
 }
