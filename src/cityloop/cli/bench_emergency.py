@@ -83,8 +83,9 @@ __all__ = ["command"]
 )
 @click.option(
     "--row",
-    type=click.Choice(["dispatch"]),
-    help="One row alone: dispatch is how long a decision takes at 500 open calls and 1,000 units.",
+    type=click.Choice(["dispatch", "fire"]),
+    help="One row alone: dispatch is how long a decision takes at 500 open calls and 1,000 units; fire is a made-up "
+    "fire service with several units an incident.",
 )
 def command(
     cities: tuple[Path, ...],
@@ -115,6 +116,7 @@ def command(
       cityloop bench emergency --city edmonton --policy brain --travel-noise 0.2 --turnout-s 60 --turnout-noise 0.3
       cityloop bench emergency --city edmonton --policy as-is,brain --stress all --seeds 2 --days 4
       cityloop bench emergency --city edmonton --row dispatch
+      cityloop bench emergency --city edmonton --row fire --policy as-is,brain --seeds 2 --days 4 --turnout-s 80
     """
     from cityloop.studies.emergency_bench import EmergencySpec, arm_of, bench_emergency
     from cityloop.studies.emergency_summary import summary_lines, write_summaries
@@ -122,10 +124,13 @@ def command(
 
     if json_out is not None and not json_out.resolve().parent.is_dir():
         raise click.BadParameter(f"{json_out}: its folder is not there; make it first", param_hint="--json")
-    if row is not None:
+    if row == "dispatch":
         _dispatch_row(cities, json_out)
         return
     arms = tuple(dict.fromkeys(name.strip() for name in policy.split(",")))
+    if row == "fire":
+        _fire_row(cities, arms, tuple(parse_seeds(seeds)), days, turnout_s, json_out)
+        return
     if stress is not None:
         _stress_table(cities, arms, stress, tuple(parse_seeds(seeds)), days, json_out)
         return
@@ -178,6 +183,29 @@ def _stress_table(
             click.echo(line)
     if json_out is not None:
         write_stress(json_out, every)
+
+
+def _fire_row(
+    cities: tuple[Path, ...],
+    arms: tuple[str, ...],
+    seeds: tuple[int, ...],
+    days: float,
+    turnout_s: float,
+    json_out: Path | None,
+) -> None:
+    from cityloop.cities.events.fire import FireSpec
+    from cityloop.studies.emergency_fire import bench_fire, fire_lines, fire_world, write_fire
+    from cityloop.studies.emergency_world import open_case
+
+    every, spec = [], FireSpec()
+    for folder in cities:
+        world = fire_world(open_case(folder), spec)
+        rows = bench_fire(world, spec, arms, seeds, days, turnout_s, lambda text: click.echo(text, err=True))
+        every += rows
+        for line in fire_lines(rows, days):
+            click.echo(line)
+    if json_out is not None:
+        write_fire(json_out, every)
 
 
 def _dispatch_row(cities: tuple[Path, ...], json_out: Path | None) -> None:

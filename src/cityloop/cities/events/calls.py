@@ -30,6 +30,8 @@ class Calls:
     on_scene_ms: I64
     transport: BOOL
     handover_ms: I64
+    needs: I32
+    """Bits of capability that the unit must have."""
     patient_needs: I32
     """Bits of what the patient needs of a hospital, known once a crew is there; 0 for the ordinary."""
 
@@ -90,6 +92,7 @@ def draw_calls(
         on_scene_ms=_ms(model.on_scene.draw_s(scene, count)),
         transport=carry.random(count) < model.transport_share,
         handover_ms=_ms(model.handover.draw_s(handing, count)),
+        needs=np.zeros(count, np.int32),
         patient_needs=np.zeros(count, np.int32),
     )
 

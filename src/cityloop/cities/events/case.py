@@ -105,6 +105,8 @@ class EmergencyCase:
     """Travel mode of the response to priorities 1, 2, 3, ...: 0 lights and siren, 1 ordinary."""
     high_until: int = 1
     """Priorities up to this one are high. """
+    unit_capability: I32 | None = None
+    """Bits of what each unit can do; nothing where all can do what calls ask."""
 
 
 def snap(roads: Roads, x_m: F64, y_m: F64) -> tuple[I32, F64]:

@@ -98,7 +98,7 @@ class EventCity(Transport):
             ready_ms=calls.ready_ms[rows],
             unit=self.call_unit[rows],
             eta_ms=self._call_eta_ms[rows],
-            needs=np.zeros(len(rows), np.int32),
+            needs=calls.needs[rows],
         )
 
     def apply(self, unit: int, action: Action, reason: int = 0) -> None:

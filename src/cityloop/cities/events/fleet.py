@@ -100,7 +100,7 @@ class Fleet:
             meal_from_ms=np.zeros(n, np.int64),
             meal_until_ms=np.zeros(n, np.int64),
             diverted=np.zeros(n, np.bool_),
-            capability=np.zeros(n, np.int32),
+            capability=np.zeros(n, np.int32) if case.unit_capability is None else case.unit_capability.copy(),
             seen_at_ms=np.zeros(n, np.int64),
         )
         for u in range(n):

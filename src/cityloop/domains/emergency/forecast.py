@@ -61,6 +61,8 @@ class Coverage:
     """The same without kerbs."""
     target_min: float = 8.0
     """Response within which a call counts as covered. [min]"""
+    first_needs: int = 0
+    """Bits that the first unit of a call must have: only units that have them count as cover."""
 
 
 def blended_share(counts: I64, density_share: F64, prior_calls: float) -> F64:

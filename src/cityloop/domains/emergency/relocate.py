@@ -78,7 +78,8 @@ def picture(
     handing = units.status == _AT_HOSPITAL
     eating_ms = state.rules.meal_min * 60_000 - (now_ms - units.since_ms)
     eaten = (units.status == _ON_BREAK) & (eating_ms <= params.on_break_soon_min * 60_000)
-    row = np.flatnonzero(free | handing | eaten)
+    able = (units.capability & coverage.first_needs) == coverage.first_needs
+    row = np.flatnonzero((free | handing | eaten) & able)
     again = kept is not None and changed is not None and np.array_equal(kept.row, row)
     eta = kept.eta.copy() if kept is not None and again else np.empty((len(row), len(coverage.zone_node)))
     at_site = (units.status[row] == _STANDING) | handing[row] | eaten[row]

@@ -1,4 +1,4 @@
-"""Units of a running city as they were heard: what they do, where they join the roads, and what their crews are owed."""
+"""Units of a running city as they were heard: what they do, where they join the roads, what their crews are owed."""
 
 from __future__ import annotations
 

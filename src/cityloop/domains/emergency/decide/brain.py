@@ -18,7 +18,9 @@ from cityloop.domains.emergency.forecast import Coverage
 from cityloop.domains.emergency.meals import MealParams, meals_put_off
 from cityloop.domains.emergency.owed import owed
 from cityloop.domains.emergency.relocate import RelocateParams, picture, relocations
-from cityloop.domains.emergency.state import EmergencyState
+from cityloop.domains.emergency.schema import Move, Reason
+from cityloop.domains.emergency.state import EmergencyState, free_units
+from cityloop.kernel.columns import BOOL
 from cityloop.kernel.messages import Proposal, Request
 
 __all__ = ["BrainParams", "propose"]
@@ -54,4 +56,16 @@ def propose(
     moves = relocations(state, coverage, view, due, busy, chosen.released, now_ms, params.relocate)
     placed = busy.copy()
     placed[[proposal.target for proposal in moves]] = True
-    return [*chosen.proposals, *(p for p in due.proposals if not placed[p.target]), *moves]
+    kept = [proposal for proposal in due.proposals if not placed[proposal.target]]
+    homeward = _homeward(state, np.isin(np.arange(len(busy)), view.row) | placed | due.bound)
+    return [*chosen.proposals, *kept, *moves, *homeward]
+
+
+def _homeward(state: EmergencyState, otherwise: BOOL) -> list[Proposal]:
+    """Send home who is free and no cover for the first unit of a call, such as a ladder: nothing else places it."""
+    units = state.units
+    away = free_units(units) & ~otherwise & (units.site != units.home)
+    return [
+        Proposal(target=int(u), action=Move(int(units.home[u])), reason=Reason.GO_HOME, cost=0.0, gain=0.0)
+        for u in np.flatnonzero(away)
+    ]
