@@ -15,27 +15,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, cast, get_type_hints
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 
-from cityloop.kernel.columns import columns_of, row_count, validate
+from cityloop.kernel.columns import row_count
 from cityloop.kernel.errors import LayoutError
-from cityloop.kernel.layout import Approaches, Edges, Junctions, Lanes, Layout, Movements, StreamKind, Streams
+from cityloop.kernel.layout import Layout, StreamKind, Streams
+from cityloop.wire.asset_tables import CORE, TableForm
 
 __all__ = ["FORMAT", "CityDocument", "decode_city_document", "encode_city_document", "stream_names"]
 
 FORMAT = "cityloop.city/1"
-
-_CORE: Mapping[str, type] = {
-    "junctions": Junctions,
-    "edges": Edges,
-    "lanes": Lanes,
-    "approaches": Approaches,
-    "movements": Movements,
-    "streams": Streams,
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,8 +61,8 @@ def encode_city_document(name: str, layout: Layout) -> bytes:
     """Return the document of a city; streams that have no names yet are given some."""
     names = dict(layout.names)
     names.setdefault("streams", stream_names(name, layout.streams))
-    tables = {table: _encode_table(getattr(layout, table), table) for table in _CORE}
-    tables |= {domain: _encode_table(layout.tables[domain], domain) for domain in sorted(layout.tables)}
+    tables = {table: _FORM.encode(getattr(layout, table), table) for table in CORE}
+    tables |= {domain: _FORM.encode(layout.tables[domain], domain) for domain in sorted(layout.tables)}
     document = _Document(format=FORMAT, name=name, version=layout.version, tables=tables, names=names)
     return msgspec.json.format(msgspec.json.encode(document), indent=0) + b"\n"
 
@@ -96,9 +88,9 @@ def decode_city_document(data: bytes, tables: Mapping[str, type], where: str) ->
         raise LayoutError(f"{where}: not a city document ({error}); correct it") from error
     if document.format != FORMAT:
         raise LayoutError(f"{where}: format is {document.format!r:.40}, must be {FORMAT!r}")
-    core = {name: _decode_table(document.tables.get(name), kind, f"{where}: {name}") for name, kind in _CORE.items()}
+    core = {name: _FORM.decode(document.tables.get(name), kind, f"{where}: {name}") for name, kind in CORE.items()}
     own = {
-        domain: _decode_table(document.tables[domain], kind, f"{where}: {domain}")
+        domain: _FORM.decode(document.tables[domain], kind, f"{where}: {domain}")
         for domain, kind in tables.items()
         if domain in document.tables
     }
@@ -123,54 +115,12 @@ def _check_names(layout: Layout, where: str) -> None:
             raise LayoutError(f"{where}: streams.kind, row {row}: {kind}, must be a stream kind from 1 to {max(known)}")
 
 
-def _encode_table(table: Any, path: str) -> dict[str, Any]:
-    columns = {named.name for named in columns_of(type(table))}
-    encoded: dict[str, Any] = {}
-    for field in dataclasses.fields(table):
-        value = getattr(table, field.name)
-        if field.name in columns:
-            encoded[field.name] = _encode_column(value, f"{path}.{field.name}")
-        elif dataclasses.is_dataclass(value):
-            encoded[field.name] = _encode_table(value, f"{path}.{field.name}")
-        else:
-            encoded[field.name] = value
-    return encoded
-
-
 def _encode_column(values: np.ndarray[Any, Any], path: str) -> list[Any]:
     if values.dtype.kind != "f":
         return cast("list[Any]", values.tolist())
     if np.isinf(values).any():
         raise LayoutError(f"{path} holds an infinite number, which a document cannot say")
     return [None if math.isnan(value) else value for value in values.tolist()]
-
-
-def _decode_table(encoded: Any, kind: type, path: str) -> Any:
-    if not isinstance(encoded, dict):
-        raise LayoutError(f"{path}: the table is missing; add it")
-    columns = {named.name: named.dtype for named in columns_of(kind)}
-    hints = get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):
-        inside = f"{path}.{field.name}"
-        if field.name not in encoded:
-            raise LayoutError(f"{inside}: the column is missing; add it")
-        value = encoded[field.name]
-        if field.name in columns:
-            values[field.name] = _decode_column(value, columns[field.name], inside)
-        elif dataclasses.is_dataclass(hints[field.name]):
-            values[field.name] = _decode_table(value, cast(type, hints[field.name]), inside)
-        else:
-            try:
-                values[field.name] = msgspec.convert(value, hints[field.name])
-            except msgspec.ValidationError as error:
-                raise LayoutError(f"{inside}: {error}") from error
-    table = kind(**values)
-    try:
-        validate(table)
-    except LayoutError as error:
-        raise LayoutError(f"{path}: {error}") from error
-    return table
 
 
 def _decode_column(value: Any, dtype: np.dtype[Any], path: str) -> Any:
@@ -183,3 +133,11 @@ def _decode_column(value: Any, dtype: np.dtype[Any], path: str) -> Any:
         return np.array(msgspec.convert(value, list[int]), dtype)
     except (msgspec.ValidationError, OverflowError) as error:
         raise LayoutError(f"{path}: {error}; give a list of {dtype}") from error
+
+
+_FORM = TableForm(
+    write_column=_encode_column,
+    read_column=_decode_column,
+    no_table=lambda path: f"{path}: the table is missing; add it",
+    no_column=lambda path: f"{path}: the column is missing; add it",
+)

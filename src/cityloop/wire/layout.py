@@ -1,35 +1,24 @@
 """A layout as bytes, so that a recording can be read where the city is not at hand.
 
-The codec knows no table by name: whatever a table declares as a column (``kernel.columns``) or as a table
-within the table is written, and read back with the declared types. Equal layouts give equal bytes.
+Equal layouts give equal bytes.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from typing import Any, cast, get_type_hints
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from cityloop.kernel.columns import columns_of, validate
 from cityloop.kernel.errors import LayoutError
-from cityloop.kernel.layout import Approaches, Edges, Junctions, Lanes, Layout, Movements, Streams
+from cityloop.kernel.layout import Layout
+from cityloop.wire.asset_tables import CORE, TableForm
 
 __all__ = ["FORMAT", "decode_layout", "encode_layout"]
 
 FORMAT = 1
 """Version of the encoding; another one is refused."""
-
-_CORE: Mapping[str, type] = {
-    "junctions": Junctions,
-    "edges": Edges,
-    "lanes": Lanes,
-    "approaches": Approaches,
-    "movements": Movements,
-    "streams": Streams,
-}
 
 
 class _Array(msgspec.Struct, frozen=True, array_like=True):
@@ -54,8 +43,8 @@ def encode_layout(layout: Layout) -> bytes:
         _Document(
             format=FORMAT,
             version=layout.version,
-            core={name: _encode_table(getattr(layout, name)) for name in _CORE},
-            tables={name: _encode_table(layout.tables[name]) for name in sorted(layout.tables)},
+            core={name: _FORM.encode(getattr(layout, name), name) for name in CORE},
+            tables={name: _FORM.encode(layout.tables[name], name) for name in sorted(layout.tables)},
             names={name: tuple(layout.names[name]) for name in sorted(layout.names)},
         )
     )
@@ -79,52 +68,20 @@ def decode_layout(data: bytes, tables: Mapping[str, type]) -> Layout:
         raise LayoutError(
             f"The recorded layout has format {document.format}, must be {FORMAT}; use the release it is of."
         )
-    core = {name: _decode_table(document.core.get(name), kind, name) for name, kind in _CORE.items()}
+    core = {name: _FORM.decode(document.core.get(name), kind, name) for name, kind in CORE.items()}
     return Layout(
         version=document.version,
         tables={
-            name: _decode_table(table, tables[name], name) for name, table in document.tables.items() if name in tables
+            name: _FORM.decode(table, tables[name], name) for name, table in document.tables.items() if name in tables
         },
         names=document.names,
         **core,
     )
 
 
-def _encode_table(table: Any) -> dict[str, Any]:
-    columns = {named.name: named.dtype for named in columns_of(type(table))}
-    encoded: dict[str, Any] = {}
-    for field in dataclasses.fields(table):
-        value = getattr(table, field.name)
-        if field.name in columns:
-            dtype = columns[field.name].newbyteorder("<")
-            encoded[field.name] = _Array(dtype.str, value.shape, value.astype(dtype, order="C").tobytes())
-        elif dataclasses.is_dataclass(value):
-            encoded[field.name] = _encode_table(value)
-        else:
-            encoded[field.name] = value
-    return encoded
-
-
-def _decode_table(encoded: dict[str, Any] | None, kind: type, where: str) -> Any:
-    if encoded is None:
-        raise LayoutError(f"The recorded layout has no table {where!r}; it is damaged.")
-    columns = {named.name: named.dtype for named in columns_of(kind)}
-    hints = get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):
-        path = f"{where}.{field.name}"
-        if field.name not in encoded:
-            raise LayoutError(f"The recorded layout has no {path}; it was written by another release.")
-        value = encoded[field.name]
-        if field.name in columns:
-            values[field.name] = _decode_array(value, columns[field.name], path)
-        elif dataclasses.is_dataclass(hints[field.name]):
-            values[field.name] = _decode_table(value, cast(type, hints[field.name]), path)
-        else:
-            values[field.name] = msgspec.convert(value, hints[field.name])
-    table = kind(**values)
-    validate(table)
-    return table
+def _encode_array(values: np.ndarray[Any, Any], _path: str) -> _Array:
+    dtype = values.dtype.newbyteorder("<")
+    return _Array(dtype.str, values.shape, values.astype(dtype, order="C").tobytes())
 
 
 def _decode_array(value: Any, dtype: np.dtype[Any], path: str) -> Any:
@@ -134,3 +91,11 @@ def _decode_array(value: Any, dtype: np.dtype[Any], path: str) -> Any:
         return np.frombuffer(array.data, np.dtype(array.dtype)).reshape(array.shape).astype(dtype)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
         raise LayoutError(f"The recorded layout's {path} cannot be decoded ({error}); it is damaged.") from error
+
+
+_FORM = TableForm(
+    write_column=_encode_array,
+    read_column=_decode_array,
+    no_table=lambda path: f"The recorded layout has no table {path!r}; it is damaged.",
+    no_column=lambda path: f"The recorded layout has no {path}; it was written by another release.",
+)
