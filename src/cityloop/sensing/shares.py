@@ -42,8 +42,11 @@ class FairShares:
         self._pass_time(device + 1, now_ms)
         self._offered[device] += rows
         self._refill(np.array([device], np.int32), now_ms)
-        credit = min(self._credit[device], self._total)
-        if credit > 0:
+        # A large pack of one device may leave nothing for a moment. Whoever keeps more than half of what it may save up
+        # does not wait for that: what it takes then is paid back by those that send more.
+        modest = self._credit[device] - rows >= self._cap() / 2
+        most_debt = self.rate_per_s * self._burst_s if modest else 0.0
+        if self._credit[device] > 0 and self._total > -most_debt:
             self._credit[device] -= rows
             self._total -= rows
             return 0.0
@@ -62,8 +65,11 @@ class FairShares:
         taken = allowed.sum()
         room = max(self._total, 0.0)
         if taken > room:
-            allowed = np.floor(allowed * room / taken)
-            taken = allowed.sum()
+            # Small demands are met first, here as over time; what is left of rounding goes to the first.
+            cut = np.minimum(allowed, np.floor(water_level(allowed[allowed > 0], room)))
+            more = np.flatnonzero(allowed > cut)[: int(room - cut.sum())]
+            cut[more] += 1
+            allowed, taken = cut, cut.sum()
         self._credit[who] -= allowed
         self._total -= taken
         if taken == len(devices):
@@ -92,8 +98,12 @@ class FairShares:
             self._offered[:] = 0
             self._epoch = now_ms
 
+    def _cap(self) -> float:
+        """Return what a device may save up."""
+        return max(self._level * self._burst_s, 1.0)
+
     def _refill(self, who: I32, now_ms: int) -> None:
-        cap = max(self._level * self._burst_s, 1.0)
+        cap = self._cap()
         fresh = self._credit_at[who] < 0
         passed_s = np.where(fresh, self._burst_s, (now_ms - self._credit_at[who]) / 1000)
         self._credit[who] = np.minimum(self._credit[who] + np.maximum(passed_s, 0) * self._level, cap)
