@@ -31,7 +31,11 @@ def sensing_app(ingest: IngestApp, sensorthings: AsgiApp | None = None) -> Calla
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if sensorthings is not None and path.startswith("/sta"):
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        elif sensorthings is not None and path.startswith("/sta"):
             await sensorthings(scope, receive, send)
         elif path == "/ingest" or path.startswith("/ingest/"):
             await ingest(scope, receive, send)
@@ -43,6 +47,15 @@ def sensing_app(ingest: IngestApp, sensorthings: AsgiApp | None = None) -> Calla
             await send({"type": "http.response.body", "body": body})
 
     return answer
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Say that there is nothing to begin or to end: what the application needs is opened around it."""
+    while True:
+        begins = (await receive())["type"] == "lifespan.startup"
+        await send({"type": f"lifespan.{'startup' if begins else 'shutdown'}.complete"})
+        if not begins:
+            return
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

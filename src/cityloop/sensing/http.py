@@ -21,6 +21,7 @@ from cityloop.sensing.codecs import Codecs
 from cityloop.sensing.devices import DeviceDesk
 from cityloop.sensing.inbox import Inbox
 from cityloop.sensing.inspect import Views
+from cityloop.sensing.openapi import ingest_openapi
 from cityloop.sensing.pack_lane import told
 from cityloop.wire.named import WireError
 
@@ -225,6 +226,8 @@ class IngestApp:
                 return self._views.health(_names(query) if "streams" in query else None)
             case "counts":
                 return self._views.counts()
+            case "openapi.json":
+                return ingest_openapi(self._codecs)
             case "devices" if self._devices is not None:
                 if device:
                     raise _Answer(403, "devices are an administrator's to list")
@@ -234,7 +237,9 @@ class IngestApp:
                     raise _Answer(403, "dead letters are an administrator's to read")
                 return self._views.letters(_count(query, "after", 0), _count(query, "limit", 100))
             case _:
-                raise _Answer(404, "there are /ingest/streams, live, changes, health, counts, devices and letters")
+                raise _Answer(
+                    404, "there are /ingest/streams, live, changes, health, counts, devices, letters and openapi.json"
+                )
 
     async def _changes(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the newest readings of streams as they change, as server-sent events, until the client leaves."""
