@@ -3,7 +3,8 @@
 Per day a number of undirected edges between places, who is visited, how much is delivered, and stocks. That every
 load leaves the supplier is asked for by cuts, found by least cuts in a graph of the edges' values: where a set of
 customers has more delivered than the trucks that enter it carry, and where a customer is cut off from the supplier
-[1]_. The search over whole numbers knows the cuts found until then only; its bound holds all the same.
+[1]_. Searches over whole numbers follow, each with the cuts that the answer of the one before it violates; whatever
+cuts are missing, the bound holds.
 
 References
 ----------
@@ -29,6 +30,8 @@ __all__ = ["Depleting", "bound_inventory"]
 _GRAIN = 1_000_000
 """Least cuts are found in whole numbers of this part."""
 _VIOLATED = 1e-3
+_SEARCHES = 4
+"""Searches over whole numbers, each with the cuts that the one before it violated."""
 _STALLED = 1e-5
 """Relative gain of a round of cuts below which no more are looked for."""
 
@@ -100,26 +103,40 @@ def bound_inventory(case: Depleting, *, rounds: int = 60, nodes: int = 200) -> f
         solver.setOptionValue(option, setting)
     _add_columns(case, columns, solver)
     _add_rows(case, columns, solver)
-    before = -np.inf
-    for _ in range(rounds):
-        solver.run()
-        value = float(solver.getInfo().objective_function_value)
-        found = np.array(solver.getSolution().col_value)
-        cuts = [cut for day in range(case.days) for cut in _cuts(case, columns, found, day)]
-        if not cuts or value - before < _STALLED * abs(value):
-            before = max(before, value)
-            break
-        before = value
-        for index, factor, high in cuts:
-            solver.addRow(-highspy.kHighsInf, high, len(index), index, factor)
+    value = _cut_off(case, columns, solver, rounds)
     if nodes == 0:
-        return before
+        return value
     for day in range(case.days):
         # Edges and visits stand beside one another.
         for column in range(columns.edge(day, 0, 1), columns.amount(day, 0)):
             solver.changeColIntegrality(column, highspy.HighsVarType.kInteger)
-    solver.run()
-    return max(before, float(solver.getInfo().mip_dual_bound))
+    for _ in range(_SEARCHES):
+        solver.run()
+        value = max(value, float(solver.getInfo().mip_dual_bound))
+        found = np.array(solver.getSolution().col_value)
+        if not len(found) or not _add_cuts(case, columns, solver, found):
+            break
+    return value
+
+
+def _cut_off(case: Depleting, columns: _Columns, solver: Any, rounds: int) -> float:
+    """Solve the relaxation and add cuts until none is found or they gain no more; return its value."""
+    value = before = -np.inf
+    for _ in range(rounds):
+        solver.run()
+        value = max(before, float(solver.getInfo().objective_function_value))
+        found = np.array(solver.getSolution().col_value)
+        if value - before < _STALLED * abs(value) or not _add_cuts(case, columns, solver, found):
+            break
+        before = value
+    return value
+
+
+def _add_cuts(case: Depleting, columns: _Columns, solver: Any, found: F64) -> bool:
+    cuts = [cut for day in range(case.days) for cut in _cuts(case, columns, found, day)]
+    for index, factor, high in cuts:
+        solver.addRow(-highspy.kHighsInf, high, len(index), index, factor)
+    return bool(cuts)
 
 
 def _add_columns(case: Depleting, columns: _Columns, solver: Any) -> None:

@@ -33,6 +33,8 @@ from cityloop.methods.vrp_search import SearchParams
 
 __all__ = ["District", "best_known", "main", "problem_of_district", "read_district", "replay", "solve_district"]
 
+HOT = SearchParams(hot_frac=1.0, cold_frac=0.03, block=100)
+"""Changing days takes several dear steps at once; set on drawn districts, none of them published."""
 _ROW = re.compile(r"<th>(\w+)</th>\s*((?:<td>[^<]*</td>\s*){6})")
 
 
@@ -215,7 +217,7 @@ def solve_district(district: District, seconds: float, seed: int) -> tuple[Round
         options,
         lambda iteration: (time.process_time() - begun) / seconds,
         np.random.default_rng(seed),
-        SearchParams(block=100),
+        HOT,
     )
     return rounds_of(district, problem, plan), plan.iterations
 
