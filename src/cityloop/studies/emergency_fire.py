@@ -15,7 +15,8 @@ from cityloop.cities.events.case import EmergencyCase
 from cityloop.cities.events.conditions import Conditions, Turnout
 from cityloop.cities.events.fire import FireSpec, draw_incidents, fire_case
 from cityloop.domains.emergency.crew import CrewRules
-from cityloop.domains.emergency.responses import Fire, FullAssignment, full_assignment
+from cityloop.domains.emergency.responses import FullAssignment, full_assignment
+from cityloop.domains.emergency.schema import Fire
 from cityloop.kernel.errors import ConfigError, StoreError
 from cityloop.studies.emergency_run import ARMS, run_arm
 from cityloop.studies.emergency_world import BEGIN_MS, World, make_world

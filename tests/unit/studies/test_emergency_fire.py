@@ -5,8 +5,7 @@ import pytest
 
 from cityloop.cities.events.fire import FireSpec, draw_incidents
 from cityloop.cities.events.grid import GridSpec, grid_case
-from cityloop.domains.emergency.responses import Fire
-from cityloop.domains.emergency.schema import UnitStatus
+from cityloop.domains.emergency.schema import Fire, UnitStatus
 from cityloop.studies.emergency_fire import bench_fire, fire_lines, fire_world
 from cityloop.studies.emergency_run import ARMS, run_arm
 from cityloop.studies.emergency_world import BEGIN_MS

@@ -11,7 +11,7 @@ import numpy as np
 
 from cityloop.cities.events.calls import Calls, draw_calls, take_calls
 from cityloop.cities.events.case import Distribution, EmergencyCase, Family, Sites
-from cityloop.domains.emergency.responses import Fire, ResponsePlan
+from cityloop.domains.emergency.schema import Fire, ResponsePlan
 from cityloop.kernel.columns import I32, I64
 
 __all__ = ["USUAL_PLAN", "FireSpec", "draw_incidents", "fire_case"]

@@ -7,9 +7,9 @@ import numpy as np
 from cityloop.cities.events.fleet import Event, Fleet
 from cityloop.cities.events.ledger import Redirect
 from cityloop.cities.events.wards import Doors, Notice
-from cityloop.domains.emergency.hospital import Door
 from cityloop.domains.emergency.schema import SiteKind, UnitStatus
 from cityloop.kernel.columns import I32
+from cityloop.methods.hospital_choice import Door
 
 __all__ = ["Transport"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cityloop.domains.emergency.hospital import Advice, Capability, Departments, advise
 from cityloop.kernel.columns import I32, I64
 from cityloop.kernel.errors import ConfigError
+from cityloop.methods.hospital_choice import Advice, Capability, Departments, advise
 
 __all__ = ["Doors", "HospitalPlan", "Notice", "draw_needs", "made_up_plan"]
 

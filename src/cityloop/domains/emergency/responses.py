@@ -1,8 +1,4 @@
-"""Responses of several units: what a determinant asks for, unit by unit, and when first, second and all were there.
-
-A response plan is a table of counts by capability for each determinant; determinants come with the call. An
-incident that asks for several units is as many places to fill, each with what its unit must be able to do, so that
-every policy and the guard treat it as they treat calls: one place, one unit.
+"""Incidents that several units answer: when first, second and all were there, beside the norm.
 
 References
 ----------
@@ -15,63 +11,13 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
 
 import numpy as np
 
+from cityloop.domains.emergency.schema import Fire
 from cityloop.kernel.columns import F64, I32, I64
-from cityloop.kernel.errors import ConfigError
 
-__all__ = ["Due", "DueFigures", "Fire", "FullAssignment", "ResponsePlan", "due_of", "full_assignment"]
-
-
-class Fire(IntFlag):
-    """What a unit of the fire service can do."""
-
-    ENGINE = 16
-    LADDER = 32
-    CHIEF = 64
-
-
-class Due(IntEnum):
-    """What part of an assignment a unit fills."""
-
-    FIRST = 1
-    """The first engine."""
-    SECOND = 2
-    """The second engine."""
-    OTHER = 3
-
-
-@dataclass(frozen=True, slots=True)
-class ResponsePlan:
-    """What each determinant asks for."""
-
-    counts: dict[str, tuple[tuple[int, int], ...]]
-    """By determinant: bits of capability and how many units with them."""
-
-    def __post_init__(self) -> None:
-        """Refuse a determinant that asks for nobody."""
-        for determinant, wanted in self.counts.items():
-            if not wanted or any(bits <= 0 or count < 1 for bits, count in wanted):
-                raise ConfigError(
-                    f"Response plan: {determinant!r} asks for {wanted}, must name units, at least 1 of each."
-                )
-
-    def places(self, determinant: str) -> tuple[tuple[int, Due], ...]:
-        """Return the places to fill: what each unit must be able to do, and its part."""
-        if determinant not in self.counts:
-            raise ConfigError(f"Response plan: no determinant {determinant!r}; there are {', '.join(self.counts)}.")
-        found: list[tuple[int, Due]] = []
-        engines = 0
-        for bits, count in self.counts[determinant]:
-            for _ in range(count):
-                due = Due.OTHER
-                if bits & Fire.ENGINE:
-                    engines += 1
-                    due = Due(min(engines, 3))
-                found.append((bits, due))
-        return tuple(found)
+__all__ = ["DueFigures", "FullAssignment", "due_of", "full_assignment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +72,8 @@ def due_of(incident: I64, needs: I32, received_ms: I64, mobile_ms: I64, arrived_
 def full_assignment(incident: I64, needs: I32, received_ms: I64, mobile_ms: I64, arrived_ms: I64) -> FullAssignment:
     """Return the figures of all incidents, beside the bounds of NFPA 1710."""
     parts = due_of(incident, needs, received_ms, mobile_ms, arrived_ms)
-    figures = [_figures(part, bound_s) for part, bound_s in zip(parts, (240.0, 360.0, 480.0), strict=True)]
-    return FullAssignment(*figures, unserved=int((arrived_ms < 0).sum()))
+    first, second, full = (_figures(part, s) for part, s in zip(parts, (240.0, 360.0, 480.0), strict=True))
+    return FullAssignment(first=first, second=second, full=full, unserved=int((arrived_ms < 0).sum()))
 
 
 def _clocks(received_ms: I64, mobile_ms: I64, arrived_ms: I64, row: int) -> tuple[float, float]:

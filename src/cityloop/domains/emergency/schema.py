@@ -7,10 +7,11 @@ highest. Nothing here triages.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cityloop.kernel.columns import BOOL, F64, I32, I64, Column
+from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.messages import Action
 
 if TYPE_CHECKING:
@@ -24,11 +25,14 @@ __all__ = [
     "CallChange",
     "CallStatus",
     "CallTable",
+    "Due",
     "EmergencyTable",
+    "Fire",
     "Lead",
     "Move",
     "PlaceTable",
     "Reason",
+    "ResponsePlan",
     "RosterTable",
     "Rule",
     "Send",
@@ -303,3 +307,56 @@ class EmergencyTable:
     """Handovers of the past, to learn from. [min]"""
     off_graph_m: float = 500.0
     """A call farther from any road than this is for a person to place. [m]"""
+
+
+class Fire(IntFlag):
+    """What a unit of the fire service can do."""
+
+    ENGINE = 16
+    LADDER = 32
+    CHIEF = 64
+
+
+class Due(IntEnum):
+    """What part of an assignment a unit fills."""
+
+    FIRST = 1
+    """The first engine."""
+    SECOND = 2
+    """The second engine."""
+    OTHER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsePlan:
+    """How many units of each capability each determinant asks for; determinants come with the call.
+
+    An incident that asks for several units is as many places to fill, each with what its unit must be able to do, so
+    that every policy and the guard treat it as they treat calls: one place, one unit.
+    """
+
+    counts: dict[str, tuple[tuple[int, int], ...]]
+    """By determinant: bits of capability and how many units with them."""
+
+    def __post_init__(self) -> None:
+        """Refuse a determinant that asks for nobody."""
+        for determinant, wanted in self.counts.items():
+            if not wanted or any(bits <= 0 or count < 1 for bits, count in wanted):
+                raise ConfigError(
+                    f"Response plan: {determinant!r} asks for {wanted}, must name units, at least 1 of each."
+                )
+
+    def places(self, determinant: str) -> tuple[tuple[int, Due], ...]:
+        """Return the places to fill: what each unit must be able to do, and its part."""
+        if determinant not in self.counts:
+            raise ConfigError(f"Response plan: no determinant {determinant!r}; there are {', '.join(self.counts)}.")
+        found: list[tuple[int, Due]] = []
+        engines = 0
+        for bits, count in self.counts[determinant]:
+            for _ in range(count):
+                due = Due.OTHER
+                if bits & Fire.ENGINE:
+                    engines += 1
+                    due = Due(min(engines, 3))
+                found.append((bits, due))
+        return tuple(found)

@@ -10,8 +10,8 @@ from cityloop.cities.events.case import Sites, snap
 from cityloop.cities.events.conditions import Conditions
 from cityloop.cities.events.grid import GridSpec, grid_case
 from cityloop.cities.events.wards import Doors, HospitalPlan, Notice, draw_needs, made_up_plan
-from cityloop.domains.emergency.hospital import Capability, Door
 from cityloop.kernel.errors import ConfigError
+from cityloop.methods.hospital_choice import Capability, Door
 from cityloop.studies.emergency_run import ARMS, run_arm
 from cityloop.studies.emergency_world import BEGIN_MS, calls_of, make_world
 

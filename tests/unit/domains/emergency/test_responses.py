@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cityloop.domains.emergency.responses import Due, Fire, ResponsePlan, due_of, full_assignment
+from cityloop.domains.emergency.responses import due_of, full_assignment
+from cityloop.domains.emergency.schema import Due, Fire, ResponsePlan
 from cityloop.kernel.errors import ConfigError
 
 E, L = int(Fire.ENGINE), int(Fire.LADDER)

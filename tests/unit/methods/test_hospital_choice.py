@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cityloop.domains.emergency.hospital import Capability, Departments, Door, advise, door_waits_ms
+from cityloop.methods.hospital_choice import Capability, Departments, Door, advise, door_waits_ms
 
 MINUTE_MS = 60_000
 STROKE = int(Capability.STROKE)
