@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from cityloop.web.events import Events
 from cityloop.web.ports import CityFacts, District, JobsPort, SensorsPort, TracePort
 from cityloop.wire.live import Began, Died, Steering, Tick
 
-__all__ = ["CitySource", "Hear", "NoJobs", "city_facts", "districts_of", "load_facts"]
+__all__ = ["CitySource", "Hear", "NoJobs", "city_facts", "districts_of", "load_facts", "told_apart"]
 
 Hear = Callable[[Tick | Began | Died], None]
 _FEW = 8
@@ -107,6 +108,17 @@ def load_facts() -> tuple[CityFacts, CitySource]:
         acting=("signals",),
     )
     return facts, _LoadTest(layout, shapes)
+
+
+def told_apart(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return labels of which no two are the same: those that several junctions share are numbered in their order."""
+    shared = {label for label, n in Counter(labels).items() if n > 1}
+    seen: Counter[str] = Counter()
+    found = []
+    for label in labels:
+        seen[label] += 1
+        found.append(f"{label} ({seen[label]})" if label in shared else label)
+    return tuple(found)
 
 
 def districts_of(layout: Layout) -> tuple[District, ...]:

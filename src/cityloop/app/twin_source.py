@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import socket
 import subprocess
@@ -20,7 +21,7 @@ import msgspec
 import cityloop
 from cityloop.app import LEASED_ARMS
 from cityloop.app.child import ChildSpec
-from cityloop.app.city_source import CitySource, Hear, NoJobs, districts_of
+from cityloop.app.city_source import CitySource, Hear, NoJobs, districts_of, told_apart
 from cityloop.app.live_views import SERVICES
 from cityloop.app.sensors import TwinSensors
 from cityloop.app.what_if import WhatIf
@@ -174,6 +175,7 @@ def twin_source(
     network = read_network(case.net_file, sensing=sensing, walking_speed_mps=case.walking_speed_mps)
     network = with_fleet(network, case, clock=case.zone)
     services = tuple(name for name in SERVICES if name in network.layout.tables)
+    shapes = read_shapes(case.net_file, network)
     facts = CityFacts(
         name=case.name,
         case=city,
@@ -182,7 +184,7 @@ def twin_source(
         zone=case.zone,
         pace=pace,
         layout=network.layout,
-        shapes=read_shapes(case.net_file, network),
+        shapes=dataclasses.replace(shapes, junction_labels=told_apart(shapes.junction_labels)),
         districts=districts_of(network.layout),
         domains=("traffic", "signals", *services),
         acting=("signals", *services),

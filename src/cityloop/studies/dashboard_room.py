@@ -34,7 +34,7 @@ __all__ = ["Growth", "Lateness", "RoomBench", "RoomFigures", "growth_of", "laten
 
 _SAMPLE_S = 5.0
 _SETTLE_S = 20.0
-_START_S = 300.0
+_START_S = 900.0
 _LATE_MS = 100.0
 _STORM_PAUSE_S = 0.2
 _PAGES = ("/api/v1/signals", "/api/v1/decisions?changes=1&limit=200", "/api/v1/emergency", "/api/v1/refuse",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,6 +12,7 @@ from cityloop.kernel.ladder import Rung
 from cityloop.web.access import Principal
 from cityloop.web.answers import ApiError, answer, instant, number
 from cityloop.web.calibration import calibration, told_share
+from cityloop.web.corridor import corridor_of
 from cityloop.web.cycles import cycles_of, stage_changes
 from cityloop.web.ports import Desk
 from cityloop.web.steering import rung_of
@@ -228,15 +228,7 @@ async def corridor(desk: Desk, request: Request, who: Principal) -> Response:
 def _corridor(desk: Desk, rows: list[int], begin_ms: int, end_ms: int) -> dict[str, Any]:
     window = read_window(desk.trace, begin_ms, end_ms, 0.0)
     steps = [t for t in window.ticks if t.at_ms <= end_ms and "stage" in t.arrays and not t.at_once]
-    places = desk.city.layout.junctions
-    xy = np.stack([places.x_m[rows], places.y_m[rows]], axis=1)
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(xy, axis=0).T))]) if len(rows) > 1 else np.zeros(1)
-    return {
-        "begin_ms": begin_ms,
-        "end_ms": end_ms,
-        "junctions": [{"row": row, "at_m": round(float(at), 1)} for row, at in zip(rows, along, strict=True)],
-        "stages": {str(row): stage_changes(steps, row) for row in rows},
-    }
+    return {"begin_ms": begin_ms, "end_ms": end_ms, **corridor_of(desk.city.layout, steps, rows)}
 
 
 async def decisions(desk: Desk, request: Request, who: Principal) -> Response:

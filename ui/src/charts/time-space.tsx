@@ -23,16 +23,21 @@ export function TimeSpace({ corridor, names, speedMps, begin, end }: {
   const draw: Draw = useMemo(
     () => (ctx, w, h, p) => {
       if (!corridor) return;
-      const a = areaOf(w, h, 96);
+      const a = areaOf(w, h, Math.min(180, w / 4));
       a.top += 8;
       a.bottom -= 8;
       const farthest = Math.max(1, ...corridor.junctions.map((j) => j.at_m));
       const x = scaleOf(begin, end, a.left, a.right);
       const y = scaleOf(0, farthest, a.bottom, a.top);
       drawTimeAxis(ctx, { ...a, bottom: a.bottom + 8 }, begin, end, p);
+      let last = Infinity;
       drawValueAxis(ctx, a, corridor.junctions.map((j) => j.at_m), y, (m) => {
+        // Two junctions that are close share a line: the table below names both.
+        if (Math.abs(y(m) - last) < 12) return "";
+        last = y(m);
         const junction = corridor.junctions.find((j) => j.at_m === m);
-        return `${(junction ? names(junction.row) : "").slice(0, 9)} ${Math.round(m)} m`;
+        const place = ` ${Math.round(m)} m`;
+        return fitted(ctx, junction ? names(junction.row) : "", a.left - 12 - ctx.measureText(place).width) + place;
       }, p);
       ctx.strokeStyle = p.red;
       ctx.globalAlpha = 0.65;
@@ -90,6 +95,14 @@ export function TimeSpace({ corridor, names, speedMps, begin, end }: {
       <Plot label={t("chart.timespace")} height={Math.max(190, 60 + 46 * (corridor?.junctions.length ?? 2))} draw={draw} />
     </Figure>
   );
+}
+
+/** A name cut to a width, with a mark where something is left out. */
+function fitted(ctx: CanvasRenderingContext2D, name: string, width: number): string {
+  if (ctx.measureText(name).width <= width) return name;
+  let n = name.length;
+  while (n > 1 && ctx.measureText(`${name.slice(0, n)}…`).width > width) n--;
+  return `${name.slice(0, n).trimEnd()}…`;
 }
 
 function bandsOf(corridor: Corridor, names: (row: number) => string, end: number): Band[] {

@@ -88,4 +88,6 @@ export const actsEn = {
   "expects_of.EmptyToday": "Fill found",
   "expects_of.PlanRound": "Containers emptied in the round",
   "expects_of.DriveRoute": "Truck home",
+  "emergency.unit_eta": "Unit and arrival",
+  "emergency.on_scene": "Somebody is on scene: nobody else is ranked.",
 };

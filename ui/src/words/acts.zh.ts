@@ -88,4 +88,6 @@ export const actsZh: Record<keyof typeof import("./acts.en").actsEn, string> = {
   "expects_of.EmptyToday": "清运时满载率",
   "expects_of.PlanRound": "本轮清运容器数",
   "expects_of.DriveRoute": "车辆返回",
+  "emergency.unit_eta": "车辆与到达",
+  "emergency.on_scene": "已有车辆到场：不再排序。",
 };

@@ -20,7 +20,6 @@ export const servicesEn = {
   "emergency.determinant": "Determinant",
   "emergency.waited": "Waited",
   "emergency.unit": "Unit",
-  "emergency.eta": "Arrival",
   "emergency.eta_at": "in {in}, at {at}",
   "emergency.no_calls": "No call is open.",
   "emergency.ranked": "Who could go to call {call}",

@@ -77,6 +77,7 @@ export function ScoreTab() {
           <DataTable
             caption={t("score.sensed")}
             rows={value?.figures ?? []}
+            empty={value ? undefined : t("load.waiting")}
             rowKey={(row) => row.key}
             columns={[
               { key: "label", label: t("col.figure"), get: (row) => (hasTerm("figure", row.key) ? term("figure", row.key) : row.label) },

@@ -21,7 +21,7 @@ export function EmergencyPage() {
   }, [service]);
   if (!service) return <Missing domain="emergency" waiting={waiting} problem={problem} />;
   const calls = rowsOf(service, "calls");
-  const chosen = calls.find((call) => `calls/${call.number}` === picked) ?? calls.find((call) => call.status === 1) ?? calls[0];
+  const chosen = calls.find((call) => `calls/${call.number}` === picked) ?? calls.find((call) => call.status === 1) ?? calls.find((call) => call.status === 2) ?? calls[calls.length - 1];
   const at = scene.value.things.find((thing) => thing.id === picked);
   return (
     <ServiceFrame domain="emergency" onPick={setPicked} selected={at ? { x: at.x, y: at.y } : null}>
@@ -92,8 +92,17 @@ function Calls({ service, calls, chosen, onPick }: CallsProps) {
       get: (call) => (call.fault ? term("callfault", call.fault) : term("callstatus", call.status ?? 0)),
     },
     { key: "waited", label: t("emergency.waited"), numeric: true, get: waited, show: (call) => span(waited(call)) },
-    { key: "unit", label: t("emergency.unit"), get: (call) => nameOf(service, "units", call.unit) },
-    { key: "eta", label: t("emergency.eta"), numeric: true, get: (call) => call.eta_ms, show: (call) => etaOf(call) },
+    {
+      key: "unit",
+      label: t("emergency.unit_eta"),
+      get: (call) => nameOf(service, "units", call.unit),
+      show: (call) => (
+        <>
+          {nameOf(service, "units", call.unit)}
+          {(call.eta_ms ?? -1) >= 0 && <span class="soft small nobreak"> {etaOf(call)}</span>}
+        </>
+      ),
+    },
   ];
   return (
     <Block title={t("table_of.calls")} count={calls.length}>
@@ -162,10 +171,10 @@ function Ranked({ service, call }: { service: Service; call: Row }) {
         columns={columns}
         rows={ranked}
         rowKey={(one) => one.unit ?? one.row}
-        empty={t("emergency.no_ranked")}
+        empty={t(call.status === 3 ? "emergency.on_scene" : "emergency.no_ranked")}
         page={12}
       />
-      <div class="row">
+      <div class="row gap">
         <button type="button" class="btn slim" data-act="send" disabled={!ranked.length} onClick={override}>
           {t("send.open")} <kbd>S</kbd>
         </button>

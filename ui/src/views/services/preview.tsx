@@ -40,19 +40,23 @@ export function Preview({ service }: { service: Service }) {
   return (
     <Block title={t("preview.title")}>
       <div class="row">
-        <label class="row">
-          {t("preview.truck")}
-          <select value={String(chosen ?? "")} disabled={!trucks.length} onChange={(event) => setTruck(Number(event.currentTarget.value))}>
-            {trucks.map((one) => (
-              <option key={one.row} value={one.row}>
-                {nameOf(service, "trucks", one.row)}
-              </option>
-            ))}
-          </select>
-        </label>
-        <button type="button" class="btn slim" disabled={busy || chosen === null} onClick={() => void look(chosen)}>
-          {t(busy ? "act.waiting" : "preview.look")}
-        </button>
+        {trucks.length > 0 && (
+          <>
+            <label class="row">
+              {t("preview.truck")}
+              <select value={String(chosen ?? "")} onChange={(event) => setTruck(Number(event.currentTarget.value))}>
+                {trucks.map((one) => (
+                  <option key={one.row} value={one.row}>
+                    {nameOf(service, "trucks", one.row)}
+                  </option>
+                ))}
+              </select>
+            </label>
+            <button type="button" class="btn slim" disabled={busy} onClick={() => void look(chosen)}>
+              {t(busy ? "act.waiting" : "preview.look")}
+            </button>
+          </>
+        )}
         {advised && (
           <button type="button" class="btn slim" disabled={busy} onClick={() => void look(null)}>
             {t("preview.waiting")}
