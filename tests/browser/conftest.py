@@ -19,7 +19,7 @@ import pytest
 
 CHROMIUM = os.environ.get("CITYLOOP_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 TOKEN = "browser-tests-use-this-token"
-START_S = 120
+START_S = 300
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
