@@ -25,6 +25,7 @@ from cityloop.wire.mqtt.properties import encode_properties, take_binary, take_p
 from cityloop.wire.mqtt.topics import is_filter, matches
 from cityloop.wire.nmea import decode_nmea
 from cityloop.wire.odata import parse_expression, parse_path, parse_query_string
+from cityloop.wire.reading_csv import decode_csv
 from cityloop.wire.scan import SURE, scan_instant, scan_number
 from cityloop.wire.sensorthings.data_array import decode_plain
 from cityloop.wire.sensorthings.entities import decode_reference
@@ -56,7 +57,7 @@ BYTE_PARSERS = {
     ),
     "decode_receipts": (
         decode_receipts,
-        b'{"receipts":[{"domain":"signals","target":1,"sequence":2,"status":"APPLIED","at_ms":3}]}',
+        b'{"receipts":[{"domain":"signals","target":1,"sequence":2,"status":"ACCEPTED","at_ms":3}]}',
     ),
     "decode_report": (decode_report, b"{}"),
     "decode_request": (lambda b: decode_request(b, "gate"), SIGNAL_REQUEST),
@@ -227,3 +228,18 @@ def test_every_parser_of_wire_is_put_to_such_a_test():
             if begins and getattr(item, "__module__", "") == module.name and f"{name}" not in texts:
                 missing.append(f"{module.name}.{name}")
     assert missing == []
+
+
+@pytest.mark.parametrize("header", [b"stream\r,observed_at_ms,value", b"stream,value," + b"x" * 200_000])
+def test_a_first_line_that_is_no_csv_is_refused(header):
+    """A carriage return within a field, a field without end."""
+    assert said(decode_csv, header + b"\na,1,1\n").startswith("line 1 is not CSV")
+
+
+@pytest.mark.parametrize("kind", [b"<f,", b"O", b"<f8,<f8", b"V8"])
+def test_a_layout_holds_numbers_and_nothing_else_that_numpy_knows(kind):
+    """The kind of an array's elements is text of the sender's, and NumPy reads more into it than numbers."""
+    sound = encode_layout(LAYOUT)
+    other = sound.replace(b"\xa3<f8", bytes([0xA0 + len(kind)]) + kind, 1)
+    assert other != sound
+    assert "is damaged" in said(lambda body: decode_layout(body, TABLES), other)

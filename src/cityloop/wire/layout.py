@@ -5,6 +5,7 @@ Equal layouts give equal bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,11 +88,16 @@ def _encode_array(values: np.ndarray[Any, Any], _path: str) -> _Array:
 def _decode_array(value: Any, dtype: np.dtype[Any], path: str) -> Any:
     try:
         array = msgspec.convert(value, _Array)
+        if not _NUMBERS.match(array.dtype):
+            raise ValueError(f"numbers of kind {array.dtype!r:.20}")
         # A copy, because compiled functions tell read-only arrays apart and would be compiled a second time.
         return np.frombuffer(array.data, np.dtype(array.dtype)).reshape(array.shape).astype(dtype)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
         raise LayoutError(f"The recorded layout's {path} cannot be decoded ({error}); it is damaged.") from error
 
+
+_NUMBERS = re.compile(r"[<|][biuf][1248]\Z")
+"""What an array may hold: other kinds that NumPy knows by a text are no columns of ours."""
 
 _FORM = TableForm(
     write_column=_encode_array,

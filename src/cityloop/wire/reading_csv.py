@@ -71,9 +71,11 @@ def encode_csv(names: Sequence[str], observed_at_ms: Sequence[int], values: Sequ
 def _check_header(body: bytes) -> list[str]:
     try:
         first = body.split(b"\n", 1)[0].decode().strip("\r\ufeff")
+        header = next(csv.reader([first]), [])
     except UnicodeDecodeError as error:
         raise WireError("line 1 is not UTF-8") from error
-    header = next(csv.reader([first]), [])
+    except csv.Error as error:
+        raise WireError(f"line 1 is not CSV: {error}") from error
     for name in header:
         if name not in _COLUMNS:
             raise WireError(f"line 1: column {name!r:.60} is not known; known are {', '.join(_COLUMNS)}")

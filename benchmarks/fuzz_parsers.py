@@ -1,0 +1,157 @@
+"""Throw spoilt and random bytes at every parser of the wire for minutes, and print each way in which one fails.
+
+    python benchmarks/fuzz_parsers.py --seconds 300
+    python benchmarks/fuzz_parsers.py --parser arrow --seconds 60 --seed 7
+
+A parser may read what it gets or refuse it with an error of ours that fits one line, within a second. Anything else is
+printed with the input that did it, as hexadecimal, and ends in exit code 1. With atheris installed, ``--atheris NAME``
+hands one parser to it, which follows what the code does with the bytes; without it inputs are changed blindly.
+The parsers and their sound messages are those of the property tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import random
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from cityloop.kernel.errors import CityloopError
+
+TESTS = Path(__file__).parents[1] / "tests" / "property"
+SLOW_S = 1.0
+MOST_BYTES = 4096
+
+Parse = Callable[[bytes], object]
+JUNK = (
+    b"1e999", b"NaN", b"-Infinity", b"9" * 500, b"[" * 300, b'{"a":' * 100, b"\0", b"\xff\xff\xff\xff", b"\x80",
+    b"\r\n", b"\xf0\x9f\x9a\xa6", b'"', b"\\u0000", b"1970-01-01T00:00:00Z", b"2262-04-11T23:47:16.854Z",
+    b"-9223372036854775808",
+)  # fmt: skip
+
+
+def parsers() -> dict[str, tuple[Parse, bytes]]:
+    """Return each parser with a sound message, as the property tests name them."""
+    wire, others = _module("test_wire_fuzz"), _module("test_parsers_property")
+    found = {name: (parse, wire.SEEDS[name]) for name, parse in wire.DECODERS.items()}
+    found.update(others.BYTE_PARSERS)
+    for name, (parse, sound) in others.TEXT_PARSERS.items():
+        found[name] = (_of_text(parse), sound.encode())
+    return found
+
+
+def _module(name: str):
+    spec = importlib.util.spec_from_file_location(name, TESTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _of_text(parse: Callable[[str], object]) -> Parse:
+    return lambda data: parse(data.decode("utf-8", "replace"))
+
+
+def changed(data: bytes, chance: random.Random) -> bytes:
+    """Return a message with some pieces changed, cut out, doubled, moved or put in."""
+    out = bytearray(data)
+    for _ in range(chance.randint(1, 8)):
+        at = chance.randint(0, len(out))
+        size = chance.randint(1, 16)
+        match chance.randint(0, 6):
+            case 0 if out:
+                out[at % len(out)] ^= 1 << chance.randint(0, 7)
+            case 1 if out:
+                out[at % len(out)] = chance.randint(0, 255)
+            case 2:
+                del out[at : at + size]
+            case 3:
+                out[at:at] = chance.choice(JUNK)
+            case 4:
+                out[at:at] = out[at : at + size] * chance.randint(1, 20)
+            case 5:
+                out[at : at + size] = chance.randbytes(size)
+            case _:
+                begin = chance.randint(0, len(out))
+                out[at:at] = out[begin : begin + size]
+    return bytes(out[:MOST_BYTES])
+
+
+def failure(parse: Parse, data: bytes) -> str:
+    """Return what is wrong with how a parser takes bytes; empty when nothing is."""
+    began_s = time.process_time()
+    try:
+        parse(data)
+    except CityloopError as error:
+        if "\n" in str(error):
+            return f"a refusal of several lines: {error!s:.200}"
+    except Exception:
+        return traceback.format_exc(limit=-4)
+    took_s = time.process_time() - began_s
+    return f"took {took_s:.1f} s of processor time" if took_s > SLOW_S else ""
+
+
+def fuzz(name: str, parse: Parse, sound: bytes, seconds: float, chance: random.Random) -> int:
+    """Change messages blindly for so long; print each kind of failure once and return how many kinds there were."""
+    parse(sound)
+    corpus, seen, runs = [sound], set(), 0
+    until_s = time.process_time() + seconds
+    while time.process_time() < until_s:
+        data = (
+            chance.randbytes(chance.randint(0, 80))
+            if chance.random() < 0.03
+            else changed(chance.choice(corpus), chance)
+        )
+        runs += 1
+        why = failure(parse, data)
+        if why and (kind := why.strip().splitlines()[-1][:80]) not in seen:
+            seen.add(kind)
+            print(f"{name}: {why}\n  input: {data.hex()}", flush=True)
+        elif not why and len(corpus) < 64 and chance.random() < 0.001:
+            # What was changed once and did no harm is changed further.
+            corpus.append(data)
+    print(f"{name}: {runs} inputs, {len(seen)} kinds of failure", flush=True)
+    return len(seen)
+
+
+def with_atheris(parse: Parse) -> None:
+    """Hand a parser to atheris; it ends at the first failure."""
+    import atheris
+
+    def once(data: bytes) -> None:
+        why = failure(parse, data)
+        if why:
+            raise RuntimeError(why)
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv[:1], once)
+    atheris.Fuzz()
+
+
+def main() -> int:
+    """Fuzz the parsers asked for; return the exit code."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--parser", action="append", default=[], help="one of them; may be repeated; all by default")
+    options.add_argument("--seconds", type=float, default=300.0, help="processor time for all together")
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--atheris", metavar="NAME", help="hand this one to atheris until it fails")
+    given = options.parse_args()
+    found = parsers()
+    unknown = [name for name in [*given.parser, *filter(None, [given.atheris])] if name not in found]
+    if unknown:
+        options.error(f"{unknown[0]!r} is none of {', '.join(sorted(found))}")
+    if given.atheris:
+        with_atheris(found[given.atheris][0])
+        return 0
+    names = given.parser or sorted(found)
+    failures = sum(
+        fuzz(name, *found[name], given.seconds / len(names), random.Random(f"{given.seed} {name}")) for name in names
+    )
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
