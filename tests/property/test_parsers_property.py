@@ -59,7 +59,7 @@ BYTE_PARSERS = {
         decode_receipts,
         b'{"receipts":[{"domain":"signals","target":1,"sequence":2,"status":"ACCEPTED","at_ms":3}]}',
     ),
-    "decode_report": (decode_report, b"{}"),
+    "decode_report": (decode_report, b'{"state":"running","at_ms":3}'),
     "decode_request": (lambda b: decode_request(b, "gate"), SIGNAL_REQUEST),
     "take_properties": (lambda b: take_properties(b, 0), encode_properties({0x11: 5, 0x26: [("a", "b")], 0x03: "x"})),
     "take_text": (lambda b: take_text(b, 0), b"\0\3abc"),

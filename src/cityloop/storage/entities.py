@@ -137,7 +137,7 @@ class Entities:
 
         metadata.on_connect(table.register)
         metadata.on_connect(self._register_spans)
-        self._reads = EntityReads(self._newest_ms)
+        self._reads = EntityReads(self._newest_ms, table.count)
         self._writes = EntityWrites(self.streams, self._withdrawn, self._spans.forget)
         with metadata.read() as connection:
             for stream, observed_ms, received_ms in connection.execute("SELECT * FROM withdrawn"):

@@ -38,9 +38,11 @@ class _Wanted:
 class EntityReads:
     """The reading half of the entity store."""
 
-    def __init__(self, newest_ms: Callable[[], int]) -> None:
+    def __init__(self, newest_ms: Callable[[], int], count_readings: Callable[[int | None], int]) -> None:
         self._newest_ms = newest_ms
         """Instant of the newest reading of all."""
+        self._count_readings = count_readings
+        """How many plain readings there are to be seen, of a stream or of all."""
 
     def page(
         self,
@@ -57,8 +59,7 @@ class EntityReads:
         top = min(DEFAULT_TOP if query.top is None else query.top, MOST_TOP)
         count = None
         if query.count:
-            statement, parameters = self._statement(entity, query, now_ms, parent, keys, count=True)
-            count = int(sum(row[0] for row in connection.execute(statement, parameters)))
+            count = self._count(connection, entity, query, now_ms, parent, keys)
         records: list[Record] = []
         if top:
             records = self._rows(connection, entity, query, now_ms, parent, keys, top + 1)
@@ -66,6 +67,25 @@ class EntityReads:
         page = Page(records[:top], more or (top == 0 and bool(count)), count)
         self._expand(connection, page.records, query.expand, now_ms)
         return page
+
+    def _count(
+        self,
+        connection: apsw.Connection,
+        entity: EntityType,
+        query: Query,
+        now_ms: int,
+        parent: Parent | None,
+        keys: Sequence[int | str] | None,
+    ) -> int:
+        """Return how many there are; plain readings of one stream or of all are not fetched one by one for it."""
+        branches: tuple[str, ...] = BRANCHES.get(entity.name, ("",))
+        plain = 0
+        whole = parent is None or (parent.entity == "Datastream" and isinstance(parent.id, int))
+        if entity.name == "Observation" and query.where is None and keys is None and whole:
+            plain = self._count_readings(None if parent is None else int(parent.id))
+            branches = tuple(branch for branch in branches if branch != "readings")
+        statement, parameters = self._statement(entity, query, now_ms, parent, keys, count=True, branches=branches)
+        return plain + int(sum(row[0] for row in connection.execute(statement, parameters)))
 
     def _rows(
         self,
@@ -107,6 +127,7 @@ class EntityReads:
         keys: Sequence[int | str] | None,
         *,
         count: bool = False,
+        branches: Sequence[str] | None = None,
         since_ms: int | None = None,
         limit: int = 0,
     ) -> tuple[str, dict[str, Any]]:
@@ -114,7 +135,7 @@ class EntityReads:
         wanted = _wanted(entity, query)
         selects: list[str] = []
         directions: list[bool] = []
-        for branch in BRANCHES.get(entity.name, ("",)):
+        for branch in BRANCHES.get(entity.name, ("",)) if branches is None else branches:
             source = Source(entity.name, "t", branch)
             scope = Scope({(): source})
             joins, conditions = self._hanging(compiler, source, parent)

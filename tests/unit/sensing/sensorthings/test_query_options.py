@@ -71,6 +71,22 @@ def test_top_zero_counts_only(client, ten_things):
     assert page["value"] == []
 
 
+def test_all_observations_are_counted_once_wherever_they_lie(client, bin_stream):
+    """Plain readings, those kept as rows, and those that were deleted: the number is that of the pages."""
+    rows = [[f"2025-12-31T10:00:{n:02d}.000Z", n] for n in range(20)]
+    block = {"Datastream": {"@iot.id": bin_stream}, "components": ["phenomenonTime", "result"], "dataArray": rows}
+    client.post("CreateObservations", [block])
+    more = {"phenomenonTime": "2025-12-31T11:00:00Z", "result": 7, "parameters": {"by": "hand"}}
+    client.post(f"Datastreams({bin_stream})/Observations", more)
+    gone = client.get("Observations?$filter=result eq 3")["value"][0]["@iot.id"]
+    assert client.send("DELETE", f"Observations('{gone}')").status_code in (200, 204)
+    for path in ("Observations", f"Datastreams({bin_stream})/Observations"):
+        page = client.get(f"{path}?$count=true&$top=1000")
+        assert page["@iot.count"] == len(page["value"]) == 20
+    assert client.get("Observations?$count=true&$filter=result ge 10&$top=0")["@iot.count"] == 10
+    assert client.get("Datastreams(999)/Observations?$count=true", status=404)
+
+
 def test_collections_are_cut_to_a_hundred(client, bin_stream):
     """Without $top a page has at most 100 entities, and a nextLink when there are more."""
     rows = [[f"2025-12-31T10:{n // 60:02d}:{n % 60:02d}.000Z", n] for n in range(150)]
