@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from cityloop.cities.sumo.controller import FieldController, Join, Mode, Show
 from cityloop.cities.sumo.lamps import LampRecord
+from cityloop.cities.sumo.monitoring import monitor_rules
 from cityloop.cities.sumo.own_program import OwnPhase, OwnProgram
 from cityloop.cities.sumo.transitions import transition_steps
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.kernel.messages import Command
+from cityloop.methods.lamp_monitor import LampMonitor
 
 # Links: 0 through, 1 its left turn, 2 the side street, 3 the crossing of the side street, 4 another arm.
 STATES = ("GgrGr", "Ggrrr", "GGrrr", "rrGrr", "rrrrG")
@@ -153,6 +155,18 @@ def test_no_order_of_leases_makes_the_lamps_unsafe(junction_of, seconds, orbit, 
     for leases in [*seconds, *[()] * 90]:
         street.second(leases)
     assert _watch(street.shown) == []
+
+
+@given(seconds=wild, orbit=orbits, clocked=st.booleans(), all_red_s=st.sampled_from([0.0, 1.0]))
+def test_the_lamp_monitor_never_trips_on_what_the_controller_does(junction_of, seconds, orbit, clocked, all_red_s):
+    """The two are written apart: whatever is asked, the monitor finds nothing on lamps sampled every 50 ms."""
+    junction = _junction(junction_of, all_red_s)
+    street = Street(junction, _own(junction, orbit, clocked, 0))
+    for leases in [*seconds, *[()] * 60]:
+        street.second(leases)
+    monitor = LampMonitor(monitor_rules(junction.assets, 0))
+    for at_ms in range(0, len(street.shown) * 1000, 50):
+        assert monitor.see(at_ms, street.shown[at_ms // 1000]) is None
 
 
 @given(

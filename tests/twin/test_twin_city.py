@@ -13,6 +13,7 @@ import pytest
 
 from cityloop.cities.sumo.faults import Fault, FaultPlan
 from cityloop.cities.sumo.folder import CityCase, resolve_city
+from cityloop.cities.sumo.monitoring import MONITOR_FILE, latched_in
 from cityloop.cities.sumo.sumo_tools import run_binary
 from cityloop.cities.sumo.twin import SumoCity, TwinSetup
 from cityloop.domains.signals.schema import ShowStage
@@ -121,6 +122,29 @@ def test_an_actuated_own_plan_takes_over_again(town: CityCase, tmp_path: Path) -
     assert modes[-1] == 0
     shown = {values[0] for values in run.series(StreamKind.STAGE_SHOWN, 0)[modes.index(0, 60) :]}
     assert len(shown - {-1.0}) >= 2
+
+
+def test_a_program_that_shows_a_conflict_is_latched_and_flashes(town: CityCase, tmp_path: Path) -> None:
+    """The monitor reads lamps alone: the junction flashes from the next step on and takes no lease any more."""
+    program = tmp_path / "conflict.add.xml"
+    bare = Run(TwinSetup(case=town, out=tmp_path / "bare"), 1)
+    states = _states(tmp_path / "bare")
+    logics = [
+        f'<tlLogic id="{name}" type="static" programID="all" offset="0"><phase duration="20" state="{lamps[0]}"/>'
+        f'<phase duration="40" state="{"G" * len(lamps[0])}"/></tlLogic>'
+        for name, lamps in states.items()
+    ]
+    program.write_text(f"<additional>{''.join(logics)}</additional>", encoding="utf-8")
+    setup = TwinSetup(case=town, out=tmp_path / "run", program=program)
+    run = Run(setup, 60, lambda second, junction: 0 if second > 40 else None)
+    for lamps in _states(tmp_path / "run").values():
+        first = next(second for second, state in enumerate(lamps) if state == "G" * len(state))
+        assert set(lamps[first + 2]) == {"o"}
+        assert lamps[-1] == lamps[first + 2]
+    assert set(run.statuses) == {ReceiptStatus.REFUSED}
+    latched = latched_in(tmp_path / "run" / MONITOR_FILE)
+    assert {one.junction for one in latched} == set(bare.network.tls_ids)
+    assert all("conflict" in one.fault or "crossing" in one.fault for one in latched)
 
 
 def test_a_run_that_takes_no_leases_refuses_them(town: CityCase, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from cityloop.cities.sumo.monitoring import MONITOR_FILE, latched_in
 from cityloop.cities.sumo.netfile import read_netfile
 from cityloop.cities.sumo.outputs import (
     EDGES_FILE,
@@ -140,7 +141,10 @@ def score_run(run_dir: Path, *, occupancy: Occupancy | None = None) -> RunScore:
     return RunScore(
         complete=run.complete,
         calibration=run.calibration or "UNCALIBRATED",
-        warnings=tuple(_warnings(run, summary, vehicles, counts, lamps, sumo_version, service_vehicles)),
+        warnings=(
+            *_warnings(run, summary, vehicles, counts, lamps, sumo_version, service_vehicles),
+            *_latched(sumo / MONITOR_FILE),
+        ),
         city=run.case,
         arm=run.control,
         own_plan=run.own_plan,
@@ -246,6 +250,11 @@ def _warnings(
     named = run.versions.get("eclipse-sumo", sumo_version)
     if sumo_version and named != sumo_version:
         yield f"run.toml names SUMO {named}, but the outputs were written by {sumo_version}."
+
+
+def _latched(path: Path) -> Iterable[str]:
+    for one in latched_in(path):
+        yield f"LAMP MONITOR: {one.junction} flashed from {one.at_ms / 1000:g} s on: {one.fault}."
 
 
 def _digests(run: RunToml, sumo: Path) -> dict[str, str]:

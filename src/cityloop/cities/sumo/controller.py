@@ -133,6 +133,7 @@ class FieldController:
         self._answered: ReceiptStatus | None = None
         self._change: _Change | None = None
         self._home: int | None = None
+        self._latched = ""
         self.occupied: frozenset[int] = frozenset()
         """Local links of crossings that somebody is on, where a detector over the crossing tells."""
 
@@ -150,6 +151,12 @@ class FieldController:
         """Whether the own plan runs and nobody asks for anything else."""
         return self.mode is Mode.OWN and self._lease is None
 
+    def latch(self, why: str) -> None:
+        """Let go of the lamps for good: the monitor flashes them, and takes no lease until a person has looked."""
+        self._latched = f"the lamp monitor has latched: {why}"
+        self.mode = Mode.OWN
+        self._lease = self._change = self._home = None
+
     def watch(self, shown: str, since_ms: int) -> None:
         """Take note of what the own plan shows; an idle controller need not be stepped."""
         self._lamps.see(shown, since_ms)
@@ -160,6 +167,8 @@ class FieldController:
         if (epoch, sequence) <= self._last:
             newest = "epoch {}, sequence {}".format(*self._last)
             return [self._receipt(sequence, ReceiptStatus.STALE, now_ms, f"{newest} was here before")]
+        if self._latched:
+            return [self._receipt(sequence, ReceiptStatus.REFUSED, now_ms, self._latched)]
         if not isinstance(action, ShowStage):
             return [self._receipt(sequence, ReceiptStatus.REFUSED, now_ms, "a junction shows stages only")]
         if not 0 <= action.stage < len(self._states):

@@ -19,6 +19,7 @@ from cityloop.cities.sumo.faults import FaultInjector, Readings
 from cityloop.cities.sumo.fleet import ServiceFleet
 from cityloop.cities.sumo.lamps import LampRecord
 from cityloop.cities.sumo.launch import Launch
+from cityloop.cities.sumo.monitoring import FLASHING, MONITOR_FILE, Monitors
 from cityloop.cities.sumo.own_program import OwnPhase, OwnProgram
 from cityloop.cities.sumo.picture import PictureReader
 from cityloop.cities.sumo.sensors import AreaScanner, LoopReader, StatusReader, StreamRows, parse_level
@@ -60,6 +61,7 @@ class Simulation:
             [c.stage_of(lamps) for c, lamps in zip(self._controllers, self._shown, strict=True)], np.float64
         )
         self._mode = np.zeros(len(self._controllers))
+        self._monitors = Monitors(network.assets) if launch.leased else None
         self._sense = _Senses(launch)
         self._picture = PictureReader(network) if launch.picture else None
         span_ms = launch.begin_ms, launch.end_ms
@@ -132,6 +134,7 @@ class Simulation:
                 self._shown[row] = shown
                 self._controllers[row].watch(shown, self.now_ms - self._launch.step_ms)
                 self._stage[row] = self._controllers[row].stage_of(shown)
+        self._monitor()
         told: Readings | None = None
         if self._fleet is not None:
             told = self._fleet.step(self.now_ms, frozenset(libsumo.vehicle.getIDList()))
@@ -148,6 +151,15 @@ class Simulation:
         if told is not None and len(told[0]):
             readings = joined(readings, told)
         return readings, receipts
+
+    def _monitor(self) -> None:
+        """Show the monitors what was shown, and flash the junctions that they latch."""
+        if self._monitors is None:
+            return
+        for row, fault in self._monitors.see(self.now_ms - self._launch.step_ms, self._shown):
+            self._controllers[row].latch(str(fault))
+            libsumo.trafficlight.setRedYellowGreenState(self._tls_ids[row], FLASHING * len(self._shown[row]))
+            self._mode[row] = Mode.OWN
 
     def _control(self, row: int) -> list[Receipt]:
         """Let a field controller that has something to do act on its lamps."""
@@ -181,6 +193,8 @@ class Simulation:
         """End the simulation; SUMO finishes its outputs."""
         if self._fleet is not None and self._launch.out is not None:
             self._fleet.write(self._launch.out, self.now_ms)
+        if self._monitors is not None and self._launch.out is not None:
+            self._monitors.write(self._launch.out / MONITOR_FILE, self._tls_ids)
         libsumo.close()
 
     def _join(self, row: int, phase: int, remaining_ms: int) -> None:
