@@ -30,7 +30,7 @@ def test_a_day_in_parts_is_legal_and_tells_its_progress(monkeypatch: pytest.Monk
     monkeypatch.setattr(refuse_large, "PART_MOST", 150)
     case = drawn_day(400, 2)
     lines: list[str] = []
-    solved = solve_large(case, Budget(60.0, 1), lines.append, lambda: len(lines) > 4)
+    solved = solve_large(case, Budget(60.0, 1), lines.append, lambda: len(lines) > 3)
     assert check_plan(case, solved.plan).legal
     assert solved.report.stops + len(solved.plan.left_out) == 400
     assert "districts planned" in lines[0]
