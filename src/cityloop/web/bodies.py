@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from cityloop.web import acts_routes, changes_routes, evidence_routes, people_routes
+from cityloop.web import acts_routes, changes_routes, evidence_routes, people_routes, service_acts
 
 __all__ = ["BODIES", "body_schemas"]
 
@@ -17,6 +17,8 @@ BODIES: dict[str, type] = {
     "ladder.set": acts_routes.RungBody,
     "holds.place": acts_routes.HoldBody,
     "drill.begin": acts_routes.DrillBody,
+    "dispatch.send": service_acts.SendBody,
+    "refuse.replan": service_acts.ReplanBody,
     "changes.ask": changes_routes.ChangeBody,
     "alerts.assign": evidence_routes.AssignBody,
     "alerts.resolve": evidence_routes.NoteBody,
