@@ -62,7 +62,9 @@ def page_of(sheet: Sheet, made: str) -> str:
         f"<tr><td class=n>{chr(ord('a') + k)}</td><td>{escape(h.name)}</td><td>{h.square}</td><td></td></tr>"
         for k, h in enumerate(sheet.hospitals)
     )
-    squares = "".join(f"<tr><td class=n>{one.name}</td>{_cells(sheet, one)}</tr>" for one in sheet.squares)
+    ranks = max((len(one.stations) for one in sheet.squares), default=0)
+    squares = "".join(f"<tr><td class=n>{one.name}</td>{_cells(sheet, one, ranks)}</tr>" for one in sheet.squares)
+    places = "".join(f"<th>{rank}</th>" for rank in ("1st", "2nd", "3rd", "4th", "5th")[:ranks])
     steps = "".join(f"<li>{escape(step)}</li>" for step in _STEPS)
     log = "<tr>" + "".join(f"<th>{escape(head)}</th>" for head in _LOG) + "</tr>"
     blank = ("<tr>" + "<td></td>" * len(_LOG) + "</tr>") * _LOG_ROWS
@@ -80,7 +82,7 @@ def page_of(sheet: Sheet, made: str) -> str:
         f"</thead><tbody>{hospitals}</tbody></table>"
         f'<h2 class="new">Map: squares of {sheet.size_m:g} m, north is up</h2>{_map(sheet)}'
         '<h2 class="new">Nearest stations by square: number, name, minutes with lights and siren</h2>'
-        "<table><thead><tr><th>square</th><th>1st</th><th>2nd</th><th>3rd</th><th>4th</th><th>5th</th><th>hospitals</th>"
+        f"<table><thead><tr><th>square</th>{places}<th>hospitals</th>"
         f"</tr></thead><tbody>{squares}</tbody></table>"
         f'<h2 class="new">Log</h2><table class="log"><thead>{log}</thead><tbody>{blank}</tbody></table>'
         "</body></html>\n"
@@ -106,11 +108,11 @@ def text_of(sheet: Sheet, made: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cells(sheet: Sheet, one: Square) -> str:
+def _cells(sheet: Sheet, one: Square, ranks: int) -> str:
     cells = [
         f"<td><b>{s + 1}</b> {escape(_short(sheet.stations[s]))} {minutes:.1f}</td>" for s, minutes in one.stations
     ]
-    cells += ["<td></td>"] * (5 - len(cells))
+    cells += ["<td></td>"] * (ranks - len(cells))
     near = ", ".join(f"<b>{chr(ord('a') + h)}</b> {minutes:.0f}" for h, minutes in one.hospitals)
     return "".join(cells) + f"<td>{near}</td>"
 

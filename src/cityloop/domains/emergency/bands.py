@@ -29,9 +29,7 @@ GROUP_FROM_S = (0.0, 180.0, 360.0, 600.0)
 """Groups begin at these expected times. [s]"""
 SHARE = 0.9
 LEAST = 19
-"""The fewest runs from which a twentieth can be left out on either side."""
-_OWN_LEAST = 40
-"""A group with fewer runs of its own borrows those of all others."""
+"""The fewest runs from which a twentieth can be left out on either side; a group with fewer borrows those of all."""
 _KEPT = 400
 """Of each group the latest runs count, so that a band follows when the city changes."""
 _SHORTEST_S = 1.0
@@ -62,7 +60,7 @@ def band(residuals: Residuals, expected_s: F64) -> tuple[F64, F64]:
     pooled = [log for group in residuals.logs for log in group]
     low, high = np.full(len(GROUP_FROM_S), np.nan), np.full(len(GROUP_FROM_S), np.nan)
     for k, group in enumerate(residuals.logs):
-        seen = group if len(group) >= _OWN_LEAST else pooled
+        seen = group if len(group) >= LEAST else pooled
         if len(seen) >= LEAST:
             # The rank p (n + 1): in the mean a share p of what is still to come lies below it.
             low[k], high[k] = np.quantile(np.array(seen), ((1 - SHARE) / 2, (1 + SHARE) / 2), method="weibull")
