@@ -63,7 +63,9 @@ SEEDS = {
     "csv": b"stream,observed_at_ms,value\na,1800000000000,1.5\nb,1800000000000,2\n",
     "ttn": b'{"end_device_ids":{"device_id":"x"},"uplink_message":{"decoded_payload":{"a":1,"b":[1,2]}}}',
     "chirpstack": b'{"deviceInfo":{"deviceName":"x"},"object":{"a":1},"rxInfo":[{"rssi":-1,"snr":2}]}',
-    "gtfs-realtime": bytes.fromhex("0a0a0a03322e3018808cb1da06121312026531220d120a0d0000524215000054412800"),
+    "gtfs-realtime": bytes.fromhex(
+        "0a0b0a03322e301880a4a7da0612260a0265312220120f0d0000524215000054412d000008412887a4a7da0642070a056275732d37"
+    ),
     "nmea": b"$GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230326,003.1,W*62\r\n",
     "hires": b"SignalID,Timestamp,EventCode,EventParam\n7,2026-07-01 12:00:00.1,82,4\n",
     "arrow": arrow.encode_arrow(["a", "b"], np.array([NOW, NOW]), np.array([1.0, 2.0])),
@@ -79,6 +81,12 @@ SEEDS = {
     "mqtt unsubscribe": bytes.fromhex("0001000003612f23"),
     "mqtt disconnect": bytes.fromhex("0000"),
 }
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_the_messages_that_are_spoilt_are_sound(name):
+    """A message that is refused as it stands would keep its parser from being tried any further."""
+    DECODERS[name](SEEDS[name])
 
 
 @st.composite

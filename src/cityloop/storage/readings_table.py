@@ -22,6 +22,8 @@ __all__ = ["ALL_TIME", "ReadingsTable", "Withdrawn"]
 ALL_TIME: Final = (-(2**62), 2**62)
 _FIRST_PIECE: Final = 256
 _PIECE: Final = 16_384
+_COUNTED: Final = 1_000_000
+"""Rows of a piece where nothing but their number is asked for: about 60 MB."""
 _COLUMNS = ("stream", "observed_at_ms", "received_at_ms", "value", "quality", "id")
 _OPERATORS = {
     apsw.SQLITE_INDEX_CONSTRAINT_EQ: "=",
@@ -107,25 +109,28 @@ class ReadingsTable:
         """Tell that no table hides behind this one."""
         return False
 
-    def pieces(self, stream: int | None, begin_ms: int, end_ms: int, newest_first: bool) -> Iterator[Batch]:
+    def pieces(
+        self, stream: int | None, begin_ms: int, end_ms: int, newest_first: bool, piece: int = _PIECE
+    ) -> Iterator[Batch]:
         """Yield what is to be seen, a piece at a time, sorted by (stream, observed, received)."""
         if stream is not None:
             if not 0 <= stream < 2**31:
                 return
-            raw = self._of_one(stream, begin_ms, end_ms, newest_first)
+            raw = self._of_one(stream, begin_ms, end_ms, newest_first, piece)
         else:
-            raw = self._of_all(self._streams(), begin_ms, end_ms)
+            raw = self._of_all(self._streams(), begin_ms, end_ms, piece)
         for batch in raw:
             seen = self._withdrawn.seen(batch)
             yield batch if seen.all() else _rows(batch, np.flatnonzero(seen))
 
     def count(self, stream: int | None) -> int:
         """Return how many readings are to be seen, of one stream or of all, without a row of SQLite for each."""
-        return sum(len(batch) for batch in self.pieces(stream, *ALL_TIME, newest_first=False))
+        return sum(len(batch) for batch in self.pieces(stream, *ALL_TIME, newest_first=False, piece=_COUNTED))
 
-    def _of_one(self, stream: int, begin_ms: int, end_ms: int, newest_first: bool) -> Iterator[Batch]:
+    def _of_one(self, stream: int, begin_ms: int, end_ms: int, newest_first: bool, piece: int) -> Iterator[Batch]:
         one = np.array([stream], np.int32)
-        limit = _FIRST_PIECE
+        # Few rows are mostly asked for; only who counts goes through all of them.
+        limit = _FIRST_PIECE if piece == _PIECE else piece
         while True:
             batch = self._readings.history(one, begin_ms, end_ms, limit=limit, newest_first=newest_first)
             whole = len(batch) < limit
@@ -142,14 +147,14 @@ class ReadingsTable:
             yield _rows(batch, np.lexsort((sign * batch.received_at_ms, sign * batch.observed_at_ms)))
             if whole:
                 return
-            limit = _PIECE
+            limit = piece
 
-    def _of_all(self, streams: I32, begin_ms: int, end_ms: int) -> Iterator[Batch]:
+    def _of_all(self, streams: I32, begin_ms: int, end_ms: int, piece: int) -> Iterator[Batch]:
         at, block = 0, 16
         while at < len(streams):
             some = streams[at : at + block]
-            batch = self._readings.history(some, begin_ms, end_ms, limit=_PIECE)
-            if len(batch) < _PIECE:
+            batch = self._readings.history(some, begin_ms, end_ms, limit=piece)
+            if len(batch) < piece:
                 yield batch
                 at += len(some)
                 block = min(block * 4, 8192)
@@ -162,7 +167,7 @@ class ReadingsTable:
                 at = int(np.searchsorted(streams, last))
                 block = max(1, block // 4)
             else:
-                yield from self._of_one(last, begin_ms, end_ms, newest_first=False)
+                yield from self._of_one(last, begin_ms, end_ms, newest_first=False, piece=piece)
                 at = int(np.searchsorted(streams, last)) + 1
 
 
