@@ -140,12 +140,14 @@ class _Search:
         assert self.plan is not None
         taken = frozenset(int(v) for part in busy for v in part.trucks)
         held = {int(row) for part in busy for row in part.stops}
-        free = [v for v in range(len(self._case.truck_ids)) if v not in taken]
+        left = [name for name in self.plan.left_out if self._row_of[name] not in held]
+        orders = orders_of(self.plan)
+        # A truck that stays at home is of use only where somebody waits for one.
+        free = [v for v, name in enumerate(self._case.truck_ids) if v not in taken and (left or orders.get(name))]
         self._turns = [v for v in self._turns if v in free] or self._rng.permutation(free).tolist()
         if not self._turns:
             return None
-        left = [name for name in self.plan.left_out if self._row_of[name] not in held]
-        part = around(self._case, orders_of(self.plan), left, self._row_of, self._turns.pop(), PART_MOST, taken)
+        part = around(self._case, orders, left, self._row_of, self._turns.pop(), PART_MOST, taken)
         return part if len(part.stops) else None
 
 
