@@ -31,7 +31,7 @@ from cityloop.wire.sensorthings.data_array import decode_plain
 from cityloop.wire.sensorthings.entities import decode_reference
 from cityloop.wire.sensorthings.times import parse_duration, parse_period
 from cityloop.wire.signal_request import decode_request
-from cityloop.wire.single import instant_ms
+from cityloop.wire.single import decode_single, instant_ms
 from cityloop.wire.sparkplug import decode_topic
 from cityloop.wire.units import conversion, same_unit
 from cityloop.wire.unpacked import unpacked_bytes
@@ -234,6 +234,18 @@ def test_every_parser_of_wire_is_put_to_such_a_test():
 def test_a_first_line_that_is_no_csv_is_refused(header):
     """A carriage return within a field, a field without end."""
     assert said(decode_csv, header + b"\na,1,1\n").startswith("line 1 is not CSV")
+
+
+def test_a_refusal_is_one_line_whatever_it_quotes():
+    """Names of options and of keys are the sender's and may hold line breaks."""
+    for parse, message in (
+        (decode_single, b'{"value":1.5,"a\\u000ab":1}'),
+        (parse_query_string, "$fil%0Ater=1"),
+        (parse_query_string, "$fil\nter=1"),
+    ):
+        told = said(parse, message)
+        assert told
+        assert "\n" not in told
 
 
 @pytest.mark.parametrize("kind", [b"<f,", b"O", b"<f8,<f8", b"V8"])

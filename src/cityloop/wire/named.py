@@ -33,6 +33,10 @@ MAX_NAME_BYTES = 255
 class WireError(InputError):
     """A message that cannot be read; one line that names the place, the value and the bound."""
 
+    def __init__(self, why: str) -> None:
+        # What it quotes of the message, by way of a library too, may hold line breaks of the sender's.
+        super().__init__(" ".join(why.split()))
+
 
 @dataclass(frozen=True, slots=True)
 class RefusedReading:

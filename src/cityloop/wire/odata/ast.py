@@ -14,6 +14,10 @@ __all__ = ["Binary", "Call", "Expr", "Literal", "LiteralKind", "Member", "Negate
 class ODataError(InputError):
     """A resource path or query option that cannot be used; the message names it and the fix."""
 
+    def __init__(self, why: str) -> None:
+        # What it quotes may hold line breaks of the client's.
+        super().__init__(" ".join(why.split()))
+
 
 class LiteralKind(Enum):
     """What a literal stands for."""
