@@ -17,6 +17,8 @@ __all__ = ["MAX_BODY_BYTES", "ApiError", "answer", "body_of", "cached", "instant
 MAX_BODY_BYTES = 256 * 1024
 """Of a request to the API; sensing has limits of its own."""
 
+_WHOLE = (-(2**63), 2**63 - 1)
+
 T = TypeVar("T")
 
 
@@ -66,13 +68,32 @@ async def body_of(request: Request, kind: type[T]) -> T:
         if len(data) > MAX_BODY_BYTES:
             raise ApiError(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes; send less")
     try:
-        return msgspec.json.decode(data or b"{}", type=kind)
+        body = msgspec.json.decode(data or b"{}", type=kind)
     except msgspec.ValidationError as error:
         text = str(error)
         field = text.split("$.")[-1].rstrip("`") if "$." in text else None
         raise ApiError(422, "invalid", text.replace(" - at `$", " at `"), field=field) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ApiError(400, "not_json", f"the body is not JSON ({error})") from error
+    field = _too_great(msgspec.to_builtins(body), "")
+    if field is not None:
+        low, high = _WHOLE
+        raise ApiError(422, "invalid", f"{field}: the number is out of range; give {low} to {high}", field=field)
+    return body
+
+
+def _too_great(value: Any, path: str) -> str | None:
+    """Return where a whole number stands that no journal, audit or answer could hold."""
+    match value:
+        case int():
+            return None if _WHOLE[0] <= value <= _WHOLE[1] else path or "the body"
+        case dict():
+            inside = ((f"{path}.{key}" if path else str(key), one) for key, one in value.items())
+        case list() | tuple():
+            inside = ((f"{path}[{row}]", one) for row, one in enumerate(value))
+        case _:
+            return None
+    return next((found for where, one in inside if (found := _too_great(one, where)) is not None), None)
 
 
 def number(request: Request, key: str, usual: int, low: int, high: int) -> int:

@@ -38,7 +38,7 @@ class Running:
         self.headers = {"authorization": f"Bearer {ADMIN}"}
         access = Access(self.service.devices, ADMIN)
 
-        def by_password(_client: str, _user: str | None, password: bytes | None) -> str | None:
+        def by_password(_client: str, _user: str | None, password: bytes | None, _subject: str | None) -> str | None:
             principal = access.of_token(password.decode()) if password else None
             return None if principal is None else principal.device
 

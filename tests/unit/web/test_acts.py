@@ -41,6 +41,16 @@ def test_a_hold_that_cannot_be_is_refused_before_anything_is_kept(room: Any) -> 
     assert room.steered == []
 
 
+def test_a_number_that_no_record_could_hold_is_refused_and_the_audit_stays_readable(room: Any) -> None:
+    """10^30 as a junction or deep in a plan: 422 with the place, and the audit can be read afterwards."""
+    client = room.client("operator")
+    plan = {"kind": "plan", "junction": 3, "stages": [[0, 20.0], [-(10**25), 20.0]], "expires_in_s": 60}
+    for body, field in ((hold(junction=10**30), "junction"), (plan, "stages[1][0]")):
+        answer = client.post("/api/v1/holds", json=body)
+        assert (answer.status_code, answer.json()["error"]["field"]) == (422, field)
+    assert room.client("admin").get("/api/v1/audit").status_code == 200
+
+
 def test_two_operators_on_one_junction_see_one_another(room: Any) -> None:
     """The second is told who holds it, and takes over only by naming that hold."""
     first, second = room.client("operator"), room.client("engineer")
