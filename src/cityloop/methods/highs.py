@@ -6,7 +6,23 @@ from typing import Any
 
 import highspy
 
-__all__ = ["solved"]
+__all__ = ["solved", "solver_with"]
+
+
+def solver_with(*, nodes: int, **options: float) -> Any:
+    """Return a silent solver of one thread, without a model.
+
+    Parameters
+    ----------
+    nodes
+        Most nodes of the search.
+    options
+        Further options by the solver's own names.
+    """
+    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy annotates no constructor
+    for option, setting in {"output_flag": False, "threads": 1, "mip_max_nodes": nodes, **options}.items():
+        solver.setOptionValue(option, setting)
+    return solver
 
 
 def solved(model: Any, *, gap: float, nodes: int) -> Any:
@@ -21,14 +37,7 @@ def solved(model: Any, *, gap: float, nodes: int) -> Any:
     nodes
         Most nodes of the search.
     """
-    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy annotates no constructor
-    for option, setting in (
-        ("output_flag", False),
-        ("threads", 1),
-        ("mip_rel_gap", gap),
-        ("mip_max_nodes", nodes),
-    ):
-        solver.setOptionValue(option, setting)
+    solver = solver_with(nodes=nodes, mip_rel_gap=gap)
     solver.passModel(model)
     solver.run()
     return solver

@@ -24,6 +24,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from cityloop.kernel.columns import F64
+from cityloop.methods.highs import solver_with
 
 __all__ = ["Depleting", "bound_inventory"]
 
@@ -93,14 +94,7 @@ def bound_inventory(case: Depleting, *, rounds: int = 60, nodes: int = 200) -> f
         Nodes of the search over whole numbers; 0: none.
     """
     columns = _Columns(len(case.way))
-    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy annotates no constructor
-    for option, setting in (
-        ("output_flag", False),
-        ("threads", 1),
-        ("mip_max_nodes", nodes),
-        ("mip_heuristic_effort", 0.0),
-    ):
-        solver.setOptionValue(option, setting)
+    solver = solver_with(nodes=nodes, mip_heuristic_effort=0.0)
     _add_columns(case, columns, solver)
     _add_rows(case, columns, solver)
     value = _cut_off(case, columns, solver, rounds)

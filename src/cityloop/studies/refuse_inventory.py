@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
@@ -33,6 +32,7 @@ from cityloop.methods.inventory_bound import Depleting, bound_inventory
 from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem
 from cityloop.methods.vrp_periodic import Options, PeriodicPlan, improve_periodic
 from cityloop.methods.vrp_search import SearchParams
+from cityloop.studies.processor_budget import processor_budget
 
 __all__ = ["FILES", "Case", "main", "problem_of_case", "read_case", "replay", "solve_case"]
 
@@ -223,11 +223,10 @@ def replay(case: Case, rounds: Rounds) -> tuple[float, list[str]]:
 def solve_case(case: Case, seconds: float, seed: int) -> tuple[Rounds, int]:
     """Return rounds found in so many seconds of the processor, and the iterations done."""
     problem, options = problem_of_case(case)
-    begun = time.process_time()
     plan = improve_periodic(
         problem,
         options,
-        lambda iteration: (time.process_time() - begun) / seconds,
+        processor_budget(seconds),
         np.random.default_rng(seed),
         SearchParams(block=50),
     )

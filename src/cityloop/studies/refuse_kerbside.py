@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 
 from cityloop.methods.arc_routing import bound
 from cityloop.methods.vrp_search import SearchParams, improve, warm_up
+from cityloop.studies.processor_budget import processor_budget
 from cityloop.studies.refuse_street_check import rounds_of, walk
 from cityloop.studies.refuse_streets import BEST_KNOWN, SPARE_TRUCKS, StreetCase, carp_case, round_case
 
@@ -41,11 +41,10 @@ class Walked:
 def solve_streets(case: StreetCase, trucks: int, seconds: float, seed: int) -> Walked:
     """Search over so many seconds of the processor, and walk the rounds again."""
     problem = case.problem(trucks)
-    begun = time.process_time()
     plan = improve(
         problem,
         (),
-        lambda iteration: (time.process_time() - begun) / seconds,
+        processor_budget(seconds),
         np.random.default_rng(seed),
         STREET_PARAMS,
     )

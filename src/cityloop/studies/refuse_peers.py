@@ -27,6 +27,7 @@ from cityloop.domains.refuse.routes.timing import plan_of
 from cityloop.methods.vrp import MUST, Plan, Problem
 from cityloop.methods.vrp_pyvrp import solve_with_pyvrp
 from cityloop.methods.vrp_search import improve, warm_up
+from cityloop.studies.processor_budget import processor_budget
 from cityloop.studies.refuse_bench import starts_of
 from cityloop.studies.refuse_instances import PUBLISHED, read_kim
 
@@ -38,18 +39,14 @@ _DAY_MS = 24 * 3600 * _MS_PER_S
 
 
 def _cityloop(problem: Problem, seconds: float, seed: int) -> Routes:
-    begun = time.process_time()
-
-    def progress(iteration: int) -> float:
-        return (time.process_time() - begun) / seconds
-
-    plan = improve(problem, starts_of(problem)[0], progress, np.random.default_rng(seed))
+    spent = processor_budget(seconds)
+    plan = improve(problem, starts_of(problem)[0], spent, np.random.default_rng(seed))
     return [list(route) for route in plan.routes]
 
 
 def _pyvrp(problem: Problem, seconds: float, seed: int) -> Routes:
-    begun = time.process_time()
-    plan = solve_with_pyvrp(problem, lambda iteration: time.process_time() - begun >= seconds, seed)
+    spent = processor_budget(seconds)
+    plan = solve_with_pyvrp(problem, lambda iteration: spent(iteration) >= 1, seed)
     return [list(route) for route in plan.routes]
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import re
 import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,6 +29,7 @@ from cityloop.kernel.errors import InputError
 from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem
 from cityloop.methods.vrp_periodic import Options, PeriodicPlan, improve_periodic
 from cityloop.methods.vrp_search import SearchParams
+from cityloop.studies.processor_budget import processor_budget
 
 __all__ = ["District", "best_known", "main", "problem_of_district", "read_district", "replay", "solve_district"]
 
@@ -211,11 +211,10 @@ def best_known(readme: Path) -> dict[str, tuple[float, float]]:
 def solve_district(district: District, seconds: float, seed: int) -> tuple[Rounds, int]:
     """Return rounds found in so many seconds of the processor, and the iterations done."""
     problem, options = problem_of_district(district)
-    begun = time.process_time()
     plan = improve_periodic(
         problem,
         options,
-        lambda iteration: (time.process_time() - begun) / seconds,
+        processor_budget(seconds),
         np.random.default_rng(seed),
         HOT,
     )

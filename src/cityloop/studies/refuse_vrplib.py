@@ -18,7 +18,6 @@ import json
 import math
 import re
 import statistics
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from cityloop.kernel.errors import InputError
 from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem
 from cityloop.methods.vrp_pyvrp import solve_with_pyvrp
 from cityloop.methods.vrp_search import improve
+from cityloop.studies.processor_budget import processor_budget
 
 __all__ = ["Instance", "best_known", "main", "problem_of_instance", "read_instance", "replay", "solve_instance"]
 
@@ -199,13 +199,11 @@ def best_known(path: Path) -> float | None:
 def solve_instance(instance: Instance, arm: str, seconds: float, seed: int) -> tuple[Trips, int]:
     """Return trips found in so many seconds of the processor, and the iterations done."""
     problem, release = problem_of_instance(instance)
-    begun = time.process_time()
+    spent = processor_budget(seconds)
     if arm == "pyvrp":
-        plan = solve_with_pyvrp(problem, lambda _: time.process_time() - begun >= seconds, seed, release)
+        plan = solve_with_pyvrp(problem, lambda iteration: spent(iteration) >= 1, seed, release)
     else:
-        plan = improve(
-            problem, (), lambda _: (time.process_time() - begun) / seconds, np.random.default_rng(seed)
-        )  # fmt: skip
+        plan = improve(problem, (), spent, np.random.default_rng(seed))
     trips: Trips = []
     for route in plan.routes:
         each: list[list[int]] = [[]]
