@@ -258,6 +258,7 @@ def _twin(spec: RunSpec) -> _Wired:
             out=sumo_folder,
             scale=spec.scale,
             faults=faults,
+            picture=spec.picture,
         )
         return SumoCity(setup, network)
 

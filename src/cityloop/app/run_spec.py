@@ -47,6 +47,9 @@ class RunSpec:
     durable: bool = False
     """Whether nothing is acted on before it would survive a power cut."""
 
+    picture: bool = False
+    """Whether the twin tells where everybody is, for a map alone: no decision sees it."""
+
     def __post_init__(self) -> None:
         if self.control not in ARMS:
             raise ConfigError(f"control {self.control!r} is not one of {', '.join(ARMS)}")

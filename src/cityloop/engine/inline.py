@@ -7,19 +7,23 @@ lose the decision.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cityloop.engine.cpu import CpuCost, Meter, metered
 from cityloop.kernel.clock import ms_from_s
 from cityloop.kernel.errors import CityError, ConfigError
+from cityloop.kernel.messages import Decision
 from cityloop.kernel.ports import City, Observation, Store
 from cityloop.kernel.tick import Brain, BrainState, start, tick
 
-__all__ = ["Blackout", "InlineEngine", "LoopParams", "LoopReport", "Progress"]
+__all__ = ["Blackout", "InlineEngine", "LoopParams", "LoopReport", "Onlooker", "Progress"]
 
 Progress = Callable[[int, int, int], None]
 """``progress(now_ms, end_ms, decisions)``, once a step."""
+
+Onlooker = Callable[[Observation, BrainState | None, Sequence[Decision]], None]
+"""Sees each step when it is done; no state where nothing is ticked. What it costs is not the loop's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,12 @@ class InlineEngine:
         A brain without arms observes only, with the longer stride.
     """
 
-    def __init__(self, city: City, brain: Brain, store: Store, params: LoopParams) -> None:
+    def __init__(
+        self, city: City, brain: Brain, store: Store, params: LoopParams, onlooker: Onlooker | None = None
+    ) -> None:
         self._city = city
         self._params = params
+        self._onlooker = onlooker
         self._meter = meter = Meter(params.warm_up_ticks)
         self._brain = metered(brain, meter)
         self._observe = meter.counted("observe", city.observe)
@@ -124,6 +131,7 @@ class InlineEngine:
             self._steps += 1
             self._append_readings(now_ms, observed.batch)
             self._append_receipts(observed.receipts)
+            decisions: Sequence[Decision] = ()
             if any(blackout.covers(now_ms - params.begin_ms) for blackout in params.blackouts):
                 unplugged = True
                 self._meter.skipped()
@@ -133,7 +141,9 @@ class InlineEngine:
                     self._brain = dataclasses.replace(self._brain, epoch=self._brain.epoch + 1)
                     state = start(self._brain, layout, now_ms)
                     unplugged = False
-                state = self._tick(state, observed)
+                state, decisions = self._tick(state, observed)
+            if self._onlooker is not None:
+                self._onlooker(observed, state if self._brain.arms and not unplugged else None, decisions)
             if progress is not None:
                 progress(now_ms, params.end_ms, self._decisions)
             if observed.ended:
@@ -148,7 +158,7 @@ class InlineEngine:
             cost=self._meter.cost(),
         )
 
-    def _tick(self, state: BrainState, observed: Observation) -> BrainState:
+    def _tick(self, state: BrainState, observed: Observation) -> tuple[BrainState, Sequence[Decision]]:
         ticked = self._think(self._brain, state, observed.batch, (), observed.now_ms)
         self._journal(ticked.decisions)
         self._act(ticked.commands)
@@ -156,4 +166,4 @@ class InlineEngine:
         self._decisions += len(ticked.decisions)
         self._commands += len(ticked.commands)
         self._meter.ticked(len(ticked.decisions))
-        return ticked.state
+        return ticked.state, ticked.decisions
