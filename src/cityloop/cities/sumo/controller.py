@@ -14,7 +14,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from cityloop.cities.sumo.handback import JunctionLimits, earliest_join_ms, legal_entry, may_gain
+from cityloop.cities.sumo.handback import JunctionLimits, earliest_join_ms, kept_waiting, legal_entry, may_gain
 from cityloop.cities.sumo.lamps import LampRecord
 from cityloop.cities.sumo.own_program import OwnProgram, Running
 from cityloop.cities.sumo.transitions import (
@@ -86,6 +86,15 @@ class _Change:
     """Lamps, and the instant until which they are shown."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """A way home: the stage to go to, when the own program is joined there, and the lamps by then."""
+
+    stage: int
+    joined_ms: int
+    lamps: LampRecord
+
+
 def limits_of(tables: StageTables, junction_row: int) -> JunctionLimits:
     """Return the times that nobody may shorten at a junction."""
     assets, controllers = tables.assets, tables.assets.controllers
@@ -133,6 +142,9 @@ class FieldController:
         self._answered: ReceiptStatus | None = None
         self._change: _Change | None = None
         self._home: int | None = None
+        self._let_go: set[int] = set()
+        """Local links that were green since the way home began."""
+        self._own_stages = {self._number[p.state] for p in own.phases if p.state in self._number}
         self._latched = ""
         self.occupied: frozenset[int] = frozenset()
         """Local links of crossings that somebody is on, where a detector over the crossing tells."""
@@ -262,6 +274,7 @@ class FieldController:
             return False
         self.mode = Mode.LEASED
         self._home = None
+        self._let_go.clear()
         if self._change is not None:
             return self._change.to_stage == lease.stage
         if self._lamps.state == self._states[lease.stage]:
@@ -286,38 +299,77 @@ class FieldController:
         return True
 
     def _go_home(self, now_ms: int) -> Running | None:
-        """Join the own program, or move to the stage by which it can be joined soonest."""
+        """Join the own program, or move to the stage by which it can be joined soonest.
+
+        Before that whoever would stand too long is let go, each link once.
+        """
+        stage = self._number[self._lamps.state]
         entry = legal_entry(self._limits, self._lamps, self._own, now_ms)
+        home: _Home | None
         if entry is not None:
+            home = _Home(stage, now_ms, self._lamps)
+        elif self._home == stage or not self._may_leave(now_ms):
+            return None
+        else:
+            home = self._nearest_home(stage, now_ms)
+        if home is None:
+            return None
+        first = self._let_go_first(stage, home, now_ms)
+        if first is not None:
+            if self._may_leave(now_ms) and self._begin(first, now_ms, self._extra_all_red_s):
+                self._let_go |= {link for link, lamp in enumerate(self._states[first]) if lamp in GREEN}
+        elif entry is not None:
             self.mode = Mode.OWN
             self._home = None
+            self._let_go.clear()
             return entry
-        stage = self._number[self._lamps.state]
-        if self._home != stage and self._may_leave(now_ms):
-            self._home = self._nearest_home(stage, now_ms)
-            if self._home is not None and self._home != stage:
+        else:
+            self._home = home.stage
+            if self._home != stage:
                 self._begin(self._home, now_ms, self._extra_all_red_s)
         return None
 
-    def _nearest_home(self, stage: int, now_ms: int) -> int | None:
-        """Return the stage by which the own program is joined soonest, None where none will do yet."""
+    def _let_go_first(self, stage: int, home: _Home, now_ms: int) -> int | None:
+        """Return the own program's stage to show before it is joined, None where nobody stands too long."""
+        late = kept_waiting(home.lamps, self._own, home.joined_ms)
         best: int | None = None
-        best_ms: int | None = None
-        own_stages = {self._number[p.state] for p in self._own.phases if p.state in self._number}
-        for candidate in [stage, *sorted(own_stages - {stage})]:
+        best_red_ms = 0
+        for candidate in self._own_stages - {stage}:
+            served_ms = now_ms + self._change_ms(stage, candidate) + self._minimum_ms[candidate]
+            red_ms = max(
+                (
+                    now_ms - self._lamps.changed_ms[link]
+                    for link, at_ms in late.items()
+                    if link not in self._let_go and self._states[candidate][link] in GREEN and served_ms <= at_ms
+                ),
+                default=0,
+            )
+            if red_ms > best_red_ms:
+                best, best_red_ms = candidate, red_ms
+        return best
+
+    def _change_ms(self, stage: int, to_stage: int) -> int:
+        """Return how long the change from a stage to another takes on the way home."""
+        steps = transition_steps(self._tables, self._row, stage, to_stage, self._extra_all_red_s)
+        return sum(math.ceil(shown_s * 1000) for _, shown_s in steps)
+
+    def _nearest_home(self, stage: int, now_ms: int) -> _Home | None:
+        """Return the stage by which the own program is joined soonest, None where none will do yet."""
+        best: _Home | None = None
+        for candidate in [stage, *sorted(self._own_stages - {stage})]:
             supposed = self._lamps.copy()
             arrival_ms = now_ms
             if candidate != stage:
-                steps = transition_steps(self._tables, self._row, stage, candidate, self._extra_all_red_s)
-                arrival_ms += sum(math.ceil(shown_s * 1000) for _, shown_s in steps)
+                arrival_ms += self._change_ms(stage, candidate)
                 if not may_gain(self._limits, supposed, self._states[candidate], arrival_ms):
                     continue
+                steps = transition_steps(self._tables, self._row, stage, candidate, self._extra_all_red_s)
                 for lamps, _ in steps[:1]:
                     supposed.see(lamps, now_ms)
                 supposed.see(self._states[candidate], arrival_ms)
             joined_ms = earliest_join_ms(self._limits, supposed, self._own, arrival_ms, self._step_ms)
-            if joined_ms is not None and (best_ms is None or joined_ms < best_ms):
-                best, best_ms = candidate, joined_ms
+            if joined_ms is not None and (best is None or joined_ms < best.joined_ms):
+                best = _Home(candidate, joined_ms, supposed)
         return best
 
     def _receipt(self, sequence: int, status: ReceiptStatus, now_ms: int, detail: str = "") -> Receipt:

@@ -2,6 +2,9 @@
 
 Joining is invisible on the street: the lamps shown are those that the program's clock asks for, and nothing
 that the program does next cuts a green, a Walk or a crossing's clearance that began before the joining.
+
+A red adds up from what the brain left and what the program's clock still asks for. Whoever would stand longer than
+anybody may is let go once on the way.
 """
 
 from __future__ import annotations
@@ -12,7 +15,10 @@ from cityloop.cities.sumo.lamps import LampRecord
 from cityloop.cities.sumo.own_program import OwnProgram, Running
 from cityloop.cities.sumo.transitions import GREEN, gains
 
-__all__ = ["JunctionLimits", "earliest_join_ms", "legal_entry", "may_gain"]
+__all__ = ["LONGEST_RED_MS", "JunctionLimits", "earliest_join_ms", "kept_waiting", "legal_entry", "may_gain"]
+
+LONGEST_RED_MS = 120_000
+"""Nobody's red grows longer on the way home where a green can be fitted in (RiLSA 2015, 2.7.4: cycles up to 120 s)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,23 @@ def earliest_join_ms(
         if legal_entry(limits, lamps, own, at_ms) is not None:
             return at_ms
     return None
+
+
+def kept_waiting(lamps: LampRecord, own: OwnProgram, joined_ms: int) -> dict[int, int]:
+    """Return the links whose red grows too long if the program goes on from an instant, with when it lets them go.
+
+    A program whose own cycle is longer than that keeps links waiting in any case: its cycle is the bound then.
+    """
+    bound_ms = max(LONGEST_RED_MS, own.cycle_ms)
+    waiting = {link for link, lamp in enumerate(lamps.state) if lamp not in GREEN}
+    late: dict[int, int] = {}
+    for entry in own.entries(lamps.state, joined_ms):
+        for _, after, at_ms in own.changes(entry, joined_ms):
+            for link in [link for link in waiting if after[link] in GREEN]:
+                waiting.discard(link)
+                if at_ms - lamps.changed_ms[link] > bound_ms:
+                    late[link] = at_ms
+    return late
 
 
 def _runs_on_legally(limits: JunctionLimits, lamps: LampRecord, own: OwnProgram, entry: Running, now_ms: int) -> bool:

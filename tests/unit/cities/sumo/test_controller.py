@@ -237,6 +237,33 @@ def test_the_own_plan_is_joined_where_its_clock_stands(street):
     assert home <= 70 + 4 + 30
 
 
+def _longest_red_s(shown: list[str], link: int) -> int:
+    """Return the longest run of seconds in which a link is not green."""
+    return max(len(run) for run in "".join("g" if lamps[link] in "gG" else "r" for lamps in shown).split("g"))
+
+
+@pytest.mark.parametrize("held_s", [90, 100, 110])
+@pytest.mark.parametrize("dies_at_s", range(0, 100, 9))
+def test_nobody_stands_too_long_over_a_hand_back(junction_of, held_s, dies_at_s):
+    """A red that the brain left and the own clock would go on with is ended on the way home, then the clock is kept."""
+    own = OwnProgram(
+        "long",
+        (
+            OwnPhase("GgrG", 85_000, 1), OwnPhase("Ggrr", 8_000, 2), OwnPhase("yyrr", 3_000, 3),
+            OwnPhase("rrGr", 15_000, 4), OwnPhase("rryr", 3_000, 5), OwnPhase("rrrr", 1_000, 0),
+        ),
+        -dies_at_s * 1000,
+    )  # fmt: skip
+    street = Street(junction_of(STATES, clearance_s={3: 8.0}, foes=FOES, passed=(1,)), own)
+    street.lamps = own.phases[own.due(0).index].state
+    street.pass_s(held_s + 20, stage=0)
+    street.pass_s(250)
+    # The lease lasts 4 s more; then 26 s reach for the least green of the stage left, the crossing and a change.
+    assert _longest_red_s(street.shown[20:], 2) <= max(120, held_s + 30)
+    assert street.controller.mode is Mode.OWN
+    assert street.lamps == own.phases[own.due(street.now_ms - 1000).index].state
+
+
 def test_handing_back_adds_all_red_where_none_is_shipped(street):
     """The change home has 3 s of yellow and 2 s of all-red."""
     street.pass_s(10)
