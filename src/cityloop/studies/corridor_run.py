@@ -65,7 +65,7 @@ class _Counting:
     def append_decisions(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:
             reason = decision.proposal.reason
-            if decision.policy != REQUESTS and not Reason.CORRIDOR_CLEAR <= reason <= Reason.CORRIDOR_RECOVER:
+            if decision.policy != REQUESTS and not Reason.CORRIDOR_CLEAR <= reason <= Reason.CORRIDOR_RELEASE:
                 continue
             rule = getattr(decision.verdict, "rule", 0)
             self.counts[Reason(reason).name + (f" {Rule(rule).name}" if rule else "")] += 1

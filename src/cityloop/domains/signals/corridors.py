@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cityloop.domains.signals.giving_way import rivals_of
 from cityloop.domains.signals.tables import SignalTables
 from cityloop.kernel.columns import BOOL, I32
 from cityloop.kernel.layout import Layout, Passages
@@ -44,6 +45,16 @@ class CorridorParams:
     """A queue before the unit is given no longer than this to leave. [s]"""
     margin_s: float = 4.0
     """The green begins this much earlier than the queue needs: a driver brakes before a red that far ahead. [s]"""
+    opposed_most_s: float = 20.0
+    """A stream that the unit must give way to is given no longer than this to pass. [s]"""
+    no_gap_s: float = 30.0
+    """A way that must give way for longer than this is not led from afar: no green would help. [s]"""
+    at_line_m: float = 60.0
+    """Nearer than this to the stop line it is led all the same, for a few seconds at a time. [m]"""
+    stuck_s: float = 7.0
+    """A unit is stuck that does not come forward for so long under green, once those before it could start. [s]"""
+    releases: int = 4
+    """How often a green that must give way is ended for one unit."""
     keep_s: float = 12.0
     """No change is put off for a unit that is farther away than this. [s]"""
     start_loss_s: float = 2.0
@@ -72,7 +83,7 @@ class CorridorParams:
         """Refuse nonsense, above all a hold without a bound."""
         if not 5 <= self.hold_cap_s <= 90:
             raise ValueError(f"hold_cap_s {self.hold_cap_s} s, must be 5 to 90.")
-        for name in ("lead_most_s", "keep_s"):
+        for name in ("lead_most_s", "opposed_most_s", "keep_s"):
             if not 0 <= getattr(self, name) <= self.hold_cap_s:
                 raise ValueError(f"{name} {getattr(self, name)} s, must be 0 to hold_cap_s.")
 
@@ -113,6 +124,16 @@ class Claim:
     """As the sender said, later by what holds the unit up at junctions before."""
     queue_s: float = 0.0
     """Time that those before the unit need to leave under green. [s]"""
+    opposed_s: float = 0.0
+    """Time from green until the unit finds a gap in the streams that it must give way to; 0 for a protected way. [s]"""
+    best_m: float = -1.0
+    """How far along the street it comes by it has been seen. [m]"""
+    best_ms: int = -1
+    """When it was last seen to come forward there; -1 before it was there."""
+    release: int = -1
+    """Stage that ends a green in which the unit is stuck, asked for until ``locked_ms``; -1 while there is no need."""
+    released: int = 0
+    """How often that was done."""
     served_ms: int = -1
     """Since when the junction is led for it; -1 while it is not."""
     locked_ms: int = -1
@@ -239,9 +260,17 @@ def serving_stage(tables: SignalTables, way: Way, junction: int, shown: int, als
 
 
 def _green(tables: SignalTables, links: Iterable[int], stage: int) -> float:
-    """Return the mean worth of a stage for links: 1 for a protected green, a little over a half for one that yields."""
-    shown = [int(tables.lamps[link, stage]) for link in links]
-    return sum(1.0 if lamp == 2 else 0.55 if lamp == 1 else 0.0 for lamp in shown) / max(len(shown), 1)
+    """Return the mean worth of a stage for links: 1 where nobody has to be given way to, else a little over a half."""
+    total, count = 0.0, 0
+    for link in links:
+        lamp, count = int(tables.lamps[link, stage]), count + 1
+        if lamp == 2:
+            total += 1.0
+        elif lamp == 1:
+            # A lamp that only says to give way is as good as a protected one where nobody is there to give way to.
+            junction = int(tables.assets.links.junction[link])
+            total += 0.55 if rivals_of(tables, junction, (link,), stage) else 1.0
+    return total / max(count, 1)
 
 
 def lead_s(claim: Claim, tables: SignalTables, shown: int, params: CorridorParams) -> float:
@@ -249,7 +278,8 @@ def lead_s(claim: Claim, tables: SignalTables, shown: int, params: CorridorParam
     change_s = 0.0
     if shown >= 0 and shown != claim.stage:
         change_s = float(tables.intergreen_s[claim.junction, shown, claim.stage])
-    return change_s + min(claim.queue_s, params.lead_most_s) + params.margin_s
+    queue_s = min(claim.queue_s, params.lead_most_s)
+    return change_s + max(queue_s, min(claim.opposed_s, params.opposed_most_s)) + params.margin_s
 
 
 def full_lanes(standing: I32, layout: Layout, reach_m: np.ndarray, params: CorridorParams) -> BOOL:

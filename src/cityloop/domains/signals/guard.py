@@ -9,8 +9,8 @@ that a decision in the journal is what happens in the street. Rules, in order:
 3. ``SENSING_DEAD``: without trustworthy sensing nothing is leased; the junction's own plan runs.
 4. ``INTERGREEN``: a change under way is finished first.
 5. ``MINIMUM_GREEN``: at least the stage's minimum (RiLSA 2015, 2.7.3: 5 s), which holds its Walk (MUTCD 2023, 4I.06).
-6. ``NO_REQUEST``, ``HOLD_CAP``: a corridor's stage is one that an admitted request asks for, and is led no longer than
-   the cap (our bound, 40 s); it passes all other rules like any proposal.
+6. ``NO_REQUEST``, ``HOLD_CAP``: a corridor's stage is one that an admitted request asks for, or that ends a green in
+   which its unit is stuck, and is led no longer than the cap (our bound, 40 s); it passes all other rules like any.
 7. ``MAXIMUM_RED``: when a wait at a link leaves no slack for the stage asked, its own goes first (our bound, 120 s).
 """
 
@@ -25,7 +25,9 @@ from cityloop.kernel.messages import Action, Allowed, Proposal, Refused, Trimmed
 __all__ = ["check"]
 
 _ITS_STAGE = (Reason.CORRIDOR_CLEAR, Reason.CORRIDOR_HOLD)
-_CORRIDOR = frozenset((*_ITS_STAGE, Reason.CORRIDOR_KEEP, Reason.CORRIDOR_RAIL, Reason.CORRIDOR_RECOVER))
+_CORRIDOR = frozenset(
+    (*_ITS_STAGE, Reason.CORRIDOR_KEEP, Reason.CORRIDOR_RAIL, Reason.CORRIDOR_RECOVER, Reason.CORRIDOR_RELEASE)
+)
 
 
 def check(proposal: Proposal, state: SignalState, now_ms: int) -> Verdict:
@@ -67,6 +69,8 @@ def _corridor_rule(reason: int, stage: int, junction: int, state: SignalState, n
     claim = state.corridors.leading(junction)
     if claim is None or (reason in _ITS_STAGE and stage != claim.stage):
         return Rule.NO_REQUEST
+    if reason == Reason.CORRIDOR_RELEASE:
+        return 0 if stage == claim.release and now_ms < claim.locked_ms else Rule.NO_REQUEST
     over = claim.served_ms >= 0 and now_ms - claim.served_ms >= DEFAULT.hold_cap_s * 1000
     return Rule.HOLD_CAP if over or now_ms < claim.locked_ms else 0
 

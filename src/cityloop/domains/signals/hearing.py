@@ -12,6 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from cityloop.domains.signals.corridor_progress import (
+    come_forward,
+    distance_m,
+    exit_stage,
+    freed,
+    stage_waits_s,
+    without_a_gap,
+)
 from cityloop.domains.signals.corridors import (
     DEFAULT,
     Claim,
@@ -24,7 +32,7 @@ from cityloop.domains.signals.corridors import (
     upstream_of,
     way_over,
 )
-from cityloop.domains.signals.forecast import PEDESTRIAN_WEIGHT
+from cityloop.domains.signals.giving_way import opposed_s, rivals_of
 from cityloop.domains.signals.schema import Reason, Rule
 from cityloop.domains.signals.state import SignalState
 from cityloop.kernel.columns import BOOL
@@ -224,7 +232,7 @@ def _arbitrated(
     traffic = views["traffic"]
     standing = (np.nan_to_num(traffic.speed_mps, nan=99.0) < 2.0).sum(axis=1).astype(np.int32)
     full = full_lanes(standing, state.layout, state.tables.reach_m, params)
-    moved = [replace(claim, queue_s=_queue_s(state, claim, traffic, params)) for claim in living]
+    moved = [_looked_at(state, claim, traffic, now_ms, params) for claim in living]
     moved = _later_by_queues(state, moved, now_ms, params)
     moved.sort(key=lambda c: (c.junction, now_ms < c.locked_ms, -c.priority, c.served_ms < 0, c.arrives_ms, c.unit))
     leads = {claim.junction: claim.unit for claim in reversed(moved)}
@@ -238,30 +246,32 @@ def _arbitrated(
             claim = replace(claim, stage=serving_stage(state.tables, claim.way, claim.junction, shown, also))
         elif now_ms - claim.served_ms >= params.hold_cap_s * 1000:
             claim = replace(claim, served_ms=-1, locked_ms=now_ms + round(params.lock_s * 1000))
+        waits_s = stage_waits_s(state, claim.junction, claim.stage, traffic, now_ms)
+        if rank == 0:
+            claim = freed(state, claim, waits_s, now_ms, params)
         rule = 0 if rank == 0 else int(Rule.OTHER_FIRST)
         rule = rule or _load_rule(state, claim, full, leads, params)
-        ordered.append((replace(claim, yields=rule, exit_stage=_exit_stage(state, claim, traffic, now_ms)), rank))
+        rule = rule or (int(Rule.NO_GAP) if without_a_gap(state, claim, params) else 0)
+        ordered.append((replace(claim, yields=rule, exit_stage=exit_stage(state, claim, waits_s)), rank))
     return ordered
 
 
-def _queue_s(state: SignalState, claim: Claim, traffic: Any, params: CorridorParams) -> float:
-    """Return how long those before the unit need to leave on the slowest of its lanes. [s]."""
-    units = state.units
-    distance_m = np.inf
-    if units is not None and int(units.edge[claim.unit]) == claim.action.from_edge:
-        length_m = float(state.layout.edges.length_m[claim.action.from_edge])
-        distance_m = max(length_m - float(units.edge_m[claim.unit]), 0.0)
-    worst_s = 0.0
+def _looked_at(state: SignalState, claim: Claim, traffic: Any, now_ms: int, params: CorridorParams) -> Claim:
+    """Return the claim with what stands before the unit, what it must give way to, and how far it has come."""
+    left_m = distance_m(state, claim)
+    worst_s, most = 0.0, 0
     for lane in claim.way.approaches:
-        ahead = traffic.distance_m[lane] < distance_m - 8.0
+        ahead = traffic.distance_m[lane] < left_m - 8.0
         slow = traffic.speed_mps[lane] < params.slow_mps
         count = int((ahead & slow).sum())
-        if np.isinf(distance_m):
+        if np.isinf(left_m):
             count += round(float(traffic.hidden_veh[lane]))
         if count:
-            headway_s = float(traffic.headway_s[lane])
-            worst_s = max(worst_s, params.start_loss_s + count * headway_s)
-    return worst_s
+            worst_s = max(worst_s, params.start_loss_s + count * float(traffic.headway_s[lane]))
+            most = max(most, count)
+    rivals = rivals_of(state.tables, claim.junction, claim.way.links, claim.stage)
+    against_s = opposed_s(state.tables, rivals, traffic, most) if rivals else 0.0
+    return come_forward(state, replace(claim, queue_s=worst_s, opposed_s=against_s), now_ms)
 
 
 def _later_by_queues(state: SignalState, claims: list[Claim], now_ms: int, params: CorridorParams) -> list[Claim]:
@@ -273,7 +283,7 @@ def _later_by_queues(state: SignalState, claims: list[Claim], now_ms: int, param
         arrives_ms = max(claim.action.arrives_ms, now_ms) + late
         shown = int(state.stage[claim.junction])
         change_s = 0.0 if shown == claim.stage else lead_s(replace(claim, queue_s=0.0), state.tables, shown, params)
-        free_ms = now_ms + round((change_s + claim.queue_s) * 1000)
+        free_ms = now_ms + round((change_s + max(claim.queue_s, claim.opposed_s)) * 1000)
         if free_ms > arrives_ms:
             late += free_ms - arrives_ms
         late_ms[claim.unit] = late
@@ -298,37 +308,14 @@ def _load_rule(state: SignalState, claim: Claim, full: BOOL, leads: dict[int, in
     return 0
 
 
-def _exit_stage(state: SignalState, claim: Claim, traffic: Any, now_ms: int) -> int:
-    """Return the stage whose users have waited most meanwhile, all together; -1 where nobody waits."""
-    tables, j = state.tables, claim.junction
-    begin, end = int(tables.assets.controllers.link_begin[j]), int(tables.assets.controllers.link_end[j])
-    service = tables.service[j] & ~tables.conflict[j]
-    best, most_s = -1, 0.0
-    for stage in range(int(tables.n_stages[j])):
-        if not service[stage] or stage == claim.stage:
-            continue
-        waits_s: dict[int, float] = {}
-        for link in range(begin, end):
-            green, held = tables.lamps[link, stage], tables.lamps[link, claim.stage]
-            if green not in (1, 2) or held in (1, 2):
-                continue
-            lane = int(tables.assets.links.approach[link])
-            users = float(traffic.count_veh[lane])
-            if lane < 0:
-                users = PEDESTRIAN_WEIGHT if state.call_since_ms[link] >= 0 else 0.0
-            key = lane if lane >= 0 else -1 - link
-            waits_s[key] = max(waits_s.get(key, 0.0), users * (now_ms - int(state.last_green_ms[link])) / 1000.0)
-        if sum(waits_s.values()) > most_s:
-            best, most_s = stage, sum(waits_s.values())
-    return best
-
-
 def _with_status(state: SignalState, claim: Claim, rank: int, told: Told, now_ms: int, params: CorridorParams) -> Claim:
     """Return the claim with its status, telling what has changed."""
     shown = int(state.stage[claim.junction])
     near = claim.arrives_ms - now_ms <= lead_s(claim, state.tables, shown, params) * 1000
     status = RequestStatus.PROCESSING
-    if now_ms < claim.locked_ms:
+    if now_ms < claim.locked_ms and claim.release >= 0:
+        status = RequestStatus.WATCH_OTHER_TRAFFIC
+    elif now_ms < claim.locked_ms:
         fresh = claim.locked_ms - now_ms > (params.lock_s - 3.0) * 1000
         status = RequestStatus.MAX_PRESENCE if fresh else RequestStatus.RESERVICE_LOCKED
     elif not claim.yields and (claim.served_ms >= 0 or near):
@@ -338,15 +325,22 @@ def _with_status(state: SignalState, claim: Claim, rank: int, told: Told, now_ms
         )
         clear = shown == claim.stage and not walkers
         status = RequestStatus.GRANTED if clear else RequestStatus.WATCH_OTHER_TRAFFIC
-    rule = int(Rule.HOLD_CAP) if now_ms < claim.locked_ms else claim.yields
+    rule = _told_rule(claim, now_ms)
     before = next((one for one in state.corridors.claims if one.key == claim.key), None)
     was = int(RequestStatus.PROCESSING) if before is None else before.status
-    was_rule = 0 if before is None else int(Rule.HOLD_CAP) if before.locked_ms > now_ms - 1000 else before.yields
+    was_rule = 0 if before is None else _told_rule(before, now_ms - 1001)
     if status is RequestStatus.GRANTED and was != status:
         told.append(_answer(claim, Reason.REQUEST_GRANTED, 0))
     elif rule and rule != was_rule:
         told.append(_answer(claim, Reason.REQUEST_WAITS, rule))
     return replace(claim, status=int(status), yields=rule)
+
+
+def _told_rule(claim: Claim, now_ms: int) -> int:
+    """Return the rule by which a claim waits, 0 for none."""
+    if now_ms >= claim.locked_ms:
+        return claim.yields
+    return int(Rule.NO_GAP if claim.release >= 0 else Rule.HOLD_CAP)
 
 
 def _answer(claim: Claim, reason: Reason, rule: int) -> tuple[Proposal, Verdict]:

@@ -105,6 +105,8 @@ class Reason(IntEnum):
     """A tram or train goes before the unit with priority."""
     CORRIDOR_RECOVER = 24
     """The unit with priority is through: the exit stage that was stated goes next."""
+    CORRIDOR_RELEASE = 25
+    """The unit with priority stands in a green that must give way: it is ended, so that those before it can clear."""
     REQUEST_ADMITTED = 30
     """A request was found to be of a unit on its way to a call, on a route over this junction."""
     REQUEST_GRANTED = 31
@@ -164,6 +166,8 @@ class Rule(IntEnum):
     """No stage of the junction gives the way asked for a green."""
     OUT_OF_SERVICE = 32
     """The junction is under repair or its detectors are silent: it runs its own plan."""
+    NO_GAP = 33
+    """The way asked for must give way to a stream that leaves no gap: holding its green would hold the unit up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,14 @@ def _for_claim(
     """Return what a unit needs of its junction now; None where the ordinary proposal will do."""
     j, tables = claim.junction, state.tables
     shown = int(state.stage[j])
-    if shown < 0 or claim.yields or now_ms < claim.locked_ms or base.reason in _KEPT_REASONS:
+    if shown < 0 or base.reason in _KEPT_REASONS:
         return None
     assert isinstance(base.action, ShowStage)
+    if now_ms < claim.locked_ms and shown == claim.stage and claim.release >= 0:
+        asked_already = base.action.stage == claim.release
+        return None if asked_already else _instead(base, claim.release, Reason.CORRIDOR_RELEASE)
+    if claim.yields or now_ms < claim.locked_ms:
+        return None
     asked, arrives_s = base.action.stage, (claim.arrives_ms - now_ms) / 1000.0
     if arrives_s <= lead_s(claim, tables, shown, params):
         rail = _rail_stage(state, demand, claim, shown, now_ms, params)
