@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cityloop.studies.demo import DemoOutcome, DemoSpec
     from cityloop.studies.demo_run import DemoTick
 
 __all__ = ["command"]
@@ -33,7 +35,13 @@ _LINE_EVERY_S = 5.0
     help="Of the city's time, each run.",
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="New folder; by default runs/demo-...")
-def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
+@click.option(
+    "--page/--no-page",
+    default=None,
+    help="Show both controls in the operations room as they run; by default with a terminal and without --exit.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Of the page; 0 for any.")
+def command(leave: bool, seeds: int, minutes: float, out: Path | None, page: bool | None, port: int) -> None:
     """Show the brain beside a tuned fixed program on a real district, and pull its plug halfway.
 
     The district is Berlin-Adlershof with a synthetic demand. Both controls run at once on the same seeds.
@@ -41,17 +49,19 @@ def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
     leases again afterwards. Ambulances answer made-up calls and trucks empty made-up containers on the same streets;
     one truck breaks down. It ends with a scorecard and a report. Nothing is downloaded.
 
+    With a terminal the operations room opens in a browser: one map in two halves, the tuned program left and the brain
+    right, at the same second. Without one, or with --exit, it runs without a page and ends by itself.
+
     \b
     Examples:
       cityloop demo
       cityloop demo --exit --minutes 15
+      cityloop demo --no-page
       cityloop demo --seeds 3 --out runs/demo-three
     """
     from cityloop.kernel.errors import ConfigError
-    from cityloop.studies.demo import DemoSpec, hand_back_lines, run_demo
+    from cityloop.studies.demo import DemoSpec, run_demo
     from cityloop.studies.report import write_report
-    from cityloop.studies.services import service_lines
-    from cityloop.studies.tables import summary_lines
 
     folder = out if out is not None else Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -64,24 +74,62 @@ def command(leave: bool, seeds: int, minutes: float, out: Path | None) -> None:
         f"The brain is unplugged from {pulled.begin_s:g} s to {pulled.end_s:g} s. "
         "Its code is compiled on the first run, so it starts later then."
     )
-    with _live_view(spec.arms) if live else _plain_lines() as show:
-        outcome = run_demo(spec, show)
-    report = write_report([folder], folder / "report.html")
+    with ExitStack() as closing:
+        room = None
+        if live if page is None else page:
+            from cityloop.studies.demo_room import DemoRoom
+
+            room = DemoRoom(spec, port)
+            closing.callback(room.close)
+            room.start()
+            click.echo(f"The operations room: {room.url}")
+            if live:
+                _open_browser(room.url)
+        with _live_view(spec.arms) if live else _plain_lines() as show:
+            outcome = run_demo(spec, show, room)
+        report = write_report([folder], folder / "report.html")
+        if room is not None:
+            room.finish(outcome, report)
+        _tell(spec, outcome, report)
+        if live:
+            _where_next(folder, report)
+        if live and room is not None and sys.stdin.isatty():
+            with suppress(KeyboardInterrupt, EOFError):
+                input("\nThe page stays open until you press Enter. ")
+    click.echo(folder)
+
+
+def _tell(spec: DemoSpec, outcome: DemoOutcome, report: Path) -> None:
+    """Print what was found."""
+    from cityloop.studies.demo import hand_back_lines
+    from cityloop.studies.services import service_lines
+    from cityloop.studies.tables import summary_lines
+
     click.echo("")
     for line in (*summary_lines(outcome.summary), *hand_back_lines(outcome.hand_backs)):
         click.echo(line)
     for line in (*service_lines(outcome.services), *outcome.events):
         click.echo(line)
     click.echo("")
-    click.echo(f"scorecard: {folder / 'scorecard.json'}")
+    click.echo(f"scorecard: {spec.out / 'scorecard.json'}")
     click.echo(f"report:    {report}")
-    if live:
-        brain = folder / "brain" / "1"
-        click.echo("\nWhere to look next:")
-        click.echo(f"  open {report} in a browser")
-        click.echo(f"  cityloop replay {brain}     recompute every decision from what the sensors said")
-        click.echo("  cityloop doctor adlershof     what is wrong with the programs that ship with the district")
-    click.echo(folder)
+
+
+def _where_next(folder: Path, report: Path) -> None:
+    brain = folder / "brain" / "1"
+    click.echo("\nWhere to look next:")
+    click.echo(f"  open {report} in a browser")
+    click.echo(f"  cityloop replay {brain}     recompute every decision from what the sensors said")
+    click.echo("  cityloop doctor adlershof     what is wrong with the programs that ship with the district")
+
+
+def _open_browser(url: str) -> None:
+    """Open a browser that has a window; one that would take over the terminal is left alone."""
+    if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        import webbrowser
+
+        with suppress(webbrowser.Error):
+            webbrowser.open(url)
 
 
 @contextmanager

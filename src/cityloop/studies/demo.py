@@ -6,24 +6,29 @@ import multiprocessing
 import queue
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from cityloop.engine.inline import Blackout
 from cityloop.kernel.errors import CityError, CityloopError, ConfigError
+from cityloop.kernel.layout import Layout
 from cityloop.studies.compare import group_results
 from cityloop.studies.demo_run import DemoTick, HandBack, run_watched
+from cityloop.studies.demo_stage import InStep, Stage, Stepped, trace_folder
 from cityloop.studies.matrix import Cell, CellResult
 from cityloop.studies.round_story import round_lines
 from cityloop.studies.scorecard import SCORECARD_FILE, RunScore, write_json, write_scorecard
 from cityloop.studies.services import ServicesScore
 from cityloop.studies.summary import Summary
 
-__all__ = ["DEMO_FILE", "DemoOutcome", "DemoSpec", "hand_back_lines", "run_demo"]
+__all__ = ["DEMO_FILE", "DemoOutcome", "DemoPage", "DemoSpec", "hand_back_lines", "run_demo"]
 
 DEMO_FILE = "demo.json"
+_MOST_WAITING = 200
+_PAGE_EVERY_S = 5.0
 _SILENCE_S = 300.0
 """An arm that says nothing for so long has hung."""
 
@@ -90,17 +95,35 @@ class _Failed(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def run_demo(spec: DemoSpec, show: Callable[[DemoTick], None]) -> DemoOutcome:
-    """Run both arms, each in a process of its own, and write the comparison into the demo's folder."""
+class DemoPage(Protocol):
+    """Who shows both arms step by step."""
+
+    folder: Path
+    """Where the arms leave their steps for it."""
+
+    def step(self, stepped: Stepped) -> None:
+        """Take one step of one arm."""
+
+    def tick(self, tick: DemoTick) -> None:
+        """Take in how an arm does."""
+
+
+def run_demo(spec: DemoSpec, show: Callable[[DemoTick], None], page: DemoPage | None = None) -> DemoOutcome:
+    """Run both arms, each in a process of its own, and write the comparison into the demo's folder.
+
+    With a page the arms wait for one another, so that it shows the same second of both; what they do is the same.
+    """
     spec.out.mkdir(parents=True, exist_ok=True)
     # Spawned, not forked: a worker inherits neither threads nor an open simulation.
     context = multiprocessing.get_context("spawn")
-    said: Any = context.Queue()
-    workers = {arm: context.Process(target=_work, args=(spec, arm, said), name=arm) for arm in spec.arms}
+    # Bounded, so that arms that are faster than the page do not fill the memory with what it has yet to show.
+    said: Any = context.Queue(_MOST_WAITING)
+    staged = None if page is None else (page.folder, context.Array("d", len(spec.arms), lock=False))
+    workers = {arm: context.Process(target=_work, args=(spec, arm, said, staged), name=arm) for arm in spec.arms}
     try:
         for worker in workers.values():
             worker.start()
-        finished = _listen(said, workers, len(spec.arms) * len(spec.seeds), show)
+        finished = _listen(said, workers, len(spec.arms) * len(spec.seeds), show, page)
         for worker in workers.values():
             worker.join()
     finally:
@@ -129,6 +152,7 @@ def _listen(
     workers: dict[str, Any],
     runs: int,
     show: Callable[[DemoTick], None],
+    page: DemoPage | None,
 ) -> list[_Finished]:
     """Take what the workers say until every run is finished, or one has failed."""
     finished: list[_Finished] = []
@@ -149,17 +173,25 @@ def _listen(
             raise CityError(f"{message.arm}: {message.reason}")
         if isinstance(message, _Finished):
             finished.append(message)
+        elif isinstance(message, Stepped):
+            assert page is not None
+            page.step(message)
         else:
             show(message)
+            if page is not None:
+                page.tick(message)
     return finished
 
 
-def _work(spec: DemoSpec, arm: str, said: Any) -> None:
+def _work(spec: DemoSpec, arm: str, said: Any, staged: tuple[Path, Any] | None) -> None:
     """Run one arm on every seed; in a worker process."""
     from cityloop.app import RunSpec
+    from cityloop.app.dying import die_with_parent
 
+    die_with_parent()
+    in_step = None if staged is None else InStep(staged[1], spec.arms.index(arm))
     try:
-        for seed in spec.seeds:
+        for number, seed in enumerate(spec.seeds):
             run = RunSpec(
                 city=spec.city,
                 out=_folder(spec, arm, seed),
@@ -167,14 +199,31 @@ def _work(spec: DemoSpec, arm: str, said: Any) -> None:
                 seed=seed,
                 end_s=_end_s(spec),
                 blackouts=(spec.blackout,) if arm == spec.ours else (),
+                picture=staged is not None,
             )
             run.out.parent.mkdir(parents=True, exist_ok=True)
-            hand_back = run_watched(run, said.put, spec.every_s)
+            stage_of: Callable[[Layout, int, Callable[[int], bool]], Stage] | None = None
+            if staged is not None and in_step is not None:
+                stage_of = partial(
+                    Stage,
+                    folder=trace_folder(staged[0], arm, seed),
+                    arm=arm,
+                    seed=seed,
+                    seed_number=number,
+                    leased=run.leased,
+                    put=said.put,
+                    in_step=in_step,
+                )
+            every_s = spec.every_s if staged is None else _PAGE_EVERY_S
+            hand_back = run_watched(run, said.put, every_s, stage_of)
             said.put(_Finished(arm=arm, seed=seed, score=write_scorecard(run.out), hand_back=hand_back))
     except CityloopError as error:
         said.put(_Failed(arm=arm, reason=" ".join(str(error).split())))
     except Exception as error:  # whatever happens in a worker, the listener must hear of it
         said.put(_Failed(arm=arm, reason=f"{type(error).__name__}: {error}"))
+    finally:
+        if in_step is not None:
+            in_step.over()
 
 
 def _end_s(spec: DemoSpec) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from cityloop.kernel.batch import Batch
     from cityloop.kernel.messages import Decision, Receipt
     from cityloop.kernel.ports import Store
+    from cityloop.studies.demo_stage import Stage
 
-__all__ = ["OWN_PLAN", "DemoTick", "HandBack", "SummaryTail", "Watch", "run_watched"]
+__all__ = ["MARK_EVERY_S", "OWN_PLAN", "DemoTick", "HandBack", "SummaryTail", "Watch", "run_watched"]
 
 OWN_PLAN, LEASED = 0, 1
 """Values of the CONTROL_MODE stream; 2 is handing back."""
 
+MARK_EVERY_S = 30.0
 _UNPLUGGED_EVERY_S = 5.0
 """Between two reports while the brain is unplugged, of the city's time."""
 
@@ -57,6 +60,8 @@ class DemoTick(msgspec.Struct, frozen=True, kw_only=True):
     standing: int
     delay_s: float
     """Mean so far over all vehicles due, by SUMO's own summary."""
+    marks_s: tuple[float, ...] = ()
+    """The same mean at each whole half minute so far, so that two arms are compared at the same instants."""
     modes: tuple[int, int, int]
     """Junctions on their own plan, leased, handing back."""
     unplugged: bool
@@ -68,6 +73,9 @@ class SummaryTail:
     """Reads SUMO's summary while SUMO still writes it."""
 
     path: Path
+    begin_s: float = 0.0
+    marks_s: list[float] = field(default_factory=list)
+    """Mean delay at the end of each half minute since the begin."""
     vehicles: int = 0
     standing: int = 0
     delay_s: float = 0.0
@@ -91,6 +99,8 @@ class SummaryTail:
             self._lost_s += running * (1.0 - min(max(float(step[6]), 0.0), 1.0)) + waiting
             self.vehicles, self.standing = running, int(step[5])
             self.delay_s = self._lost_s / due if due else 0.0
+            if float(step[1]) - self.begin_s + 1.0 >= (len(self.marks_s) + 1) * MARK_EVERY_S:
+                self.marks_s.append(round(self.delay_s, 2))
 
 
 @dataclass(slots=True)
@@ -158,24 +168,35 @@ class Watch:
             seen.setdefault(names[row], after_s)
 
 
-def run_watched(spec: RunSpec, say: Callable[[DemoTick], None], every_s: float) -> HandBack | None:
-    """Run one spec to its end, and say how it goes every few seconds of the city's time."""
+def run_watched(
+    spec: RunSpec,
+    say: Callable[[DemoTick], None],
+    every_s: float,
+    stage_of: Callable[[Layout, int, Callable[[int], bool]], Stage] | None = None,
+) -> HandBack | None:
+    """Run one spec to its end, and say how it goes every few seconds of the city's time.
+
+    ``stage_of(layout, begin_ms, unplugged)`` makes who looks on at every step, where somebody does.
+    """
     from cityloop.app import open_run
     from cityloop.engine.inline import InlineEngine
 
-    with open_run(spec) as opened:
+    with open_run(spec) as opened, ExitStack() as closing:
         begin_s = opened.params.begin_ms / 1000
         blackout = spec.blackouts[0] if spec.blackouts else None
         span_s = (blackout.begin_s, blackout.end_s) if blackout is not None else None
         watch = Watch(opened.store, opened.city.layout(), span_s, begin_s)
-        tail = SummaryTail(spec.out / "sumo" / "summary.xml")
+        tail = SummaryTail(spec.out / "sumo" / "summary.xml", begin_s)
         next_s = begin_s
+
+        def is_unplugged(since_ms: int) -> bool:
+            return blackout is not None and blackout.covers(since_ms)
 
         def progress(now_ms: int, end_ms: int, decisions: int) -> None:
             nonlocal next_s
             if now_ms / 1000 < next_s and now_ms < end_ms:
                 return
-            unplugged = blackout is not None and blackout.covers(now_ms - opened.params.begin_ms)
+            unplugged = is_unplugged(now_ms - opened.params.begin_ms)
             next_s = now_ms / 1000 + (_UNPLUGGED_EVERY_S if unplugged else every_s)
             tail.read()
             say(
@@ -187,13 +208,18 @@ def run_watched(spec: RunSpec, say: Callable[[DemoTick], None], every_s: float) 
                     vehicles=tail.vehicles,
                     standing=tail.standing,
                     delay_s=tail.delay_s,
+                    marks_s=tuple(tail.marks_s),
                     modes=watch.counts(),
                     unplugged=unplugged,
                     decisions=decisions,
                 )
             )
 
-        InlineEngine(opened.city, opened.brain, watch, opened.params).run(progress)
+        stage = None
+        if stage_of is not None:
+            stage = stage_of(opened.city.layout(), opened.params.begin_ms, is_unplugged)
+            closing.callback(stage.close)
+        InlineEngine(opened.city, opened.brain, watch, opened.params, stage).run(progress)
         opened.city.close()
         opened.store.complete()
     if span_s is not None and not watch.own_plan_after_s:

@@ -23,7 +23,8 @@ from cityloop.web import service_routes
 from cityloop.web.access import Principal
 from cityloop.web.answers import ApiError, answer, cached, instant, number
 from cityloop.web.board import sections_of
-from cityloop.web.ports import Desk
+from cityloop.web.halves_routes import left_half
+from cityloop.web.ports import Desk, TracePort
 from cityloop.wire.frame import encode_frame
 from cityloop.wire.live import Tick
 
@@ -84,6 +85,7 @@ async def city(desk: Desk, request: Request, who: Principal) -> Response:
             "version": cityloop.__version__,
             "languages": ["en", "zh"],
             "notice": _NOTICE if facts.mode != "live" else "",
+            "halves": None if desk.halves is None else {"left": desk.halves.left, "right": desk.halves.right},
         }
     )
 
@@ -237,14 +239,16 @@ async def frames(desk: Desk, request: Request, who: Principal) -> Response:
     step_s = number(request, "step_s", 1, 1, 3600)
     if end_ms < begin_ms:
         raise ApiError(422, "invalid", f"end_ms: {end_ms} is before begin_ms {begin_ms}", field="end_ms")
-    data = await asyncio.to_thread(_recorded_frames, desk, begin_ms, end_ms, step_s)
+    left = left_half(desk, request)
+    trace = desk.trace if left is None else left.trace
+    data = await asyncio.to_thread(_recorded_frames, desk, trace, begin_ms, end_ms, step_s)
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
 
-def _recorded_frames(desk: Desk, begin_ms: int, end_ms: int, step_s: int) -> bytes:
+def _recorded_frames(desk: Desk, trace: TracePort, begin_ms: int, end_ms: int, step_s: int) -> bytes:
     parts = []
     stride_ms = step_s * 1000 if step_s > 1 else 0
-    for payload in desk.trace.between(begin_ms, end_ms, stride_ms=stride_ms, limit=_MOST_FRAMES):
+    for payload in trace.between(begin_ms, end_ms, stride_ms=stride_ms, limit=_MOST_FRAMES):
         tick = msgspec.msgpack.decode(payload, type=Tick)
         sections = sections_of(tick, desk.board.links)
         chosen = [sections[key] for key in sorted(sections)]

@@ -10,7 +10,7 @@ import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from cityloop.web.access import Principal
-from cityloop.web.board import ALL_SECTIONS
+from cityloop.web.board import ALL_SECTIONS, Board
 from cityloop.web.ports import Desk
 from cityloop.wire.frame import FRAME_VERSION, Kind, Section, encode_frame
 
@@ -20,6 +20,8 @@ _MOST_WATCHERS = 300
 _SEND_LIMIT_S = 10.0
 """A client that takes no byte for so long is let go."""
 _RECHECK_S = 60.0
+_NEWS_S = 5.0
+_QUIET = '{"quiet":1}'
 _NAMES = {
     "vehicles": Kind.VEHICLES, "lamps": Kind.LAMPS, "junctions": Kind.JUNCTIONS, "queues": Kind.QUEUES,
     "edges": Kind.EDGES, "units": Kind.UNITS, "trucks": Kind.TRUCKS, "containers": Kind.CONTAINERS,
@@ -52,9 +54,8 @@ class _Wish:
             self.max_hz = min(max(float(rate), 0.1), 20.0)
 
 
-async def live_feed(desk: Desk, socket: WebSocket, principal: Principal) -> None:
-    """Serve one client until it leaves."""
-    board = desk.board
+async def live_feed(desk: Desk, socket: WebSocket, principal: Principal, board: Board) -> None:
+    """Serve one client until it leaves; the board is the city's own, or the left half's."""
     await socket.accept()
     if board.watchers >= _MOST_WATCHERS:
         await socket.close(4429, "too many watchers")
@@ -70,7 +71,7 @@ async def live_feed(desk: Desk, socket: WebSocket, principal: Principal) -> None
             "frame_version": FRAME_VERSION,
         }
         await socket.send_text(orjson.dumps(hello).decode())
-        await _send_frames(desk, socket, principal, wish, listener)
+        await _send_frames(desk, socket, principal, board, wish, listener)
     except (WebSocketDisconnect, RuntimeError, TimeoutError, OSError):
         # The client is gone; there is nobody to tell.
         pass
@@ -80,13 +81,20 @@ async def live_feed(desk: Desk, socket: WebSocket, principal: Principal) -> None
 
 
 async def _send_frames(
-    desk: Desk, socket: WebSocket, principal: Principal, wish: _Wish, listener: asyncio.Task[None]
+    desk: Desk,
+    socket: WebSocket,
+    principal: Principal,
+    board: Board,
+    wish: _Wish,
+    listener: asyncio.Task[None],
 ) -> None:
-    board, last, kinds = desk.board, -1, wish.kinds
+    last, kinds = -1, wish.kinds
     states: bytes | None = None
     checked_s = sent_s = time.monotonic()
     while not listener.done():
-        await board.later_than(max(last, 0), 5.0)
+        if not await board.later_than(max(last, 0), _NEWS_S):
+            # Nothing moves: the client is told that the line holds, as pings of the protocol never reach a page.
+            await asyncio.wait_for(socket.send_text(_QUIET), _SEND_LIMIT_S)
         now_s = time.monotonic()
         if now_s - checked_s > _RECHECK_S:
             checked_s = now_s

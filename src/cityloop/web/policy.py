@@ -61,6 +61,8 @@ POLICY: tuple[Rule, ...] = (
     Rule("GET", f"{_V1}/events", "live.events", _SEES, "Alerts, decisions and acts as server-sent events."),
     Rule("GET", f"{_V1}/frames", "frames.read", _SEES, "Recorded frames of a span, for the scrubber."),
     Rule("GET", f"{_V1}/frames/span", "frames.span", _SEES, "From when to when there are records."),
+    Rule("GET", f"{_V1}/halves", "halves.read", _SEES, "Two controls side by side, and the difference so far."),
+    Rule("GET", f"{_V1}/halves/report", "halves.report", _SEES, "The page that compares them, once they are over."),
     Rule("GET", f"{_V1}/emergency", "emergency.read", _SEES, "Calls, units, cover; that it is read is noted."),
     Rule("GET", f"{_V1}/refuse", "refuse.read", _SEES, "Containers, trucks and the plan in force."),
     Rule("POST", f"{_V1}/dispatch", "dispatch.send", _ACTS, "Send another unit than the one recommended.",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cityloop.web.events import Events
 
 __all__ = [
-    "AccountsPort", "AlertsPort", "AuditPort", "CityFacts", "Desk", "District", "HoldsPort", "JobsPort", "RoundsPort",
-    "SensorItem", "SensorsPort", "TracePort",
+    "AccountsPort", "AlertsPort", "AuditPort", "CityFacts", "Desk", "District", "Halves", "HoldsPort", "JobsPort",
+    "RoundsPort", "SensorItem", "SensorsPort", "TracePort",
 ]  # fmt: skip
 
 
@@ -169,6 +169,21 @@ class CityFacts:
         return next((d.id for d in self.districts if junction in d.junctions), "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halves:
+    """The same city once more under another control, for the left half of a split map; the room itself is the right."""
+
+    left: str
+    """The control of the left half."""
+    right: str
+    board: Board
+    trace: TracePort
+    told: Callable[[], dict[str, Any]]
+    """How both do so far, and what may be said of the difference."""
+    report: Callable[[], Path | None]
+    """The page that compares them, once it is written."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Desk:
     """Everything that the routes work with."""
@@ -193,6 +208,8 @@ class Desk:
     """None where no refuse rounds run."""
     months: Path | None = None
     """Where ``cityloop month`` left its folders."""
+    halves: Halves | None = None
+    """None where one city is shown."""
     beside: Mapping[str, ASGIApp] = field(default_factory=dict)
     """Applications of other rooms, by the head of their paths."""
     startup: Sequence[Callable[[], Awaitable[None]]] = ()

@@ -26,6 +26,7 @@ from cityloop.web import (
     changes_routes,
     city_routes,
     evidence_routes,
+    halves_routes,
     month_routes,
     pages,
     people_routes,
@@ -34,6 +35,7 @@ from cityloop.web import (
     signals_routes,
 )
 from cityloop.web.answers import ApiError, problem_response
+from cityloop.web.halves_routes import left_half
 from cityloop.web.live_feed import live_feed
 from cityloop.web.policy import POLICY, Rule
 from cityloop.web.ports import Desk
@@ -56,6 +58,7 @@ HANDLERS: dict[str, Handler] = {
     **evidence_routes.HANDLERS,
     **people_routes.HANDLERS,
     **month_routes.HANDLERS,
+    **halves_routes.HANDLERS,
     **case_file.HANDLERS,
     **service_routes.HANDLERS,
     **service_acts.HANDLERS,
@@ -139,6 +142,7 @@ def _socket(desk: Desk, rule: Rule) -> Callable[[WebSocket], Awaitable[None]]:
     async def endpoint(socket: WebSocket) -> None:
         try:
             who = desk.gate.admit(socket, rule)
+            left = left_half(desk, socket)
         except ApiError as error:
             codes = {401: 4401, 403: 4403, 429: 4429}
             # Accepted first, for a browser is told a close code only of a socket that was open.
@@ -146,7 +150,7 @@ def _socket(desk: Desk, rule: Rule) -> Callable[[WebSocket], Awaitable[None]]:
             await socket.close(codes.get(error.status, 4400), error.message[:120])
             return
         assert who is not None
-        await live_feed(desk, socket, who)
+        await live_feed(desk, socket, who, desk.board if left is None else left.board)
 
     return endpoint
 
