@@ -1,13 +1,12 @@
 /** Hold a stage or release to plan: always with an expiry, answered by the controller's own receipt. */
 import { useState } from "preact/hooks";
-import { ApiError, may, send } from "../api/client";
+import { ApiError, send } from "../api/client";
 import type { Hold } from "../api/types";
 import { stageName } from "../charts/signal-charts";
 import { layout, live } from "../state/city";
-import { close } from "../state/dialogs";
 import { holds, reload, say } from "../state/operations";
 import { clock, number, t, term } from "../words";
-import { Dialog } from "./dialog";
+import { ActDialog, told } from "./act-dialog";
 
 const EXPIRIES_S = [60, 120, 300, 900];
 
@@ -42,7 +41,7 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
       holds.value = [hold, ...holds.value.filter((h) => h.id !== hold.id)];
       void reload.holds();
     } catch (problem) {
-      setError(problem instanceof Error ? problem.message : String(problem));
+      setError(told(problem));
       if (problem instanceof ApiError && problem.code === "held_by_other") setOther(otherId(problem.body));
     } finally {
       setBusy(false);
@@ -50,10 +49,16 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
   };
 
   return (
-    <Dialog title={t(act === "hold" ? "hold.title" : "release.title", { junction: junction.label || junction.name })} onClose={close}>
-      {done ? (
-        <div class="stack">
-          <p class="note good" role="status">
+    <ActDialog
+      title={t(act === "hold" ? "hold.title" : "release.title", { junction: junction.label || junction.name })}
+      needs="holds.place"
+      act={t(act === "hold" ? "act.hold" : "act.release")}
+      busy={busy}
+      error={error}
+      onAct={() => void place(null)}
+      done={
+        done && (
+          <>
             {t("hold.placed", { until: clock(done.hold.expires_at_ms) })}
             <br />
             {done.hold.receipt
@@ -65,82 +70,54 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
                 {t("hold.bound")}
               </>
             )}
-          </p>
-          <button type="button" class="btn main" ref={focusOnce} onClick={close}>
-            {t("act.close")}
+          </>
+        )
+      }
+      beside={
+        other && (
+          <button type="button" class="btn danger" disabled={busy} onClick={() => void place(other)}>
+            {t("hold.replace")}
           </button>
-        </div>
-      ) : (
-        <form
-          class="stack"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void place(null);
-          }}
-        >
-          <fieldset class="choice">
-            <legend>{t("hold.act")}</legend>
-            {(["hold", "release"] as const).map((one) => (
-              <label key={one}>
-                <input type="radio" name="act" checked={act === one} onChange={() => setAct(one)} />
-                {t(one === "hold" ? "act.hold" : "act.release")}
-              </label>
-            ))}
-          </fieldset>
-          {act === "hold" && (
-            <fieldset class="choice">
-              <legend>{t("hold.stage")}</legend>
-              {stages.map((s) => (
-                <label key={s.local}>
-                  <input type="radio" name="stage" autofocus={stage === s.local} checked={stage === s.local} onChange={() => setStage(s.local)} />
-                  {stageName(s.local)}
-                  {s.local === shown && <span class="soft tiny">{t("hold.now")}</span>}
-                </label>
-              ))}
-            </fieldset>
-          )}
-          <fieldset class="choice">
-            <legend>{t("hold.expiry")}</legend>
-            {EXPIRIES_S.map((s) => (
-              <label key={s}>
-                <input type="radio" name="expiry" checked={expiry === s} onChange={() => setExpiry(s)} />
-                {t("unit.min", { n: s / 60 })}
-              </label>
-            ))}
-          </fieldset>
-          <label class="field">
-            <span>{t("hold.why")}</span>
-            <input type="text" value={why} maxLength={200} onInput={(event) => setWhy(event.currentTarget.value)} />
+        )
+      }
+    >
+      <fieldset class="choice">
+        <legend>{t("hold.act")}</legend>
+        {(["hold", "release"] as const).map((one) => (
+          <label key={one}>
+            <input type="radio" name="act" checked={act === one} onChange={() => setAct(one)} />
+            {t(one === "hold" ? "act.hold" : "act.release")}
           </label>
-          <p class="soft small">{t(act === "hold" ? "hold.note" : "release.note")}</p>
-          {!may("holds.place") && <p class="note warn">{t("may.not", { role: t("role.operator") })}</p>}
-          {error && (
-            <p class="note bad" role="alert">
-              {error}
-            </p>
-          )}
-          <div class="row">
-            <button type="submit" class="btn main" disabled={busy || !may("holds.place")}>
-              {t(busy ? "act.waiting" : act === "hold" ? "act.hold" : "act.release")}
-            </button>
-            {other && (
-              <button type="button" class="btn danger" disabled={busy} onClick={() => void place(other)}>
-                {t("hold.replace")}
-              </button>
-            )}
-            <button type="button" class="btn" onClick={close}>
-              {t("act.cancel")}
-            </button>
-          </div>
-        </form>
+        ))}
+      </fieldset>
+      {act === "hold" && (
+        <fieldset class="choice">
+          <legend>{t("hold.stage")}</legend>
+          {stages.map((s) => (
+            <label key={s.local}>
+              <input type="radio" name="stage" autofocus={stage === s.local} checked={stage === s.local} onChange={() => setStage(s.local)} />
+              {stageName(s.local)}
+              {s.local === shown && <span class="soft tiny">{t("hold.now")}</span>}
+            </label>
+          ))}
+        </fieldset>
       )}
-    </Dialog>
+      <fieldset class="choice">
+        <legend>{t("hold.expiry")}</legend>
+        {EXPIRIES_S.map((s) => (
+          <label key={s}>
+            <input type="radio" name="expiry" checked={expiry === s} onChange={() => setExpiry(s)} />
+            {t("unit.min", { n: s / 60 })}
+          </label>
+        ))}
+      </fieldset>
+      <label class="field">
+        <span>{t("hold.why")}</span>
+        <input type="text" value={why} maxLength={200} onInput={(event) => setWhy(event.currentTarget.value)} />
+      </label>
+      <p class="soft small">{t(act === "hold" ? "hold.note" : "release.note")}</p>
+    </ActDialog>
   );
-}
-
-/** The button that had the focus is gone: the next Enter is meant for this one. */
-function focusOnce(button: HTMLButtonElement | null): void {
-  button?.focus();
 }
 
 function otherId(body: unknown): string | null {
@@ -154,6 +131,6 @@ export async function lift(hold: Hold): Promise<void> {
     await reload.holds();
     say(t("hold.lifted"), "good");
   } catch (problem) {
-    say(problem instanceof Error ? problem.message : String(problem), "bad");
+    say(told(problem), "bad");
   }
 }

@@ -19,6 +19,8 @@ export function Scrubber() {
   }, [asked]);
   const range = span.value;
   if (!range || range.end_ms <= range.begin_ms) return null;
+  // The slider's steps count from its least value: on whole seconds they stay where they are when old records go.
+  const first = Math.ceil(range.begin_ms / 1000) * 1000;
   const here = at.value ?? nowMs.value;
   const live = !replaying.value;
   const goLive = () => {
@@ -46,7 +48,7 @@ export function Scrubber() {
         class="btn slim"
         aria-label={t(playing.value ? "time.pause" : "time.play")}
         onClick={() => {
-          if (live) void seek(Math.max(range.begin_ms, here - 60_000));
+          if (live) void seek(Math.max(first, here - 60_000));
           playing.value = !playing.value;
         }}
       >
@@ -55,7 +57,7 @@ export function Scrubber() {
       <input
         type="range"
         class="grow"
-        min={range.begin_ms}
+        min={first}
         max={Math.max(range.end_ms, nowMs.value)}
         step={1000}
         value={here}

@@ -1,10 +1,9 @@
 /** Send another unit than the one recommended: a reason is asked for, the guard has the last word, both are recorded. */
 import { useState } from "preact/hooks";
-import { may, send } from "../api/client";
-import { close } from "../state/dialogs";
+import { send } from "../api/client";
 import { reload } from "../state/operations";
 import { t, term } from "../words";
-import { Dialog } from "./dialog";
+import { ActDialog, told } from "./act-dialog";
 
 export interface Candidate {
   unit: number;
@@ -26,7 +25,6 @@ export function SendDialog({ call, candidates }: Props) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const [done, setDone] = useState<{ label: string; verdict: string | null } | null>(null);
-  const allowed = may("dispatch.send");
 
   const place = async () => {
     setBusy(true);
@@ -35,63 +33,45 @@ export function SendDialog({ call, candidates }: Props) {
       setDone(await send("POST", "/dispatch", { call, unit, why }));
       void reload.holds();
     } catch (problem) {
-      setError(problem instanceof Error ? problem.message : String(problem));
+      setError(told(problem));
     } finally {
       setBusy(false);
     }
   };
 
   return (
-    <Dialog title={t("send.title", { call })} onClose={close}>
-      {done ? (
-        <div class="stack">
-          <p class="note good" role="status">
+    <ActDialog
+      title={t("send.title", { call })}
+      needs="dispatch.send"
+      act={t("send.act")}
+      busy={busy}
+      ready={why.trim() !== "" && unit >= 0}
+      error={error}
+      onAct={() => void place()}
+      done={
+        done && (
+          <>
             {t("send.done", { unit: done.label })}{" "}
             {done.verdict ? t("send.guard", { verdict: term("verdict", done.verdict) }) : t("send.no_verdict")}
-          </p>
-          <button type="button" class="btn main" ref={(button) => button?.focus()} onClick={close}>
-            {t("act.close")}
-          </button>
-        </div>
-      ) : (
-        <form
-          class="stack"
-          onSubmit={(event) => {
-            event.preventDefault();
-            void place();
-          }}
-        >
-          <fieldset class="choice tall">
-            <legend>{t("send.which")}</legend>
-            {candidates.map((one) => (
-              <label key={one.unit}>
-                <input type="radio" name="unit" checked={unit === one.unit} onChange={() => setUnit(one.unit)} />
-                <b>{one.name}</b>
-                <span class="soft small">{one.about}</span>
-              </label>
-            ))}
-          </fieldset>
-          <label class="field">
-            <span>{t("send.why")}</span>
-            <input type="text" autofocus required value={why} maxLength={200} onInput={(event) => setWhy(event.currentTarget.value)} />
+          </>
+        )
+      }
+    >
+      <fieldset class="choice tall">
+        <legend>{t("send.which")}</legend>
+        {candidates.map((one) => (
+          <label key={one.unit}>
+            <input type="radio" name="unit" checked={unit === one.unit} onChange={() => setUnit(one.unit)} />
+            <b>{one.name}</b>
+            <span class="soft small">{one.about}</span>
           </label>
-          <p class="soft small">{t("send.note")}</p>
-          {!allowed && <p class="note warn">{t("may.not", { role: t("role.operator") })}</p>}
-          {error && (
-            <p class="note bad" role="alert">
-              {error}
-            </p>
-          )}
-          <div class="row">
-            <button type="submit" class="btn main" disabled={busy || !allowed || !why.trim() || unit < 0}>
-              {t(busy ? "act.waiting" : "send.act")}
-            </button>
-            <button type="button" class="btn" onClick={close}>
-              {t("act.cancel")}
-            </button>
-          </div>
-        </form>
-      )}
-    </Dialog>
+        ))}
+      </fieldset>
+      <label class="field">
+        <span>{t("send.why")}</span>
+        <input type="text" autofocus required value={why} maxLength={200} onInput={(event) => setWhy(event.currentTarget.value)} />
+      </label>
+      <p class="soft small">{t("send.note")}</p>
+    </ActDialog>
   );
 }

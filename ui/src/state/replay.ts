@@ -20,7 +20,7 @@ export async function loadSpan(): Promise<void> {
   try {
     span.value = await get("/frames/span");
   } catch {
-    span.value = null;
+    // A question that went unanswered changes nothing about what is recorded: the slider, and the focus on it, stay.
   }
 }
 
