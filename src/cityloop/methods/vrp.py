@@ -91,6 +91,9 @@ class Problem:
     Nodes from ``n_primary`` on are such other ways only."""
     n_primary: int = 0
     """Nodes before the other ways; 0: there are none, every node is one of its own."""
+    release: I64 | None = None
+    """When each node's load is ready: what leaves a depot or a reload site to serve it leaves no sooner. None: any
+    time. Shape (n_nodes,). [tick]"""
 
     def __post_init__(self) -> None:
         """Refuse shapes that do not belong together."""
@@ -166,6 +169,9 @@ class Arrays(NamedTuple):
     near: I32
     twin: I32
     end_primary: int
+    release: I64
+    released: bool
+    """Whether any load has to be waited for."""
 
 
 def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
@@ -182,6 +188,7 @@ def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
     into = distance if np.array_equal(distance, distance.T) else np.ascontiguousarray(distance.T)
     alone = np.full(problem.n_nodes, -1, np.int32)
     twin: I32 = alone if problem.twin is None else _whole(problem.twin, np.int32)
+    ready = np.zeros(problem.n_nodes, np.int64) if problem.release is None else _whole(problem.release, np.int64)
     return Arrays(
         problem.n_depots, problem.first_client,
         distance, into, _whole(problem.duration, np.int32),
@@ -192,6 +199,7 @@ def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
         _whole(fleet.max_stops, np.int64), _whole(fleet.fixed_cost, np.int64), _whole(fleet.load, np.int64),
         _whole(fleet.allowed, np.bool_), _whole(fleet.breaks, np.int64), _whole(fleet.breaks_taken, np.int64),
         _nearest(problem, n_near), twin, problem.end_primary,
+        ready, bool(ready.any()),
     )  # fmt: skip
 
 

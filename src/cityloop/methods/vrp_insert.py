@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from cityloop.methods.vrp_kernel import chain_fits, compiled, refresh
+from cityloop.methods.vrp_kernel import NEVER, chain_fits, compiled, refresh, trip_fits
 
-__all__ = ["client_of", "draw", "insert_client", "put_picked", "touch", "try_place"]
+__all__ = ["client_of", "draw", "insert_client", "open_round", "put_picked", "touch", "try_place"]
 
 
 @compiled
@@ -90,7 +90,13 @@ def try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int, bar
             else:
                 first, second = site, u
                 cost += problem.distance[a, site] + problem.distance[site, u] - problem.distance[a, u]
-        if cost < pick[0] and chain_fits(problem, routes, v, p, first, second):
+        if cost >= pick[0]:
+            continue
+        if problem.released:
+            in_time = trip_fits(problem, routes, v, p, first, second)
+        else:
+            in_time = chain_fits(problem, routes, v, p, first, second)
+        if in_time:
             pick[0], pick[1], pick[2], pick[3], pick[4], pick[5] = cost, v, p, site, kind, u
 
 
@@ -205,3 +211,20 @@ def insert_client(problem: Any, routes: Any, store: Any, u: int, reach_most: int
         return False
     put_picked(problem, routes, store)
     return True
+
+
+@compiled
+def open_round(problem: Any, routes: Any, store: Any, u: int) -> bool:
+    """Send the first idle vehicle that can serve a client to it, whatever that costs; say whether there is one."""
+    pick = store.pick
+    for v in range(len(problem.start)):
+        if routes.stops[v] == 0:
+            pick[0], pick[1] = NEVER, -1
+            for way in range(1 if problem.twin[u] < 0 else 2):
+                node = u if way == 0 else problem.twin[u]
+                bare = np.int64(problem.distance[problem.start[v], node]) + problem.distance[node, problem.end[v]]
+                try_place(problem, routes, store, node, v, 0, bare - routes.leg[v, 0])
+            if pick[1] >= 0:
+                put_picked(problem, routes, store)
+                return True
+    return False

@@ -17,7 +17,7 @@ from numba import njit
 from cityloop.kernel.columns import I32, I64
 from cityloop.methods.vrp import Arrays
 
-__all__ = ["NEVER", "Routes", "chain_fits", "compiled", "new_routes", "orient", "place_reloads", "refresh"]
+__all__ = ["NEVER", "Routes", "chain_fits", "compiled", "new_routes", "refresh", "trip_fits"]
 
 NEVER = 1 << 50
 
@@ -46,6 +46,8 @@ class Routes(NamedTuple):
     cost: I64
     leg: I32
     """Distance from a position to the next."""
+    ready: I64
+    """When the loads of the trip that leaves from a position are ready; 0 where none does."""
     stops: I32
     vehicle_of: I32
     position_of: I32
@@ -65,7 +67,8 @@ def new_routes(problem: Arrays, max_length: int) -> Routes:
     return Routes(
         np.zeros((v, max_length), i32), np.zeros(v, i32), np.zeros((v, k, max_length), i64),
         np.zeros((v, k, max_length), i64), np.zeros((v, max_length, d), i64), np.zeros((v, max_length, d), i64),
-        np.zeros((v, d), i64), np.zeros(v, i64), np.zeros((v, max_length), i32), np.zeros(v, i32),
+        np.zeros((v, d), i64), np.zeros(v, i64), np.zeros((v, max_length), i32),
+        np.zeros((v, max_length), i64), np.zeros(v, i32),
         np.full(n, -1, i32), np.full(n, -1, i32),
         np.zeros(4, i64), np.zeros(d, i64), np.zeros((v, max_length), i32), np.zeros((6, max_length), i64),
     )  # fmt: skip
@@ -119,6 +122,28 @@ def _take_breaks(problem: Any, v: int, clock: Any) -> None:
 
 
 @compiled
+def _wait_for_load(problem: Any, v: int, clock: Any, ready: Any) -> None:
+    """Let every clock of a vehicle that stands where a trip begins wait until its loads are ready."""
+    for k in range(problem.breaks.shape[1] + 1):
+        clock[k] = max(clock[k], ready)
+    _take_breaks(problem, v, clock)
+
+
+@compiled
+def _find_ready(problem: Any, routes: Any, v: int) -> None:
+    """Note for every trip of a route when its loads are ready."""
+    ready = np.int64(0)
+    for p in range(routes.length[v] - 1, -1, -1):
+        node = routes.nodes[v, p]
+        routes.ready[v, p] = 0
+        if node >= problem.first_client:
+            ready = max(ready, problem.release[node])
+        else:
+            routes.ready[v, p] = ready
+            ready = np.int64(0)
+
+
+@compiled
 def refresh(problem: Any, routes: Any, v: int) -> bool:
     """Compute everything about one vehicle's route again; say whether it is legal."""
     nodes, size = routes.nodes[v], routes.length[v]
@@ -130,6 +155,8 @@ def refresh(problem: Any, routes: Any, v: int) -> bool:
         routes.total[v, d] = problem.load[v, d]
     stops, cost = 0, np.int64(0)
     routes.sites[v, -1] = 0
+    if problem.released:
+        _find_ready(problem, routes, v)
     for p in range(size):
         node = nodes[p]
         before = nodes[max(p - 1, 0)]
@@ -165,6 +192,8 @@ def refresh(problem: Any, routes: Any, v: int) -> bool:
             routes.scratch[k] = arrive if p == size - 1 or p == 0 else _serve(problem, node, arrive)
         if p < size - 1:
             _take_breaks(problem, v, routes.scratch)
+            if problem.released and not is_client:
+                _wait_for_load(problem, v, routes.scratch, routes.ready[v, p])
         for k in range(states):
             routes.leave[v, k, p] = min(routes.scratch[k], NEVER)
     for d in range(dims):
@@ -191,6 +220,8 @@ def refresh(problem: Any, routes: Any, v: int) -> bool:
         drive = problem.duration[node, nodes[p + 1]]
         for k in range(states - 1, -1, -1):
             by = routes.latest[v, k, p + 1] - drive
+            if problem.released and by < routes.ready[v, p]:
+                by = np.int64(-NEVER)
             if k < states - 1:
                 rest = min(routes.scratch[k + 1] - problem.breaks[v, k, 2], problem.breaks[v, k, 1])
                 if rest >= problem.breaks[v, k, 0]:
@@ -227,143 +258,52 @@ def chain_fits(problem: Any, routes: Any, v: int, p: int, first: int, second: in
 
 
 @compiled
-def orient(problem: Any, routes: Any, v: int) -> None:
-    """Choose the direction of every client of a route for the least distance in its order (a shortest path)."""
-    nodes, size = routes.nodes[v], routes.length[v]
-    here, there = routes.work[0], routes.work[1]
-    cost_here, cost_there = np.int64(0), np.int64(NEVER)
-    for p in range(1, size):
-        node, before = nodes[p], nodes[p - 1]
-        twin, twin_before = problem.twin[node], problem.twin[before]
-        straight = cost_here + problem.distance[before, node]
-        here[p] = 0
-        if twin_before >= 0 and cost_there + problem.distance[twin_before, node] < straight:
-            straight = cost_there + problem.distance[twin_before, node]
-            here[p] = 1
-        turned = np.int64(NEVER)
-        there[p] = 0
-        if twin >= 0:
-            turned = cost_here + problem.distance[before, twin]
-            if twin_before >= 0 and cost_there + problem.distance[twin_before, twin] < turned:
-                turned = cost_there + problem.distance[twin_before, twin]
-                there[p] = 1
-        cost_here, cost_there = straight, turned
-    way = 0
-    for p in range(size - 1, 0, -1):
-        back = here[p] if way == 0 else there[p]
-        if way == 1:
-            nodes[p] = problem.twin[nodes[p]]
-        way = back
+def trip_fits(problem: Any, routes: Any, v: int, p: int, first: int, second: int) -> bool:
+    """As ``chain_fits`` where loads have to be waited for: what is put in may change when its trip leaves.
 
-
-@compiled
-def _cut(problem: Any, routes: Any, v: int, m: int) -> bool:
-    """Cut the ``m`` clients in ``routes.work[0]`` into loads and lay the route out; say whether that can be done.
-
-    A shortest path over "reloaded after client j": the window of clients that fit one load slides along the route,
-    and a monotone queue keeps its cheapest begin, so the work grows with the length of the route alone.
+    The trip is driven again from where it begins, and the load is looked up as far as its end.
     """
-    nodes = routes.nodes[v]
-    dims = problem.demand.shape[1]
-    clients, cost, back = routes.work[0], routes.work[1], routes.work[2]
-    site, queue, load = routes.work[3], routes.work[4], routes.filled
-    cost[0], back[0], queue[0] = 0, -1, 0
-    head, tail, low = 0, 1, 0
-    for d in range(dims):
-        load[d] = problem.load[v, d]
-    # Without any client on the way there is one site left to find: j = 0.
-    for j in range(0 if m == 0 else 1, m + 1):
-        over = False
-        if j > 0:
-            for d in range(dims):
-                load[d] += problem.demand[clients[j - 1], d]
-                over = over or load[d] > problem.capacity[v, d]
-        while over and low < j:
-            over = False
-            for d in range(dims):
-                gone = problem.load[v, d] if low == 0 else np.int64(0)
-                load[d] -= gone + problem.demand[clients[low], d]
-                over = over or load[d] > problem.capacity[v, d]
-            low += 1
-        while head < tail and queue[head] < low:
-            head += 1
-        if head == tail:
-            return False
-        before = problem.start[v] if j == 0 else clients[j - 1]
-        after = problem.end[v] if j == m else clients[j]
-        detour = np.int64(NEVER)
-        site[j] = -1
-        for reload in range(problem.n_depots, problem.first_client):
-            extra = np.int64(problem.distance[before, reload]) + problem.distance[reload, after]
-            extra -= problem.distance[before, after]
-            if problem.allowed[v, reload] and extra < detour:
-                site[j], detour = reload, extra
-        if j > 0:
-            back[j] = queue[head]
-            cost[j] = cost[queue[head]] + detour
-            while tail > head and cost[queue[tail - 1]] >= cost[j]:
-                tail -= 1
-            queue[tail] = j
-            tail += 1
-    if site[m] < 0:
-        return False
-    count, j = 1 if m == 0 else 0, m
-    while j > 0:
-        count += 1
-        j = back[j]
-    if m + count + 2 > nodes.shape[0]:
-        return False
-    p = m + count + 1
-    routes.length[v] = p + 1
-    nodes[0], nodes[1], nodes[p] = problem.start[v], site[0], problem.end[v]
-    j = m
-    while j > 0:
-        p -= 1
-        nodes[p] = site[j]
-        for i in range(j - 1, back[j] - 1, -1):
-            p -= 1
-            nodes[p] = clients[i]
-        j = back[j]
-    return True
-
-
-@compiled
-def place_reloads(problem: Any, routes: Any, v: int) -> bool:
-    """Put the reload sites of a route where they cost least for its order of clients; say whether it is legal."""
-    nodes, size = routes.nodes[v], routes.length[v]
-    clients, keep = routes.work[0], routes.work[5]
-    m = 0
-    loaded = False
-    for d in range(problem.demand.shape[1]):
-        loaded = loaded or problem.load[v, d] > 0
-    for p in range(size):
-        keep[p] = nodes[p]
-        if 0 < p < size - 1 and nodes[p] >= problem.first_client:
-            clients[m] = nodes[p]
-            m += 1
-    needs_sites = problem.n_depots < problem.first_client and (m > 0 or loaded)
-    legal = False
-    for attempt in range(2):
-        if legal or (attempt == 1 and not needs_sites):
-            break
-        if not needs_sites:
-            nodes[0], nodes[m + 1] = problem.start[v], problem.end[v]
-            for j in range(m):
-                nodes[j + 1] = clients[j]
-            routes.length[v] = m + 2
-        elif attempt == 0:
-            if not _cut(problem, routes, v, m):
-                continue
+    nodes, clock, states = routes.nodes[v], routes.scratch, problem.breaks.shape[1] + 1
+    begin = p
+    while begin > 0 and nodes[begin] >= problem.first_client:
+        begin -= 1
+    if second < 0 and problem.release[first] <= routes.ready[v, begin]:
+        return chain_fits(problem, routes, v, p, first, second)
+    before, after = np.int64(0), np.int64(0)
+    for q in range(begin + 1, p + 1):
+        before = max(before, problem.release[nodes[q]])
+    q = p + 1
+    while q < routes.length[v] - 1 and nodes[q] >= problem.first_client:
+        after = max(after, problem.release[nodes[q]])
+        q += 1
+    # A reload site that is put in parts the trip there.
+    if first < problem.first_client:
+        after = max(after, problem.release[second])
+    else:
+        before = max(before, problem.release[first])
+    if second < 0:
+        before = max(before, after)
+    for k in range(states):
+        if begin == 0:
+            clock[k] = problem.open[v] if k == problem.breaks_taken[v] else np.int64(NEVER)
         else:
-            # The cheapest places are not in time, or the order cannot be cut: keep what stood, without idle reloads.
-            q, full = 0, loaded
-            for p in range(size):
-                node = np.int32(keep[p])
-                is_site = 0 < p < size - 1 and node < problem.first_client
-                if not is_site or full:
-                    nodes[q] = node
-                    q += 1
-                full = (full or node >= problem.first_client) and not is_site
-            routes.length[v] = q
-        legal = refresh(problem, routes, v)
-    return legal
+            arrive = routes.leave[v, k, begin - 1] + problem.duration[nodes[begin - 1], nodes[begin]]
+            clock[k] = _serve(problem, nodes[begin], arrive)
+    _take_breaks(problem, v, clock)
+    _wait_for_load(problem, v, clock, before)
+    here = nodes[begin]
+    for step in range(p - begin + (1 if second < 0 else 2)):
+        put = step - (p - begin)
+        node = nodes[begin + 1 + step] if put < 0 else (first if put == 0 else second)
+        drive = problem.duration[here, node]
+        for k in range(states):
+            clock[k] = _serve(problem, node, clock[k] + drive)
+        _take_breaks(problem, v, clock)
+        if node < problem.first_client:
+            _wait_for_load(problem, v, clock, after)
+        here = node
+    drive = problem.duration[here, nodes[p + 1]]
+    fits = False
+    for k in range(states):
+        fits = fits or clock[k] + drive <= routes.latest[v, k, p + 1]
+    return fits

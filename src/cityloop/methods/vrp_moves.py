@@ -1,8 +1,10 @@
 """Compiled ruin and recreate: strings of clients leave neighbouring routes and are put back one by one.
 
-This is slack induction by string removals [1]_ with three additions: reload sites are placed exactly after every
-change (``vrp_kernel.place_reloads``), clients are put back only beside their nearest neighbours, reload sites and route
-ends, and clients may stay out at the cost of their prize.
+This is slack induction by string removals [1]_ with these additions: reload sites are placed exactly after every
+change (``vrp_reloads.place_reloads``), clients are put back only beside their nearest neighbours, reload sites and
+route ends, and clients may stay out at the cost of their prize. Of those that stay out, the ones near the strings are
+tried again; now and then an idle vehicle is sent to one of them whatever that costs, since a round that pays seldom
+begins with a client that pays alone.
 
 References
 ----------
@@ -19,8 +21,9 @@ import numpy.typing as npt
 
 from cityloop.kernel.columns import F64, I8, I32, I64
 from cityloop.methods.vrp import MUST
-from cityloop.methods.vrp_insert import client_of, draw, insert_client, touch
-from cityloop.methods.vrp_kernel import compiled, orient, place_reloads, refresh
+from cityloop.methods.vrp_insert import client_of, draw, insert_client, open_round, touch
+from cityloop.methods.vrp_kernel import compiled, refresh
+from cityloop.methods.vrp_reloads import orient, place_reloads
 
 __all__ = ["Store", "anneal", "keep_best", "total_cost", "undo"]
 
@@ -30,8 +33,15 @@ SPLIT_SHARE = 0.5
 SPLIT_KEEP = 0.01
 BLINK = 0.01
 TRIED_AGAIN = 8
+"""Clients left out that are tried again in an iteration, drawn from all of them."""
+TRIED_NEAR = 10
+"""As many again, at the most, from those near the strings; where they have to be served, too."""
+NEAR_SHARE = 0.5
+"""Chance of each of these, the nearest first."""
 TRIED_FAR = 0.1
 """Chance that a client without a place nearby is tried in every vehicle."""
+OPEN_SHARE = 0.05
+"""Chance of sending an idle vehicle to a client that may stay out."""
 
 
 class Store(NamedTuple):
@@ -52,6 +62,8 @@ class Store(NamedTuple):
     dice: npt.NDArray[np.uint64]
     fixed: I8
     """Clients that may not be removed."""
+    asked: I8
+    """Clients on their way back in this iteration."""
     home: I32
     """Vehicle that a client belongs to, or -1."""
     move_cost: I64
@@ -85,15 +97,14 @@ def total_cost(problem: Any, routes: Any, store: Any) -> Any:
 
 
 @compiled
-def _ruin(problem: Any, routes: Any, store: Any) -> int:
-    """Take strings of clients out of routes near a random client into the pool; return how many."""
-    first, n = problem.first_client, problem.end_primary
+def _ruin(problem: Any, routes: Any, store: Any, seed: int) -> int:
+    """Take strings of clients out of routes near a client into the pool; return how many."""
+    first = problem.first_client
     in_use, clients = 0, 0
     for v in range(len(problem.start)):
         if routes.stops[v] > 0:
             in_use += 1
             clients += routes.stops[v]
-    seed = first + int(draw(store.dice) * (n - first))
     count = 0
     if in_use == 0:
         return 0
@@ -158,17 +169,54 @@ def _ruin(problem: Any, routes: Any, store: Any) -> int:
 
 
 @compiled
-def _recreate(problem: Any, routes: Any, store: Any, count: int) -> None:
+def _ask(problem: Any, store: Any, count: int, seed: int) -> int:
+    """Let clients left out join the pool: some near the strings, some from anywhere; return the pool's size."""
+    out, asked, pool = store.out[-1], store.asked, store.pool
+    for i in range(count):
+        asked[pool[i]] = 1
+    removed = count
+    if out > TRIED_AGAIN:
+        for i in range(out):
+            asked[store.out[i]] = 2
+        for i in range(-1, problem.near.shape[1]):
+            client = seed if i < 0 else problem.near[seed, i]
+            if count - removed >= TRIED_NEAR:
+                break
+            if client >= 0 and asked[client] == 2 and draw(store.dice) < NEAR_SHARE:
+                asked[client] = 1
+                pool[count] = client
+                count += 1
+        most = TRIED_AGAIN if problem.prize[store.out[0]] >= MUST else 2
+        for _ in range(most):
+            client = store.out[int(draw(store.dice) * out)]
+            if asked[client] == 2:
+                asked[client] = 1
+                pool[count] = client
+                count += 1
+    else:
+        for i in range(out):
+            asked[store.out[i]] = 1
+            pool[count] = store.out[i]
+            count += 1
+    left = 0
+    for i in range(out):
+        client = store.out[i]
+        if asked[client] == 2:
+            store.out[left] = client
+            left += 1
+        asked[client] = 0
+    store.out[-1] = left
+    for i in range(removed):
+        asked[pool[i]] = 0
+    return count
+
+
+@compiled
+def _recreate(problem: Any, routes: Any, store: Any, count: int, seed: int) -> None:
     """Put the pool and the clients left out back, in one of five orders."""
-    out = store.out[-1]
-    tried = min(out, TRIED_AGAIN)
-    for i in range(tried):
-        j = i + int(draw(store.dice) * (out - i))
-        store.pool[count], store.out[j] = store.out[j], store.out[i]
-        count += 1
-    left = out - tried
-    for i in range(left):
-        store.out[i] = store.out[tried + i]
+    may_open = store.out[-1] > 0 and problem.prize[store.out[0]] < MUST
+    count = _ask(problem, store, count, seed)
+    left = store.out[-1]
     way = draw(store.dice) * 11.0
     order = store.order
     depot = problem.start[0]
@@ -191,8 +239,15 @@ def _recreate(problem: Any, routes: Any, store: Any, count: int) -> None:
             order[j + 1], store.pool[j + 1] = order[j], store.pool[j]
             j -= 1
         order[j + 1], store.pool[j + 1] = key, u
+    opened = -1
+    if may_open and count > 0 and draw(store.dice) < OPEN_SHARE:
+        u = store.pool[int(draw(store.dice) * count)]
+        if open_round(problem, routes, store, u):
+            opened = u
     for i in range(count):
         u = store.pool[i]
+        if u == opened:
+            continue
         if not insert_client(problem, routes, store, u, 1 if draw(store.dice) < TRIED_FAR else 0, BLINK):
             store.out[left] = u
             left += 1
@@ -260,8 +315,9 @@ def anneal(problem: Any, routes: Any, store: Any, iterations: int, hot: float, c
         store.saved_out[-1] = store.out[-1]
         for j in range(store.out[-1]):
             store.saved_out[j] = store.out[j]
-        count = _ruin(problem, routes, store)
-        _recreate(problem, routes, store, count)
+        seed = problem.first_client + int(draw(store.dice) * (problem.end_primary - problem.first_client))
+        count = _ruin(problem, routes, store, seed)
+        _recreate(problem, routes, store, count, seed)
         legal = True
         for v in range(len(problem.start)):
             if store.touched[v]:

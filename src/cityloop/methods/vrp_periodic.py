@@ -17,8 +17,9 @@ import numpy as np
 from cityloop.kernel.columns import I32, I64
 from cityloop.methods.vrp import Problem, arrays_of
 from cityloop.methods.vrp_insert import draw, put_picked, touch, try_place
-from cityloop.methods.vrp_kernel import compiled, new_routes, place_reloads
+from cityloop.methods.vrp_kernel import compiled, new_routes
 from cityloop.methods.vrp_moves import keep_best, undo
+from cityloop.methods.vrp_reloads import place_reloads
 from cityloop.methods.vrp_search import SearchParams, new_store
 
 __all__ = ["Options", "PeriodicPlan", "improve_periodic"]

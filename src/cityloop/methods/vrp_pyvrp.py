@@ -43,19 +43,15 @@ class _Stop:
         return None
 
 
-def solve_with_pyvrp(
-    problem: Problem, should_stop: Callable[[int], bool], seed: int, release: I64 | None = None
-) -> Plan:
+def solve_with_pyvrp(problem: Problem, should_stop: Callable[[int], bool], seed: int) -> Plan:
     """Return PyVRP's plan; it may need mending where the problem has what PyVRP does not model.
 
     Parameters
     ----------
     should_stop
         Given the iterations done, whether to stop.
-    release
-        Tick before which a trip that serves a node may not leave, one a node; None: any.
     """
-    data, vehicles = _data(problem, release)
+    data, vehicles = _data(problem)
     result = pyvrp.solve(data, _Stop(should_stop), seed=seed, collect_stats=False, display=False)
     routes: list[tuple[int, ...]] = [()] * len(problem.fleet)
     cost = 0
@@ -82,7 +78,7 @@ def _last_reload(problem: Problem, client: int, end: int) -> int:
     return int(sites[np.argmin(problem.distance[client, sites].astype(np.int64) + problem.distance[sites, end])])
 
 
-def _data(problem: Problem, release: I64 | None = None) -> tuple[pyvrp.ProblemData, list[list[int]]]:
+def _data(problem: Problem) -> tuple[pyvrp.ProblemData, list[list[int]]]:
     """Return PyVRP's problem and, for each of its vehicle types, our vehicles in reverse order."""
     fleet = problem.fleet
     first, n = problem.first_client, problem.n_nodes
@@ -104,7 +100,7 @@ def _data(problem: Problem, release: I64 | None = None) -> tuple[pyvrp.ProblemDa
             service_duration=int(problem.service[node]),
             tw_early=int(early[node]),
             tw_late=int(min(late[node], _HUGE)),
-            release_time=0 if release is None else int(release[node]),
+            release_time=0 if problem.release is None else int(problem.release[node]),
             prize=int(problem.prize[node]),
             required=False,
         )

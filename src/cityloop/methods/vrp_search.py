@@ -14,8 +14,9 @@ import numpy as np
 from cityloop.kernel.columns import I32
 from cityloop.methods.vrp import MUST, Fleet, Plan, Problem, arrays_of
 from cityloop.methods.vrp_insert import insert_client
-from cityloop.methods.vrp_kernel import Routes, new_routes, place_reloads
+from cityloop.methods.vrp_kernel import Routes, new_routes
 from cityloop.methods.vrp_moves import Store, anneal, total_cost
+from cityloop.methods.vrp_reloads import place_reloads
 
 __all__ = ["SearchParams", "improve", "new_store", "warm_up"]
 
@@ -116,6 +117,7 @@ def new_store(
         order=np.zeros(2 * n + 1),
         dice=np.array([rng.integers(1, 1 << 63)], np.uint64),
         fixed=fixed,
+        asked=np.zeros(n, np.int8),
         home=np.full(n, -1, np.int32) if home is None else np.ascontiguousarray(home, np.int32),
         move_cost=np.array([move_cost], np.int64),
         places=np.zeros((len(routes.length) * routes.nodes.shape[1] + 2 * n + 200, 2), np.int32),

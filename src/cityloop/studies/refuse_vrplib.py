@@ -3,8 +3,8 @@
 ``python -m cityloop.studies.refuse_vrplib FOLDER --seconds 20 --out vrplib.jsonl``
 
 Each ``NAME.vrp`` below FOLDER has its best known value in ``NAME.sol``. Distances, times and prizes count tenths,
-distances cut off after the first digit, as those values do. Release times are known to PyVRP only, so these
-instances are planned with it; prizes are planned by both solvers.
+distances cut off after the first digit, as those values do. Three solvers can take part: ours (``cityloop``), PyVRP on
+the problem as ours has it (``pyvrp``), and PyVRP as it reads and solves the file by itself (``plain``).
 
 References
 ----------
@@ -18,23 +18,26 @@ import json
 import math
 import re
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+import pyvrp
 
 from cityloop.kernel.columns import F64, I64
 from cityloop.kernel.errors import InputError
 from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem
 from cityloop.methods.vrp_pyvrp import solve_with_pyvrp
-from cityloop.methods.vrp_search import improve
+from cityloop.methods.vrp_search import improve, warm_up
 from cityloop.studies.processor_budget import processor_budget
 
 __all__ = ["Instance", "best_known", "main", "problem_of_instance", "read_instance", "replay", "solve_instance"]
 
 TENTHS = 10
+ARMS = ("cityloop", "pyvrp", "plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,8 @@ def read_instance(path: Path) -> Instance:
         raise InputError(f"{path}: header incomplete or not numeric ({error}).") from error
 
 
-def problem_of_instance(instance: Instance) -> tuple[Problem, I64]:
-    """Return the routing problem and each node's release; where there are reloads, the depot is a reload site too."""
+def problem_of_instance(instance: Instance) -> Problem:
+    """Return the routing problem; where there are reloads, the depot is a reload site too."""
     sites = 1 if instance.reloads else 0
     row = np.array([0] * (1 + sites) + list(range(1, len(instance.spot))))
     spot = instance.spot[row]
@@ -122,7 +125,7 @@ def problem_of_instance(instance: Instance) -> tuple[Problem, I64]:
     service[:first] = 0
     demand = np.rint(instance.demand[row]).astype(np.int64)
     demand[:first] = 0
-    problem = Problem(
+    return Problem(
         n_depots=1,
         n_reloads=sites,
         distance=ways,
@@ -140,8 +143,8 @@ def problem_of_instance(instance: Instance) -> tuple[Problem, I64]:
         ),
         queue=np.zeros((sites, 1), np.int32),
         slot=FOREVER,
+        release=tenths(instance.release),
     )  # fmt: skip
-    return problem, tenths(instance.release)
 
 
 Trips = list[list[list[int]]]
@@ -196,42 +199,53 @@ def best_known(path: Path) -> float | None:
     return float(match[1]) if match else None
 
 
-def solve_instance(instance: Instance, arm: str, seconds: float, seed: int) -> tuple[Trips, int]:
-    """Return trips found in so many seconds of the processor, and the iterations done."""
-    problem, release = problem_of_instance(instance)
-    spent = processor_budget(seconds)
+def solve_instance(path: Path, arm: str, seconds: float, seed: int) -> tuple[Trips, int]:
+    """Return the trips that a solver finds in so many seconds of the processor, and the iterations done."""
+    share = processor_budget(seconds)
+    if arm == "plain":
+        data = pyvrp.read(path, round_func="dimacs")
+        found = pyvrp.solve(data, lambda cost: share(0) >= 1, seed=seed, collect_stats=False)
+        routes = [[0 if not step.is_client() else step.idx + 1 for step in route] for route in found.best.routes()]
+        return [_trips(route, 1) for route in routes], found.num_iterations
+    problem = problem_of_instance(read_instance(path))
     if arm == "pyvrp":
-        plan = solve_with_pyvrp(problem, lambda iteration: spent(iteration) >= 1, seed, release)
+        plan = solve_with_pyvrp(problem, lambda iteration: share(iteration) >= 1, seed)
     else:
-        plan = improve(problem, (), spent, np.random.default_rng(seed))
-    trips: Trips = []
-    for route in plan.routes:
-        each: list[list[int]] = [[]]
-        for node in route:
-            if node < problem.first_client:
-                each.append([])
-            else:
-                each[-1].append(node - problem.first_client + 1)
-        if route:
-            trips.append([trip for trip in each if trip])
-    return trips, plan.iterations
+        plan = improve(problem, (), share, np.random.default_rng(seed))
+    first = problem.first_client
+    return [_trips(route, first) for route in plan.routes if route], plan.iterations
+
+
+def _trips(route: Sequence[int], first_client: int) -> list[list[int]]:
+    """Part a route at its visits to the depot, customers counted from 1."""
+    trips: list[list[int]] = [[]]
+    for node in route:
+        if node < first_client:
+            trips.append([])
+        else:
+            trips[-1].append(node - first_client + 1)
+    return [trip for trip in trips if trip]
 
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--seconds", type=float, default=20.0, show_default=True, help="Of the processor, for each run.")
 @click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--arms", default="pyvrp,cityloop", show_default=True, help="Solvers of the sets without releases.")
+@click.option("--arms", default="cityloop,plain", show_default=True, help="Solvers: cityloop, pyvrp, plain.")
 @click.option("--only", default="", help="Begin of the names of the instances.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="One line of JSON a run.")
 def main(folder: Path, seconds: float, seed: int, arms: str, only: str, out: Path | None) -> None:
     """Plan every instance below FOLDER, replay the plan and compare it with the best known value."""
+    for arm in arms.split(","):
+        if arm not in ARMS:
+            raise click.BadParameter(f"{arm!r}: must be one of {', '.join(ARMS)}", param_hint="--arms")
+    warm_up(np.random.default_rng(1))
     lines: list[dict[str, Any]] = []
     for path in sorted(path for path in folder.rglob("*.vrp") if path.stem.startswith(only)):
         instance = read_instance(path)
         best = best_known(path)
-        for arm in ["pyvrp"] if instance.release.any() else arms.split(","):
-            trips, iterations = solve_instance(instance, arm, seconds, seed)
+        for arm in arms.split(","):
+            trips, iterations = solve_instance(path, arm, seconds, seed)
             cost, faults = replay(instance, trips)
             line = {
                 "set": path.parent.name, "instance": instance.name, "arm": arm, "cost": cost, "best_known": best,

@@ -11,7 +11,8 @@ import pytest
 
 from cityloop.kernel.errors import InputError
 from cityloop.methods.arc_routing import bound, plan_cost
-from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem
+from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem, arrays_of
+from cityloop.methods.vrp_kernel import new_routes, refresh, trip_fits
 from cityloop.methods.vrp_pyvrp import solve_with_pyvrp
 from cityloop.methods.vrp_search import SearchParams, improve
 from cityloop.methods.vrp_start import start_by_savings
@@ -73,6 +74,51 @@ def test_pyvrp_s_answer_can_be_mended() -> None:
     plan = improve(given, first.routes, lambda i: i / 300, np.random.default_rng(1), SearchParams(block=100))
     assert plan.left_out == ()
     assert plan.cost <= first.cost or first.left_out
+
+
+def test_a_place_is_found_in_time_exactly_when_the_route_with_it_is() -> None:
+    """Loads that have to be waited for: every place of a client, alone or with a reload, is judged as a drive is."""
+    rng = np.random.default_rng(5)
+    fits = misfits = 0
+    for _ in range(40):
+        base = problem(8, capacity=9, seed=int(rng.integers(1000)))
+        n = base.n_nodes
+        release = np.where(np.arange(n) < 2, 0, rng.integers(0, 3000, n))
+        late = np.where(np.arange(n) < 2, FOREVER, rng.integers(5000, 14000, n))
+        given = replace(base, release=release, late=late)
+        arrays = arrays_of(given)
+        routes = new_routes(arrays, 20)
+        middle = [int(node) for node in rng.permutation(np.arange(2, n - 1))]
+        for cut in (3, 6):
+            middle.insert(cut, 1)
+        for inner, p, chain in [(middle, p, c) for p in range(9) for c in ([n - 1], [n - 1, 1], [1, n - 1])]:
+            routes.nodes[0, :11], routes.length[0] = [0, *inner, 0], 11
+            if not refresh(arrays, routes, 0):
+                continue
+            said = trip_fits(arrays, routes, 0, p, chain[0], chain[1] if len(chain) > 1 else -1)
+            after = [0, *inner, 0]
+            after[p + 1 : p + 1] = chain
+            routes.nodes[0, : len(after)], routes.length[0] = after, len(after)
+            assert said == refresh(arrays, routes, 0)
+            fits, misfits = fits + said, misfits + (not said)
+    assert fits > 50
+    assert misfits > 50
+
+
+def test_rounds_are_opened_for_clients_that_pay_only_together() -> None:
+    """No client far away pays its way alone, six of them do: a round is sent to them."""
+    given = problem(6, capacity=9)
+    far = np.full((8, 8), 1000, np.int32)
+    far[2:, 2:] = 1
+    np.fill_diagonal(far, 0)
+    far[:2, :2] = 0
+    prize = np.where(np.arange(8) < 2, 0, 600)
+    plan = improve(
+        replace(given, distance=far, duration=far, prize=prize), (), lambda i: i / 2000,
+        np.random.default_rng(1), SearchParams(block=100),
+    )  # fmt: skip
+    assert plan.left_out == ()
+    assert plan.cost == 2005
 
 
 SQUARE = """NOMBRE : square

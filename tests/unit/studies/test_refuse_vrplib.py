@@ -11,6 +11,8 @@ from cityloop.kernel.errors import InputError
 from cityloop.studies.refuse_vrplib import main, read_instance, replay, solve_instance
 
 HEAD = """NAME: {name}
+TYPE: VRPTW
+EDGE_WEIGHT_TYPE: EUC_2D
 DIMENSION: 4
 VEHICLES: 1
 CAPACITY: 2
@@ -54,20 +56,21 @@ def instance_file(folder: Path, name: str, tail: str) -> Path:
     return path
 
 
-def test_a_trip_waits_for_its_load(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arm", ["cityloop", "pyvrp", "plain"])
+def test_a_trip_waits_for_its_load(tmp_path: Path, arm: str) -> None:
     """Three customers in loads of two: 40 for the two on one side and 20 for the other, in tenths."""
-    instance = read_instance(instance_file(tmp_path, "releases", RELEASES))
-    trips, _ = solve_instance(instance, "pyvrp", 0.3, 1)
-    assert replay(instance, trips) == (600, [])
+    path = instance_file(tmp_path, "releases", RELEASES)
+    trips, _ = solve_instance(path, arm, 0.3, 1)
+    assert replay(read_instance(path), trips) == (600, [])
     assert len(trips[0]) == 2
 
 
-@pytest.mark.parametrize("arm", ["pyvrp", "cityloop"])
+@pytest.mark.parametrize("arm", ["cityloop", "pyvrp", "plain"])
 def test_a_prize_below_its_way_is_left(tmp_path: Path, arm: str) -> None:
     """The customer at 10 with a prize of 5 is left; the two on one side cost 40: 40 + 5."""
-    instance = read_instance(instance_file(tmp_path, "prizes", PRIZES))
-    trips, _ = solve_instance(instance, arm, 0.2, 1)
-    assert replay(instance, trips) == (450, [])
+    path = instance_file(tmp_path, "prizes", PRIZES)
+    trips, _ = solve_instance(path, arm, 0.2, 1)
+    assert replay(read_instance(path), trips) == (450, [])
 
 
 def test_the_replay_names_what_is_broken(tmp_path: Path) -> None:
@@ -92,6 +95,6 @@ def test_a_table_too_short_is_named(tmp_path: Path) -> None:
 def test_the_study_prints_a_line_a_set(tmp_path: Path) -> None:
     """The gap is to the value in the file beside the instance."""
     instance_file(tmp_path, "releases", RELEASES)
-    result = CliRunner().invoke(main, [str(tmp_path), "--seconds", "0.2"])
+    result = CliRunner().invoke(main, [str(tmp_path), "--seconds", "0.2", "--arms", "cityloop"])
     assert result.exit_code == 0, result.output
     assert "1 instances, 1 legal, mean gap 0.000 %" in result.output
