@@ -11,6 +11,7 @@ import "./style/phone.css";
 import "./style/parts.css";
 import "./style/lists.css";
 import "./style/services.css";
+import "./style/halves.css";
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);

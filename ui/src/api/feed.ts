@@ -1,11 +1,14 @@
 /** The WebSocket of live frames: reconnects with growing, scattered pauses, and sleeps with a hidden page. */
 import { readFrame, type Frame } from "./frame";
 
-export type FeedState = "connecting" | "live" | "lost" | "refused";
+/** `starting`: connected, and no frame came yet; `quiet`: connected, and none came for a while. */
+export type FeedState = "connecting" | "starting" | "live" | "quiet" | "lost" | "refused";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 const SILENCE_MS = 30_000;
+/** A city that told nothing for so long, or for three of its steps, stands still. */
+const QUIET_MS = 10_000;
 
 export interface FeedEvents {
   frame(frame: Frame, arrivedAt: number): void;
@@ -21,14 +24,21 @@ export class Feed {
   private pause = FIRST_PAUSE_MS;
   private timer = 0;
   private heardAt = 0;
+  private frameAt = 0;
+  private quietMs = QUIET_MS;
+  private told: FeedState = "connecting";
   private closed = false;
   private want: string[] = [];
 
-  constructor(private readonly on: FeedEvents) {
+  constructor(
+    private readonly on: FeedEvents,
+    private readonly path = "/api/v1/live",
+  ) {
     document.addEventListener("visibilitychange", this.wake);
     window.setInterval(() => {
       // A laptop that slept may hold a socket that is long dead.
       if (this.socket && performance.now() - this.heardAt > SILENCE_MS && !document.hidden) this.socket.close();
+      else if (this.told === "live" && performance.now() - this.frameAt > this.quietMs) this.tell("quiet");
     }, 5000);
   }
 
@@ -49,9 +59,9 @@ export class Feed {
     this.closed = false;
     clearTimeout(this.timer);
     if (this.socket) return;
-    this.on.state("connecting");
+    this.tell("connecting");
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}/api/v1/live`);
+    const socket = new WebSocket(`${scheme}//${location.host}${this.path}`);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     this.heardAt = performance.now();
@@ -66,9 +76,13 @@ export class Feed {
         return;
       }
       try {
-        this.on.frame(readFrame(event.data), this.heardAt);
+        const frame = readFrame(event.data);
+        this.frameAt = this.heardAt;
+        this.quietMs = Math.max(QUIET_MS, 3000 / Math.max(frame.pace, 0.01));
+        this.on.frame(frame, this.heardAt);
+        this.tell("live");
       } catch {
-        this.on.state("refused");
+        this.tell("refused");
         this.closed = true;
         socket.close();
       }
@@ -80,16 +94,24 @@ export class Feed {
         return;
       }
       if (this.closed) return;
-      this.on.state("lost");
+      this.tell("lost");
       // Scattered, so that a thousand pages do not come back in the same second.
       this.timer = window.setTimeout(() => this.open(), this.pause * (0.5 + Math.random()));
       this.pause = Math.min(LONGEST_PAUSE_MS, this.pause * (event.code === 4429 ? 3 : 1.7));
     };
   }
 
+  private tell(state: FeedState): void {
+    if (this.told === state) return;
+    this.told = state;
+    this.on.state(state);
+  }
+
+  /** The server's first words, or its word that the line holds while nothing moves. */
   private greeted(text: string): void {
     this.pause = FIRST_PAUSE_MS;
-    this.on.state("live");
+    // Connected is not live: a city that is still starting has no frame to send.
+    if (this.told === "connecting" || this.told === "lost") this.tell("starting");
     try {
       const hello = JSON.parse(text) as { layout_version?: string };
       if (hello.layout_version) this.on.layout(hello.layout_version);

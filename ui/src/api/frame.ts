@@ -76,6 +76,18 @@ export function readFrame(buffer: ArrayBuffer): Frame {
   return frame;
 }
 
+/** Recorded frames, each behind its length. */
+export function readFrames(bytes: ArrayBuffer): Frame[] {
+  const view = new DataView(bytes);
+  const found: Frame[] = [];
+  for (let k = 0; k + 4 <= bytes.byteLength; ) {
+    const long = view.getUint32(k, true);
+    found.push(readFrame(bytes.slice(k + 4, k + 4 + long)));
+    k += 4 + long;
+  }
+  return found;
+}
+
 function readSection(frame: Frame, kind: number, flags: number, b: ArrayBuffer, at: number, n: number): void {
   const bytes = (column: number) => new Uint8Array(b, at + column * n, n);
   switch (kind) {

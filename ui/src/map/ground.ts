@@ -2,6 +2,7 @@
 import type { Camera } from "./camera";
 import { Glyphs } from "./glyphs";
 import { palette, pixelOf, type Palette } from "./palette";
+import { alongText, placeJunctions, Room, type JunctionMark } from "./labels";
 import type { Painter } from "./sheet";
 import { CONTROL, SHAPE, type Lines, type Scene, type Sensors } from "./scene";
 import type { Layers } from "./layers";
@@ -50,12 +51,16 @@ export function groundPainter(scene: () => Scene, layers: () => Layers): Painter
     yield* paintRoads(ctx, v, s, p, ext, on.roads);
     if (on.queues) paintQueues(ctx, v, s, p, ext);
     if (s.sensors && wrong.length) paintWrongSensors(ctx, v, s.sensors, p, wrong);
+    const room = new Room();
+    ctx.font = JUNCTION_FONT;
+    // Junctions' names are placed first and painted last: a street is named again farther on, a junction is not.
+    const marks = on.signals ? placeJunctions(ctx, v, s, room, on.labels && v.scale > 0.2) : [];
     if (on.labels && v.scale > 0.16) {
       yield;
-      paintStreets(ctx, v, s, p, ext);
+      paintStreets(ctx, v, s, p, ext, room);
     }
     yield;
-    if (on.signals) paintJunctions(ctx, v, s, p, ext, on.labels);
+    paintJunctions(ctx, s, p, marks);
   };
 }
 
@@ -240,59 +245,37 @@ function paintWrongSensors(
   ctx.stroke();
 }
 
-type Spot = readonly [left: number, top: number, right: number, bottom: number];
-
 let glyphs: Glyphs | null = null;
 let glyphsOf: Palette | null = null;
 
-function paintJunctions(
-  ctx: CanvasRenderingContext2D,
-  v: Camera,
-  s: Scene,
-  p: Palette,
-  e: Extent,
-  labels: boolean,
-): void {
-  const dpr = ctx.getTransform().a;
+function paintJunctions(ctx: CanvasRenderingContext2D, s: Scene, p: Palette, marks: readonly JunctionMark[]): void {
   if (!glyphs || glyphsOf !== p) {
-    glyphs = new Glyphs(p, dpr);
+    glyphs = new Glyphs(p, ctx.getTransform().a);
     glyphsOf = p;
   }
-  const many = s.junctionX.length > 150;
-  const large = v.scale > 0.3 ? 8 : 6;
-  // Far out only what is out of the ordinary stands out.
-  const quiet = v.scale > 0.3 ? 8 : many && v.scale < 0.15 ? 3 : 5.5;
-  const named = labels && v.scale > 0.2;
-  const placed: Spot[] = [];
-  ctx.font = `600 12px ${FONT}`;
+  for (const { row, x, y, r } of marks) glyphs.control(ctx, s.control[row] ?? CONTROL.plan, x, y, r);
+  ctx.font = JUNCTION_FONT;
   ctx.textBaseline = "middle";
   ctx.lineJoin = "round";
-  for (let j = 0; j < s.junctionX.length; j++) {
-    const [x, y] = [s.junctionX[j], s.junctionY[j]];
-    if (x < e.west || x > e.east || y < e.south || y > e.north) continue;
-    const [px, py] = [v.sx(x), v.sy(y)];
-    const control = s.control[j] ?? CONTROL.plan;
-    const r = control <= CONTROL.leased ? quiet : large;
-    glyphs.control(ctx, control, px, py, r);
-    if (!named) continue;
-    const width = ctx.measureText(s.junctionNames[j]).width;
-    const box: Spot = [px + r + 2, py - 8, px + r + 6 + width, py + 8];
-    if (placed.some((one) => one[0] < box[2] && one[2] > box[0] && one[1] < box[3] && one[3] > box[1])) continue;
-    placed.push(box);
+  for (const { row, name } of marks) {
+    if (!name) continue;
     ctx.lineWidth = 3;
     ctx.strokeStyle = p.halo;
-    ctx.strokeText(s.junctionNames[j], px + r + 4, py);
+    ctx.strokeText(s.junctionNames[row], name.x, name.y);
     ctx.fillStyle = p.text;
-    ctx.fillText(s.junctionNames[j], px + r + 4, py);
+    ctx.fillText(s.junctionNames[row], name.x, name.y);
   }
 }
 
 export const FONT = `"Inter","Segoe UI",Roboto,"Helvetica Neue",Arial,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC","WenQuanYi Micro Hei",sans-serif`;
 
+const JUNCTION_FONT = `600 12px ${FONT}`;
+
 /** Street names along the longest straight piece, one in each patch of the screen. */
-function paintStreets(ctx: CanvasRenderingContext2D, v: Camera, s: Scene, p: Palette, e: Extent): void {
+function paintStreets(ctx: CanvasRenderingContext2D, v: Camera, s: Scene, p: Palette, e: Extent, room: Room): void {
   const { shapes } = s;
   const taken = new Set<string>();
+  const widths = new Map<string, number>();
   ctx.font = `500 11px ${FONT}`;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
@@ -307,18 +290,19 @@ function paintStreets(ctx: CanvasRenderingContext2D, v: Camera, s: Scene, p: Pal
       const long = Math.hypot(points[k + 2] - points[k], points[k + 3] - points[k + 1]);
       if (long > best) [best, at] = [long, k];
     }
-    const width = name.length * 6.2;
-    if (at < 0 || best * v.scale < width + 16) continue;
+    if (at < 0) continue;
+    const width = widths.get(name) ?? ctx.measureText(name).width;
+    widths.set(name, width);
+    if (best * v.scale < width + 16) continue;
     const px = (v.sx(points[at]) + v.sx(points[at + 2])) / 2;
     const py = (v.sy(points[at + 1]) + v.sy(points[at + 3])) / 2;
     const patch = `${name}/${Math.round(px / 340)}/${Math.round(py / 340)}`;
-    const spot = `${Math.round(px / 90)}/${Math.round(py / 26)}`;
-    if (taken.has(patch) || taken.has(spot)) continue;
-    taken.add(patch);
-    taken.add(spot);
+    if (taken.has(patch)) continue;
     let angle = -Math.atan2(points[at + 3] - points[at + 1], points[at + 2] - points[at]);
     if (angle > Math.PI / 2) angle -= Math.PI;
     if (angle < -Math.PI / 2) angle += Math.PI;
+    if (!room.takeIfFree(alongText(px, py, angle, width))) continue;
+    taken.add(patch);
     ctx.save();
     ctx.translate(px, py);
     ctx.rotate(angle);

@@ -96,7 +96,7 @@ function Swatch({ draw }: { draw: Sample }) {
   return <canvas ref={box} width={60} height={28} aria-hidden="true" class="swatch" />;
 }
 
-export function LayerPanel({ offered }: { offered: readonly LayerName[] }) {
+export function LayerPanel({ offered, folded = false }: { offered: readonly LayerName[]; folded?: boolean }) {
   const on = layers.value;
   const counts = city.value?.counts ?? {};
   const total: Partial<Record<LayerName, number>> = {
@@ -110,7 +110,7 @@ export function LayerPanel({ offered }: { offered: readonly LayerName[] }) {
   const legend = offered.filter((name) => on[name] && !missing(name)).flatMap((name) => LEGEND[name] ?? []);
   const wide = typeof innerWidth === "number" && innerWidth > 760;
   return (
-    <details class="over layers" open={wide}>
+    <details class="over layers" open={wide && !folded}>
       <summary>{t("map.layers")}</summary>
       <ul>
         {offered.map((name) => (

@@ -1,19 +1,26 @@
 /** The map's data as tables: roads, signals, sensors that are wrong, and whatever else is drawn. */
-import { useMemo, useState } from "preact/hooks";
+import { createContext } from "preact";
+import { useContext, useMemo, useState } from "preact/hooks";
+import type { Signal } from "@preact/signals";
 import type { SensorHealth, SensorItem } from "../api/types";
 import { Icon } from "../parts/icon";
 import { useFetched } from "../parts/fetched";
 import { DataTable, type Column } from "../parts/table";
-import { beat, city, layout, live, scene } from "../state/city";
+import { beat, city, layout, live, scene, type Live } from "../state/city";
 import { dayAndClock, number, t, term, type Word } from "../words";
 import type { LayerName } from "./layers";
 import type { Pick } from "./renderer";
-import { CONTROL, DELAY, type Thing } from "./scene";
+import { CONTROL, DELAY, type Scene, type Thing } from "./scene";
+
+/** Which city the tables are of: the room's own, or the left half of a split map. */
+export const TableOf = createContext<{ scene: Signal<Scene>; live: Live; beat: Signal<number> }>({ scene, live, beat });
 
 type Sheet = "signals" | "roads" | "sensors" | "things";
 
 interface Props {
   offered: readonly LayerName[];
+  /** Which half of a split map, in words. */
+  of?: string;
   onClose(): void;
   onPick?(pick: Pick): void;
 }
@@ -34,7 +41,7 @@ export const CONTROL_WORDS: Record<number, Word> = {
   [CONTROL.dead]: "control.dead",
 };
 
-export function MapTable({ offered, onClose, onPick }: Props) {
+export function MapTable({ offered, of = "", onClose, onPick }: Props) {
   const sheets: [Sheet, Word][] = [];
   if (offered.includes("signals")) sheets.push(["signals", "layer.signals"]);
   if (offered.includes("units") || offered.includes("refuse")) sheets.push(["things", "map.things"]);
@@ -42,9 +49,9 @@ export function MapTable({ offered, onClose, onPick }: Props) {
   if (offered.includes("sensors")) sheets.push(["sensors", "map.exceptions"]);
   const [sheet, setSheet] = useState<Sheet>(sheets[0]?.[0] ?? "roads");
   return (
-    <section class="over tabletop" aria-label={t("map.table")}>
+    <section class="over tabletop" aria-label={of ? `${t("map.table")}: ${of}` : t("map.table")}>
       <div class="block row">
-        <h2 class="grow">{t("map.table")}</h2>
+        <h2 class="grow">{of ? `${t("map.table")}: ${of}` : t("map.table")}</h2>
         <div class="row" role="group" aria-label={t("map.layers")}>
           {sheets.map(([id, word]) => (
             <button key={id} type="button" class="btn slim" aria-pressed={sheet === id} onClick={() => setSheet(id)}>
@@ -67,6 +74,7 @@ export function MapTable({ offered, onClose, onPick }: Props) {
 }
 
 function SignalSheet({ onPick }: { onPick?(pick: Pick): void }) {
+  const { scene, live, beat } = useContext(TableOf);
   void beat.value;
   const rows = (layout.value?.junctions ?? []).map((junction, row) => ({ junction, row }));
   const j = live.junctions;
@@ -96,6 +104,7 @@ function SignalSheet({ onPick }: { onPick?(pick: Pick): void }) {
 }
 
 function RoadSheet({ onPick }: { onPick?(pick: Pick): void }) {
+  const { scene, live, beat } = useContext(TableOf);
   void beat.value;
   const edges = layout.value?.edges;
   const rows = useMemo(() => (edges ?? []).map((edge, row) => ({ edge, row })), [edges]);
@@ -167,6 +176,7 @@ export function SensorTable({ items, onPick }: { items: SensorItem[]; onPick?(pi
 }
 
 function ThingSheet({ onPick }: { onPick?(pick: Pick): void }) {
+  const { scene, beat } = useContext(TableOf);
   void beat.value;
   const columns: Column<Thing>[] = [
     { key: "label", label: t("col.name"), get: (thing) => thing.label },

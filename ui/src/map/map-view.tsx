@@ -5,6 +5,7 @@ import { attach, city, loadSensors, repaintAll, scene, sensorsWanted } from "../
 import { layers, theme } from "../state/prefs";
 import { Icon } from "../parts/icon";
 import { number, t } from "../words";
+import type { Camera } from "./camera";
 import type { LayerName, Layers } from "./layers";
 import { LayerPanel } from "./layer-panel";
 import { MapTable } from "./map-table";
@@ -13,8 +14,18 @@ import { Renderer, type Pick } from "./renderer";
 /** What belongs to every map. */
 const ALWAYS: readonly LayerName[] = ["roads", "labels"];
 
+/** One of two maps that look through the same camera. */
+export interface HalfMap {
+  side: "left" | "right";
+  camera: Camera;
+  attach(renderer: Renderer): () => void;
+  /** Called when one of the two has moved the camera. */
+  onView(): void;
+}
+
 interface Props {
   label: string;
+  half?: HalfMap;
   /** Layers that this view offers, in order. */
   offered: readonly LayerName[];
   selected?: { x: number; y: number } | null;
@@ -24,20 +35,26 @@ interface Props {
 const PAN_PX = 90;
 const ZOOM = 1.35;
 const CLICK_PX = 5;
+const MOVES = [
+  ["in", "map.in", "plus"],
+  ["out", "map.out", "minus"],
+  ["fit", "map.fit", "fit"],
+] as const;
 
-export function MapView({ label, offered, selected = null, onPick }: Props) {
+export function MapView({ label, half, offered, selected = null, onPick }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const ground = useRef<HTMLDivElement>(null);
   const made = useRef<Renderer | null>(null);
   const [table, setTable] = useState(false);
   const [scale, setScale] = useState(0);
+  const help = half ? `map-help-${half.side}` : "map-help";
 
   useEffect(() => {
     const [c, box] = [canvas.current, ground.current];
     if (!c || !box) return undefined;
-    const renderer = new Renderer(c, () => shownOf(layers.peek(), offered));
+    const renderer = new Renderer(c, () => shownOf(layers.peek(), offered), half?.camera);
     made.current = renderer;
-    const detach = attach(renderer);
+    const detach = half ? half.attach(renderer) : attach(renderer);
     let fitted = "";
     const fit = () => {
       const name = city.peek()?.layout_version ?? "";
@@ -52,7 +69,10 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
     const watcher = new ResizeObserver(fit);
     watcher.observe(box);
     const stopCity = city.subscribe(fit);
-    renderer.onView = () => setScale(renderer.camera.scale);
+    renderer.onView = () => {
+      setScale(renderer.camera.scale);
+      half?.onView();
+    };
     const stopGestures = gestures(renderer, box, (pick) => onPickNow.current?.(pick));
     renderer.start();
     Object.assign(c, { renderer });
@@ -73,6 +93,7 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
     void theme.value;
     void layers.value;
     repaintAll();
+    made.current?.repaint("now");
     if (layers.value.sensors && offered.includes("sensors") && !sensorsWanted.peek()) void loadSensors();
   });
 
@@ -90,6 +111,7 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
     if (what === "fit") camera.fit(scene.peek().core, performance.now(), panelWidth(ground.current));
     else camera.zoom(what === "in" ? ZOOM : 1 / ZOOM, camera.width / 2, camera.height / 2, performance.now());
     setScale(camera.scale);
+    half?.onView();
   };
 
   const onKey = (event: KeyboardEvent) => {
@@ -127,32 +149,29 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
         role="application"
         tabIndex={0}
         aria-label={label}
-        aria-describedby="map-help"
+        aria-describedby={help}
         onKeyDown={onKey}
         onFocus={() => made.current && (made.current.crosshair = ground.current?.matches(":focus-visible") ?? false)}
         onBlur={() => made.current && (made.current.crosshair = false)}
       >
         <canvas ref={canvas} aria-hidden="true" data-map="1" />
       </div>
-      <p id="map-help" class="unseen">
-        {t("map.help")}
+      <p id={help} class="unseen">
+        {t("map.help")} {half && t("halves.together")}
       </p>
-      <LayerPanel offered={offered} />
+      {half?.side !== "right" && <LayerPanel offered={offered} folded={half !== undefined} />}
       <div class="over tools" role="group" aria-label={t("map.tools")}>
-        <button type="button" class="btn" aria-label={t("map.in")} title={t("map.in")} onClick={() => act("in")}>
-          <Icon name="plus" />
-        </button>
-        <button type="button" class="btn" aria-label={t("map.out")} title={t("map.out")} onClick={() => act("out")}>
-          <Icon name="minus" />
-        </button>
-        <button type="button" class="btn" aria-label={t("map.fit")} title={t("map.fit")} onClick={() => act("fit")}>
-          <Icon name="fit" />
-        </button>
+        {half?.side !== "left" &&
+          MOVES.map(([what, word, icon]) => (
+            <button key={what} type="button" class="btn" aria-label={t(word)} title={t(word)} onClick={() => act(what)}>
+              <Icon name={icon} />
+            </button>
+          ))}
         <button
           type="button"
           class="btn"
           data-act="map-table"
-          aria-label={t("map.table")}
+          aria-label={half ? `${t("map.table")}: ${label}` : t("map.table")}
           title={t("map.table")}
           aria-pressed={table}
           onClick={() => setTable(!table)}
@@ -160,8 +179,8 @@ export function MapView({ label, offered, selected = null, onPick }: Props) {
           <Icon name="table" />
         </button>
       </div>
-      <ScaleBar scale={scale} />
-      {table && <MapTable offered={offered} onClose={() => setTable(false)} onPick={onPick} />}
+      {half?.side !== "right" && <ScaleBar scale={half ? half.camera.scale : scale} />}
+      {table && <MapTable offered={offered} of={half && label} onClose={() => setTable(false)} onPick={onPick} />}
     </div>
   );
 }

@@ -19,7 +19,6 @@ export interface Pick {
 }
 
 export class Renderer {
-  readonly camera = new Camera();
   readonly vehicles = new Vehicles();
   scene: Scene = emptyScene();
   selected: { x: number; y: number } | null = null;
@@ -40,6 +39,8 @@ export class Renderer {
   constructor(
     readonly canvas: HTMLCanvasElement,
     private readonly layers: () => Layers,
+    /** Two halves of one map look through the same. */
+    readonly camera = new Camera(),
   ) {
     const ctx = canvas.getContext("2d", { alpha: false });
     if (!ctx) throw new Error("This browser offers no 2D canvas.");

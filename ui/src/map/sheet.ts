@@ -3,7 +3,8 @@ import { Camera } from "./camera";
 
 export type Painter = (ctx: CanvasRenderingContext2D, view: Camera) => Generator<void>;
 
-const MARGIN = 160;
+/** Kept painted round the screen, so that a pan meets no edge. [px] */
+export const MARGIN = 160;
 const SETTLED_MS = 90;
 
 interface Face {

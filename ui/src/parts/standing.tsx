@@ -1,9 +1,10 @@
 /** The line that never leaves: what the picture is, who decides, whether it is live. In words. */
-import { city, feedState, pace, paused, replaying, truthShown, unplugged } from "../state/city";
+import { city, feedState, nowMs, pace, paused, replaying, truthShown, unplugged } from "../state/city";
+import { armName } from "../words/arms";
 import { ladder } from "../state/operations";
 import { at } from "../state/replay";
 import { route } from "../state/route";
-import { dayAndClock, hasTerm, t, term } from "../words";
+import { clock, dayAndClock, hasTerm, t, term } from "../words";
 
 export function Standing() {
   const about = city.value;
@@ -16,6 +17,9 @@ export function Standing() {
         </span>
       )}
       {about && <span>{labelOf(about.mode, about.label)}</span>}
+      {about?.halves && (
+        <span>{t("halves.standing_line", { left: armName(about.halves.left), right: armName(about.halves.right) })}</span>
+      )}
       {truthShown.value && !replaying.value && <span>{t("standing.truth")}</span>}
       {rungs.map((domain) => {
         const mine = ladder.value.filter((one) => one.domain === domain);
@@ -36,7 +40,7 @@ export function Standing() {
         <span class="tag warn">{t("route.unknown", { text: route.value.unknown })}</span>
       )}
       <span class="push" role="status">
-        {replaying.value ? t("standing.replay", { at: dayAndClock(at.value) }) : t(`feed.${feedState.value}`)}
+        {replaying.value ? t("standing.replay", { at: dayAndClock(at.value) }) : t(`feed.${feedState.value}`, { at: clock(nowMs.value) })}
         {!replaying.value && feedState.value === "live" && (paused.value ? ` · ${t("standing.paused")}` : pace.value && pace.value !== 1 ? ` · ${t("standing.pace", { n: Math.round(pace.value * 10) / 10 })}` : "")}
       </span>
     </section>

@@ -47,13 +47,15 @@ export interface LiveQueues {
   ageDs: Uint8Array;
 }
 
-/** The last frame's columns, by row; read after `beat`. */
-export const live: {
+export interface Live {
   junctions: LiveJunctions | null;
   queues: LiveQueues | null;
   share: Uint8Array | null;
   vehicles: number;
-} = { junctions: null, queues: null, share: null, vehicles: 0 };
+}
+
+/** The last frame's columns, by row; read after `beat`. */
+export const live: Live = { junctions: null, queues: null, share: null, vehicles: 0 };
 
 const renderers = new Set<Renderer>();
 let lastVehicles: { frame: Frame; at: number } | null = null;
@@ -102,14 +104,13 @@ function delayOf(share: number): number {
   return share < SLOW_BELOW ? DELAY.slow : DELAY.free;
 }
 
-/** Take a frame, live or recorded, into the scene and the live columns. */
-export function apply(frame: Frame, at: number): void {
-  const s = scene.value;
+/** Put what a frame tells of signals and roads into a scene; return whether the ground has to be painted again. */
+export function paint(s: Scene, into: Live, frame: Frame): boolean {
   let ground = false;
   if (frame.lamps) s.lamp = frame.lamps;
   if (frame.junctions) {
     const { state } = frame.junctions;
-    live.junctions = frame.junctions;
+    into.junctions = frame.junctions;
     for (let j = 0; j < Math.min(state.length, s.control.length); j++) {
       const control = controlOf(state[j]);
       if (s.control[j] !== control) {
@@ -121,7 +122,7 @@ export function apply(frame: Frame, at: number): void {
   // What sensors tell goes before the simulation's truth.
   const share = frame.edges?.share ?? frame.edgesTruth;
   if (share) {
-    live.share = share;
+    into.share = share;
     for (let e = 0; e < Math.min(share.length, s.delay.length); e++) {
       const worse = delayOf(share[e]);
       if (s.delay[e] !== worse) {
@@ -131,12 +132,19 @@ export function apply(frame: Frame, at: number): void {
     }
   }
   if (frame.queues) {
-    live.queues = frame.queues;
+    into.queues = frame.queues;
     ground = applyQueues(s, frame.queues.standing) || ground;
   }
-  if (frame.sensors) ground = applySensors(frame) || ground;
   if (frame.units) placeMoving(s, "unit", frame.units);
   if (frame.trucks) placeMoving(s, "truck", frame.trucks);
+  return ground;
+}
+
+/** Take a frame, live or recorded, into the scene and the live columns. */
+export function apply(frame: Frame, at: number): void {
+  const s = scene.value;
+  let ground = paint(s, live, frame);
+  if (frame.sensors) ground = applySensors(frame) || ground;
   if (frame.containers) fillContainers(s, frame.containers);
   if (frame.vehicles) {
     lastVehicles = { frame, at };

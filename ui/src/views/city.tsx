@@ -8,12 +8,13 @@ import { MapView } from "../map/map-view";
 import type { LayerName } from "../map/layers";
 import type { Pick } from "../map/renderer";
 import type { Thing } from "../map/scene";
+import { HalvesMap, HalvesSide, HalvesTeller } from "./halves";
 import { AlertList, openAlerts } from "../parts/alerts";
 import { useFetched } from "../parts/fetched";
 import { HoldsList } from "../parts/holds-list";
 import { Scrubber } from "../parts/scrubber";
 import { Told } from "../parts/why";
-import { beat, layout, live, placeAlerts, scene } from "../state/city";
+import { beat, city, layout, live, placeAlerts, scene } from "../state/city";
 import { open } from "../state/dialogs";
 import { latest } from "../state/operations";
 import { go, href, route } from "../state/route";
@@ -61,14 +62,20 @@ export function CityView() {
     go("city", "", next);
   };
   const selected = junction ? { x: junction.x_m, y: junction.y_m } : spot;
-  return (
-    <div class="view">
+  const split = Boolean(city.value?.halves);
+  const view = (
+    <div class={`view ${split ? "split" : ""}`}>
       <div class="mapcolumn">
-        <MapView label={t("map.of_city")} offered={OFFERED} selected={selected} onPick={onPick} />
+        {split ? (
+          <HalvesMap selected={selected} onPick={onPick} />
+        ) : (
+          <MapView label={t("map.of_city")} offered={OFFERED} selected={selected} onPick={onPick} />
+        )}
         <Scrubber />
       </div>
       <aside class="side" aria-label={t("city.side")}>
         <Selected setSpot={setSpot} />
+        {split && <HalvesSide />}
         <Figures />
         <section class="block" aria-labelledby="alerts-title">
           <header>
@@ -86,6 +93,7 @@ export function CityView() {
       </aside>
     </div>
   );
+  return split ? <HalvesTeller>{view}</HalvesTeller> : view;
 }
 
 function Figures() {

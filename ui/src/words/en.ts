@@ -1,5 +1,6 @@
 /** English. Other languages have exactly these words. */
 import { evidenceEn } from "./evidence.en";
+import { halvesEn } from "./halves.en";
 import { actsEn } from "./acts.en";
 import { servicesEn } from "./services.en";
 import { signalsEn } from "./signals.en";
@@ -8,6 +9,7 @@ export const en = {
   ...evidenceEn,
   ...servicesEn,
   ...actsEn,
+  ...halvesEn,
   ...signalsEn,
   "view.city": "City",
   "view.signals": "Signals",
@@ -55,7 +57,9 @@ export const en = {
   "citymode.load-test": "Load test",
   "citymode.live": "Live city",
   "feed.connecting": "Connecting…",
+  "feed.starting": "Connected; the city is starting",
   "feed.live": "Live feed connected",
+  "feed.quiet": "Connected; the city stands still since {at}",
   "feed.lost": "Live feed lost, trying again: the picture is old",
   "feed.refused": "The server speaks another version: reload the page",
   "rung.shadow": "Shadow",

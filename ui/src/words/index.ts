@@ -6,6 +6,8 @@ import { zh } from "./zh";
 
 export type Word = keyof typeof en;
 
+const DATELESS_MS = 400 * 86_400_000;
+
 const BOOKS: Record<string, Record<Word, string>> = { en, zh };
 
 /** The text of a word; `{name}` in it is replaced by the value of that name. */
@@ -53,6 +55,8 @@ export function clock(ms: number | null | undefined): string {
 
 export function dayAndClock(ms: number | null | undefined): string {
   if (ms === null || ms === undefined || !Number.isFinite(ms)) return "–";
+  // A run counts from the midnight of a day that has no date.
+  if (ms < DATELESS_MS) return clock(ms);
   return formatter("day", {
     year: "numeric",
     month: "2-digit",

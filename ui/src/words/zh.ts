@@ -2,6 +2,7 @@
 import type { en } from "./en";
 
 import { evidenceZh } from "./evidence.zh";
+import { halvesZh } from "./halves.zh";
 import { actsZh } from "./acts.zh";
 import { servicesZh } from "./services.zh";
 import { signalsZh } from "./signals.zh";
@@ -10,6 +11,7 @@ export const zh: Record<keyof typeof en, string> = {
   ...evidenceZh,
   ...servicesZh,
   ...actsZh,
+  ...halvesZh,
   ...signalsZh,
   "view.city": "全城",
   "view.signals": "信号",
@@ -57,7 +59,9 @@ export const zh: Record<keyof typeof en, string> = {
   "citymode.load-test": "压力测试",
   "citymode.live": "实时城市",
   "feed.connecting": "正在连接……",
+  "feed.starting": "已连接；城市正在启动",
   "feed.live": "实时数据已连接",
+  "feed.quiet": "已连接；城市自 {at} 起停止更新",
   "feed.lost": "实时数据中断，正在重连：画面已过时",
   "feed.refused": "服务器版本不同：请刷新页面",
   "rung.shadow": "影子",
