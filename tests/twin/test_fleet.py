@@ -13,13 +13,15 @@ from cityloop.cities.sumo.fleet_assets import with_fleet
 from cityloop.cities.sumo.folder import resolve_city
 from cityloop.cities.sumo.network import read_network
 from cityloop.cities.sumo.twin import SumoCity, TwinSetup
-from cityloop.domains.emergency.schema import Lead, Send, UnitStatus
+from cityloop.domains.emergency.schema import Lead, Send, TakeCall, UnitStatus
 from cityloop.domains.refuse.schema import DriveRoute
 from cityloop.kernel.layout import StreamKind
 from cityloop.kernel.messages import Command, ReceiptStatus
 
 pytestmark = pytest.mark.twin
 END_S = 420
+PHONED, NOWHERE = 1_000_000_001, 1_000_000_002
+"""Calls that were taken down elsewhere: at a road, and nobody knows where."""
 
 
 def command(domain, target, action, sequence, *, not_after_ms=3_600_000):
@@ -56,6 +58,12 @@ def drive(tmp_path_factory):
             break
         now_ms = seen.now_ms
         receipts += seen.receipts
+        if now_ms == 10_000:
+            kerb = network.services.call_kerbs[7]
+            told = (TakeCall(PHONED, 1, 0, kerb.x_m + 3.0, kerb.y_m), TakeCall(NOWHERE, 2, 1, None, None))
+            city.apply([command("emergency", -1, one, 20 + row) for row, one in enumerate(told)])
+        if now_ms == 90_000:
+            city.apply([command("emergency", -1, TakeCall(PHONED, 1, 0, None, None, 0.0, True), 22)])
         batch = seen.batch
         rows = [
             (int(k), int(a), float(v))
@@ -142,3 +150,23 @@ def test_positions_come_from_radios_and_not_from_the_simulation(drive):
     """The truck's reported load and the unit's site are told; nothing names a route or a destination."""
     kinds = {kind for _, kind, *_ in drive["heard"]}
     assert {StreamKind.UNIT_X_M, StreamKind.TRUCK_LOAD_KG, StreamKind.UNIT_SITE} <= kinds
+
+
+def test_a_call_from_outside_is_on_the_centres_list_until_it_is_called_off(drive):
+    """At the nearest road; one that nobody can place is listed on no road, and both are in the record."""
+    assert answer(drive, "emergency", 20).status is ReceiptStatus.ACCEPTED
+    lists = {}
+    for at_ms, kind, _, value in drive["heard"]:
+        if kind in (StreamKind.CALL_NUMBER, StreamKind.CALL_EDGE):
+            lists.setdefault(at_ms, {}).setdefault(kind, []).append(value)
+    edge = {
+        (at_ms, number): edge
+        for at_ms, told in lists.items()
+        for number, edge in zip(told[StreamKind.CALL_NUMBER], told[StreamKind.CALL_EDGE], strict=True)
+    }
+    listed = [at_ms for at_ms, number in edge if number == PHONED]
+    assert 10_000 <= min(listed) <= 12_000
+    assert max(listed) <= 92_000
+    assert all(edge[at_ms, PHONED] >= 0 for at_ms in listed)
+    assert {value for (_, number), value in edge.items() if number == NOWHERE} == {-1.0}
+    assert {PHONED, NOWHERE} <= {call["number"] for call in drive["record"]["emergency"]["calls"]}

@@ -33,6 +33,7 @@ from cityloop.sensing.pack_protocol import PackProtocol
 from cityloop.storage.accounts import Accounts
 from cityloop.storage.alerts import AlertStore
 from cityloop.storage.audit_log import AuditLog
+from cityloop.storage.call_intake import CallIntake
 from cityloop.storage.holds import Holds
 from cityloop.storage.office import OfficeDatabase
 from cityloop.storage.trace_log import TraceReader
@@ -215,6 +216,7 @@ def _desk(
     watch = Watch(facts, alerts, events.send)
     acts = ActWatch(desk)
     loops: list[asyncio.AbstractEventLoop] = []
+        calls=CallIntake(database, spec.keep_days) if facts.mode == "simulation" and _has_service(facts) else None,
 
     def hear(message: Tick | Began | Died) -> None:
         """Take what the running city says, from its reading thread, into the server's loop."""
@@ -247,6 +249,10 @@ def _desk(
 def _rounds(facts: CityFacts) -> RoundPreview | None:
     table = facts.layout.tables.get("refuse")
     return RoundPreview(table) if isinstance(table, RoundsTable) and facts.mode == "simulation" else None
+
+
+def _has_service(facts: CityFacts) -> bool:
+    return "emergency" in facts.layout.tables
 
 
 def _store_ready(database: OfficeDatabase, data: Path) -> str:

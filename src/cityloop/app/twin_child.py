@@ -20,6 +20,7 @@ from cityloop.app.child import ChildSpec, serve_child
 from cityloop.app.live_forecasts import forecasts_of
 from cityloop.app.live_picture import LivePicture
 from cityloop.app.live_views import packed_views
+from cityloop.app.phoned_in import PhonedIn
 from cityloop.app.planner import planned
 from cityloop.app.repeating import Lap, RepeatingCity
 from cityloop.domains.emergency.schema import Send
@@ -156,7 +157,7 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
     least_ms = 0 if span is None else span[1] + 1000
     begin_ms = max(time.time_ns() // 1_000_000, least_ms)
     laps = RepeatingCity(_laps(spec, data / "twin"), begin_ms)
-    city = planned(laps, live=True)
+    city = PhonedIn(planned(laps, live=True), lambda: laps.lap)
     journal = TraceWriter(data / "trace", keep_ms=round(spec.keep_days * _DAY_MS))
     synced_s = 0.0
 
@@ -179,6 +180,7 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
 
         def steered(steering: Steering, epoch: int) -> Steered:
             picture.steer(steering, begin_ms)
+            city.listed(steering.calls)
             return steers(steering, epoch)
 
         params = PaceParams(begin_ms=begin_ms, pace=spec.pace, epoch=begin_ms // 1000)

@@ -166,6 +166,7 @@ def twin_source(
     """Return a twin's facts, read here, and the source that will run it."""
     from cityloop.cities.sumo.fleet_assets import with_fleet
     from cityloop.cities.sumo.folder import resolve_city
+    from cityloop.cities.sumo.map_frame import read_frame
     from cityloop.cities.sumo.network import read_network
     from cityloop.cities.sumo.shapes import read_shapes
 
@@ -188,6 +189,7 @@ def twin_source(
         districts=districts_of(network.layout),
         domains=("traffic", "signals", *services),
         acting=("signals", *services),
+        frame=read_frame(case.net_file),
     )
     spec = ChildSpec(
         city=city,

@@ -10,8 +10,9 @@ References
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-__all__ = ["utm_m"]
+__all__ = ["MapFrame", "utm_m"]
 
 _A_M, _F = 6_378_137.0, 1 / 298.257223563
 _SCALE, _EAST_M, _SOUTH_M = 0.9996, 500_000.0, 10_000_000.0
@@ -48,3 +49,21 @@ def utm_m(lat_deg: float, lon_deg: float, zone: int, *, south: bool = False) -> 
         east += alpha * math.cos(2 * k * xi) * math.sinh(2 * k * eta)
     shift_m = _SOUTH_M if south else 0.0
     return _EAST_M + _SCALE * _RECTIFYING_M * east, shift_m + _SCALE * _RECTIFYING_M * north
+
+
+@dataclass(frozen=True, slots=True)
+class MapFrame:
+    """How a city's own map lies in a UTM zone."""
+
+    zone: int
+    south: bool
+    east_m: float
+    """Added to an east of the zone to have the map's. [m]"""
+    north_m: float
+
+    def place_m(self, lat_deg: float, lon_deg: float) -> tuple[float, float] | None:
+        """Return where a place is on the map; None for one that no map in metres of the zone can hold. [m]"""
+        if not -80.0 <= lat_deg <= 84.0 or abs((lon_deg - (6.0 * self.zone - 183.0) + 180.0) % 360.0 - 180.0) > 30.0:
+            return None
+        east_m, north_m = utm_m(lat_deg, lon_deg, self.zone, south=self.south)
+        return east_m + self.east_m, north_m + self.north_m

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from cityloop.web import acts_routes, changes_routes, evidence_routes, people_routes, service_acts
+from cityloop.wire.calls import CallReport
 
 __all__ = ["BODIES", "body_schemas"]
 
@@ -18,6 +19,7 @@ BODIES: dict[str, type] = {
     "holds.place": acts_routes.HoldBody,
     "drill.begin": acts_routes.DrillBody,
     "dispatch.send": service_acts.SendBody,
+    "cad.take": CallReport,
     "refuse.replan": service_acts.ReplanBody,
     "changes.ask": changes_routes.ChangeBody,
     "alerts.assign": evidence_routes.AssignBody,

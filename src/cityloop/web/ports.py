@@ -11,6 +11,8 @@ from cityloop.kernel.columns import F64, U8
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.office import AuditEntry, Change, HeldOrder, Person, RungSet, Session, Verified
 from cityloop.kernel.shapes import MapShapes
+from cityloop.methods.utm import MapFrame
+from cityloop.wire.calls import CallReport, TakenCall
 from cityloop.wire.live import Steering, Tick
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from cityloop.web.events import Events
 
 __all__ = [
-    "AccountsPort", "AlertsPort", "AuditPort", "CityFacts", "Desk", "District", "Halves", "HoldsPort", "JobsPort",
-    "RoundsPort", "SensorItem", "SensorsPort", "TracePort",
+    "AccountsPort", "AlertsPort", "AuditPort", "CallsPort", "CityFacts", "Desk", "District", "Halves", "HoldsPort",
+    "JobsPort", "RoundsPort", "SensorItem", "SensorsPort", "TracePort",
 ]  # fmt: skip
 
 
@@ -129,6 +131,15 @@ class AlertsPort(Protocol):
 
 class JobsPort(Protocol):
     """What-if runs."""
+class CallsPort(Protocol):
+    """Calls that other systems or people took down."""
+
+    def keep(self, report: CallReport, by: str, at_ms: int) -> TakenCall: ...
+    def listed(self, limit: int = 500) -> list[TakenCall]: ...
+    def numbered(self, number: int) -> TakenCall | None: ...
+    def named(self, incident: str) -> TakenCall | None: ...
+
+
 
     def start(self, spec: Mapping[str, Any], by: str) -> dict[str, Any]: ...
     def listed(self) -> list[dict[str, Any]]: ...
@@ -165,6 +176,8 @@ class CityFacts:
     lease_s: float = 4.0
 
     def district_of(self, junction: int) -> str:
+    frame: MapFrame | None = None
+    """How its map lies on the globe; None where nobody has said."""
         """Return the district of a junction."""
         return next((d.id for d in self.districts if junction in d.junctions), "")
 
@@ -208,6 +221,8 @@ class Desk:
     """None where no refuse rounds run."""
     months: Path | None = None
     """Where ``cityloop month`` left its folders."""
+    calls: CallsPort | None = None
+    """None where calls come in by no other way than the city's own dispatch centre."""
     halves: Halves | None = None
     """None where one city is shown."""
     beside: Mapping[str, ASGIApp] = field(default_factory=dict)

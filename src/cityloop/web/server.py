@@ -22,6 +22,7 @@ from starlette.websockets import WebSocket
 from cityloop.kernel.errors import CityloopError, InputError
 from cityloop.web import (
     acts_routes,
+    cad_routes,
     case_file,
     changes_routes,
     city_routes,
@@ -64,6 +65,7 @@ HANDLERS: dict[str, Handler] = {
     **service_acts.HANDLERS,
     **pages.HANDLERS,
     "live.events": _events,
+    **cad_routes.HANDLERS,
 }
 
 

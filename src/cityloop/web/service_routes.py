@@ -18,7 +18,7 @@ from cityloop.web.access import Principal
 from cityloop.web.answers import answer
 from cityloop.web.ports import Desk
 
-__all__ = ["HANDLERS", "SERVICES", "published"]
+__all__ = ["HANDLERS", "SERVICES", "note_reader", "published"]
 
 SERVICES = {
     "emergency": ("units", "sites", "determinants"),
@@ -45,7 +45,7 @@ def published(desk: Desk, domain: str) -> dict[str, Any] | None:
 
 async def emergency(desk: Desk, request: Request, who: Principal) -> Response:
     """Tell of calls, units, who would be sent and why, and how the city is covered."""
-    await _note(desk, who)
+    await note_reader(desk, who)
     return _service(desk, "emergency")
 
 
@@ -61,7 +61,7 @@ def _service(desk: Desk, domain: str) -> Response:
     return answer(found)
 
 
-async def _note(desk: Desk, who: Principal) -> None:
+async def note_reader(desk: Desk, who: Principal) -> None:
     """Note in the audit log that somebody reads calls."""
     now_s = time.monotonic()
     if now_s - desk.readers.get(who.name, -_NOTED_EVERY_S) < _NOTED_EVERY_S:

@@ -11,6 +11,7 @@ import orjson
 
 from cityloop.kernel.ladder import Rung
 from cityloop.kernel.office import HeldOrder
+from cityloop.web.cad_calls import entries
 from cityloop.web.ports import Desk
 from cityloop.web.words import RECEIPTS, rule_words
 from cityloop.wire.live import Order, Steering, Tick
@@ -63,6 +64,7 @@ def steering(desk: Desk) -> Steering:
         rungs=rungs,
         unplugged_until_ms=int(desk.drill.get("until_ms", 0)),
         minimums=tuple((int(j), int(s), float(t)) for j, s, t in stricter.get("minimums", ())),
+        calls=entries(desk, now_ms),
         conflicts=tuple((int(j), int(a), int(b)) for j, a, b in stricter.get("conflicts", ())),
     )
 

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from cityloop.wire.named import WireError
 
-__all__ = ["CallReport", "CallState", "Place", "decode_call", "encode_call", "instant_ms", "text_of"]
+__all__ = ["CallReport", "CallState", "Place", "TakenCall", "decode_call", "encode_call", "instant_ms", "text_of"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 _LONGEST_TEXT = 2000
@@ -72,6 +72,19 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """When the call was answered; the instant of arrival is taken where nothing is said."""
     duplicate_of: Annotated[str, Meta(max_length=200)] = ""
     note: Annotated[str, Meta(max_length=_LONGEST_TEXT)] = ""
+
+
+class TakenCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that was taken down, as its last message tells."""
+
+    number: int
+    """The city's own number of it."""
+    report: CallReport
+    by: str
+    """Whose message the last one was."""
+    taken_at_ms: int
+    """When its first message came."""
+    changed_at_ms: int
 
 
 _DECODER = msgspec.json.Decoder(CallReport)

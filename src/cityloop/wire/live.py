@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-__all__ = ["Began", "Died", "Downward", "Order", "Steering", "Stop", "Tick", "Upward"]
+__all__ = ["Began", "CallEntry", "Died", "Downward", "Order", "Steering", "Stop", "Tick", "Upward"]
 __all__ += ["decode_down", "decode_up", "encode"]
 
 
@@ -31,6 +31,18 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ms: int
 
 
+class CallEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A call that was taken down outside the running city."""
+
+    number: int
+    priority: int
+    determinant: int
+    x_m: float | None
+    y_m: float | None
+    received_at_ms: int
+    over: bool = False
+
+
 class Steering(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Everything that people have set: orders, rungs and the plug."""
 
@@ -42,6 +54,8 @@ class Steering(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     unplugged_until_ms: int = 0
     minimums: tuple[tuple[int, int, float], ...] = ()
     """Junction, stage and a least green [s] longer than the network's own."""
+    calls: tuple[CallEntry, ...] = ()
+    """Calls from outside that are not closed, and for a while those that were called off."""
     conflicts: tuple[tuple[int, int, int], ...] = ()
     """Junction and two of its links that must not be green together, beyond the network's own."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,13 +10,16 @@ import numpy as np
 
 from cityloop.cities.sumo.fleet_assets import Kerb
 from cityloop.cities.sumo.fleet_case import CallsCase
+from cityloop.domains.emergency.schema import TakeCall
 from cityloop.kernel.columns import F64
 
-__all__ = ["Call", "draw_calls"]
+__all__ = ["Call", "call_from_outside", "draw_calls"]
 
 _MINUTE_MS = 60_000
 _NEVER_MS = 2**62
 _NUMBERS_A_SEED = 10_000
+_OFF_ROADS_M = 500.0
+"""A call from outside that is farther from any road is for a person to place."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,6 +101,31 @@ def draw_calls(model: CallsCase, kerbs: Sequence[Kerb], seed: int, span_ms: tupl
             )
         )
     return calls
+
+
+def call_from_outside(told: TakeCall, model: CallsCase, kerbs: Sequence[Kerb], now_ms: int) -> Call:
+    """Return a call that was taken down outside; what happens at it is the mean of what happens at others.
+
+    It stands at the nearest road; at no road where it is far from all, or its place is not known.
+    """
+    kerb = Kerb("", 0, 0.0, math.nan, math.nan, -1, 0.0)
+    if told.x_m is not None and told.y_m is not None:
+        x_m, y_m = told.x_m, told.y_m
+        kerb = Kerb("", 0, 0.0, x_m, y_m, -1, 0.0)
+        nearest = min(kerbs, key=lambda one: math.hypot(one.x_m - x_m, one.y_m - y_m))
+        if math.hypot(nearest.x_m - x_m, nearest.y_m - y_m) <= _OFF_ROADS_M:
+            kerb = nearest
+    return Call(
+        number=told.call,
+        priority=told.priority,
+        determinant=told.determinant,
+        kerb=kerb,
+        received_ms=now_ms - round(told.waited_s * 1000),
+        ready_ms=now_ms,
+        on_scene_ms=round(model.on_scene_min[0] * _MINUTE_MS),
+        transport=model.transport_share >= 0.5,
+        handover_ms=round(model.handover_min[0] * _MINUTE_MS),
+    )
 
 
 def _moved(kerb: Kerb, share: float) -> Kerb:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cityloop.cities.sumo.fleet_assets import FleetSetup, Kerb
-from cityloop.cities.sumo.fleet_calls import Call, draw_calls
+from cityloop.cities.sumo.fleet_calls import Call, call_from_outside, draw_calls
 from cityloop.cities.sumo.fleet_case import QUIET, SIREN
 from cityloop.cities.sumo.fleet_vehicle import ServiceVehicle
-from cityloop.domains.emergency.schema import CallStatus, Lead, Move, Send, TakeBreak, UnitStatus
+from cityloop.domains.emergency.schema import CallStatus, Lead, Move, Send, TakeBreak, TakeCall, UnitStatus
 from cityloop.kernel.layout import StreamKind
 from cityloop.kernel.messages import Command
 
@@ -54,7 +54,7 @@ class UnitFleet:
         self._edges = edges
         emergency = setup.case.emergency
         assert emergency is not None
-        self._sites = setup.sites
+        self._sites, self._call_kerbs, self._model = setup.sites, setup.call_kerbs, emergency.calls
         self._kinds = [site.kind for site in emergency.sites]
         self._turnout_ms = round(emergency.turnout_s * 1000)
         number = {site.name: row for row, site in enumerate(emergency.sites)}
@@ -73,6 +73,9 @@ class UnitFleet:
 
     def take(self, command: Command, now_ms: int) -> str:
         """Carry out a command; return why not, empty when it was."""
+        if isinstance(command.action, TakeCall):
+            self._taken_down(command.action, now_ms)
+            return ""
         if now_ms > command.not_after_ms:
             return f"came {now_ms - command.not_after_ms} ms after its end"
         self._led_until_ms = max(self._led_until_ms, command.not_after_ms)
@@ -123,6 +126,31 @@ class UnitFleet:
 
     # ------------------------------------------------------------------ what happens
 
+    def _taken_down(self, told: TakeCall, now_ms: int) -> None:
+        """Put a call from outside on the list, or change one that is there; what was said before is said in vain."""
+        call = next((one for one in self.calls if one.number == told.call), None)
+        if call is None:
+            if not told.over:
+                call = call_from_outside(told, self._model, self._call_kerbs, now_ms)
+                # Drawn calls are taken from the front of the list as their time comes.
+                self.calls.insert(self._next, call)
+                self._next += 1
+                self._open.append(call)
+                self._changed = True
+            return
+        if not call.waiting:
+            return
+        if told.over:
+            call.called_off = True
+            if call.unit >= 0:
+                self._release(self.units[call.unit])
+        else:
+            call.priority = call.first_priority = told.priority
+            call.determinant = told.determinant
+            if call.unit < 0:
+                call.kerb = call_from_outside(told, self._model, self._call_kerbs, now_ms).kerb
+        self._changed = True
+
     def _triaged_again(self, call: Call, now_ms: int) -> None:
         if now_ms >= call.cancelled_ms:
             call.called_off = self._changed = True
@@ -165,7 +193,7 @@ class UnitFleet:
 
     def _own_plan(self, now_ms: int) -> None:
         """Do what a dispatch centre does by itself."""
-        waiting = [call for call in self._open if call.waiting and call.unit < 0]
+        waiting = [call for call in self._open if call.waiting and call.unit < 0 and call.kerb.row >= 0]
         for call in sorted(waiting, key=lambda one: (one.priority, one.received_ms)):
             if now_ms - call.ready_ms < _OWN_PLAN_MS:
                 continue

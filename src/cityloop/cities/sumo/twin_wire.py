@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak
+from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak, TakeCall
 from cityloop.domains.refuse.schema import DriveRoute
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.kernel.batch import Batch, Quality
@@ -34,7 +34,7 @@ __all__ = [
 _LENGTH = struct.Struct(">I")
 _NO_STAGE = -(2**31)
 _ENCODER = msgspec.msgpack.Encoder()
-_ACTION = msgspec.msgpack.Decoder(Lead | Move | Send | TakeBreak | DriveRoute)
+_ACTION = msgspec.msgpack.Decoder(Lead | Move | Send | TakeBreak | TakeCall | DriveRoute)
 
 
 class LeaseMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):

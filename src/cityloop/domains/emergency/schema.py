@@ -39,6 +39,7 @@ __all__ = [
     "SiteKind",
     "SiteTable",
     "TakeBreak",
+    "TakeCall",
     "TravelTimes",
     "UnitStatus",
     "UnitTable",
@@ -120,6 +121,26 @@ class TakeBreak(Action, frozen=True):
 
 class Lead(Action, frozen=True):
     """Leave it to the brain who is sent while the lease lasts; without one the dispatch centre minds itself."""
+
+
+class TakeCall(Action, frozen=True):
+    """Put a call on the dispatch centre's list, or change one that is there: what another system or a person took down.
+
+    It is no decision, so it passes no policy; it comes in beside the brain, which hears of it on the centre's list.
+    """
+
+    call: int
+    priority: int
+    """0 where nobody has triaged it: then a person has to."""
+    determinant: int
+    """Row of the names of determinants, -1 for another."""
+    x_m: float | None
+    """None where the place is known in words alone, or not at all."""
+    y_m: float | None
+    waited_s: float = 0.0
+    """How long ago it was answered."""
+    over: bool = False
+    """Whether it is called off, or was found to be another call."""
 
 
 class Reason(IntEnum):
