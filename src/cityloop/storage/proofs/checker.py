@@ -103,8 +103,8 @@ def _sealed(root: Path) -> Any:
         return np.empty(0, _ROW)
     with duckdb.connect() as connection:
         found = connection.execute(
-            "select stream, observed_at_ms, observed_at_ms + delay_ms as received_at_ms, value, quality"
-            " from read_parquet(?)",
+            "select stream, grid_ms + off_grid_ms as observed_at_ms,"
+            " grid_ms + off_grid_ms + delay_ms as received_at_ms, value, quality from read_parquet(?)",
             [files],
         ).fetchnumpy()
     return _rows(*(np.asarray(column) for column in found.values()))

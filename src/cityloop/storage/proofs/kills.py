@@ -24,6 +24,8 @@ from cityloop.storage.readings import ReadingsStore, StoreParams
 __all__ = ["Kills", "kill_often", "run_checker"]
 
 _STREAMS = 500
+_OPEN_S = 600.0
+"""Far longer than a store takes to open, on a machine that others load too. [s]"""
 
 # Small bounds, so that a store which lives for a moment rolls, seals and merges as one that lives for days.
 _PARAMS = StoreParams(
@@ -52,7 +54,7 @@ def kill_often(folder: Path, kills: int, seed: int, say: Callable[[str], None] =
     root, record = folder / "readings", folder / "record.txt"
     rng = np.random.default_rng(seed)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cityloop.storage.readings", "pyarrow.parquet"])
+    context.set_forkserver_preload(["cityloop.storage.proofs.warmed", "pyarrow.parquet"])
     sender = Sender(record)
     number = 0
     for kill in range(kills):
@@ -60,8 +62,8 @@ def kill_often(folder: Path, kills: int, seed: int, say: Callable[[str], None] =
         process = context.Process(target=_serve, args=(root, there), daemon=True)
         process.start()
         there.close()
-        if not here.poll(60) or here.recv() != "serving":
-            raise InvariantError(f"{root}: the store did not open again after kill {kill}.")
+        if not here.poll(_OPEN_S) or here.recv() != "serving":
+            raise InvariantError(f"{root}: the store did not open again within {_OPEN_S:g} s after kill {kill}.")
         number = _send_for(float(rng.uniform(0.0, 0.1)), here, sender, number, rng)
         os.kill(process.pid or 0, signal.SIGKILL)
         # What was acknowledged before the kill is still in the pipe.

@@ -64,15 +64,18 @@ class Archive:
 
         def run() -> Any:
             view = self._catalogue.view
-            files = [str(self._catalogue.folder / f"{s.stem}.parquet") for s in view.segments if s.bytes]
+            files: dict[str, list[str]] = {}
+            for segment in view.segments:
+                if segment.bytes:
+                    instant = self._catalogue.readers.readings(segment).instant_sql
+                    files.setdefault(instant, []).append(str(self._catalogue.folder / f"{segment.stem}.parquet"))
             recent = concat([recent.batch() for recent in view.recents])
             with duckdb.connect() as connection:
                 connection.register("recent", pa.table({n: getattr(recent, n) for n in Batch.__slots__}))
-                sealed = (
-                    "select stream, observed_at_ms, observed_at_ms + delay_ms as received_at_ms, value, quality"
-                    f" from read_parquet({files}) union all "
-                    if files
-                    else ""
+                sealed = "".join(
+                    f"select stream, {instant} as observed_at_ms, {instant} + delay_ms as received_at_ms, value,"
+                    f" quality from read_parquet({paths}) union all "
+                    for instant, paths in files.items()
                 )
                 connection.execute(f"create view readings as {sealed} select * from recent")
                 if streams is not None:

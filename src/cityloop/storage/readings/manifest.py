@@ -15,8 +15,11 @@ from cityloop.storage.readings.disk import Disk, write_whole
 
 __all__ = ["FORMAT", "Manifest", "Segment", "check_format", "read_manifest", "write_format", "write_manifest"]
 
-FORMAT = 1
-"""Version of the whole data directory; another one is refused untouched."""
+FORMAT = 2
+"""Version of the whole data directory; a newer one is refused untouched."""
+_READ_TOO = ("1",)
+"""Older formats that are read: the first kept each instant in one column. A store that is opened for writing becomes
+one of the present format, so that an older release refuses it."""
 
 _FORMAT_LINE = "cityloop readings, format "
 
@@ -73,12 +76,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_format(disk: Disk, folder: Path) -> None:
-    """Mark a new directory with the version of its format."""
+    """Mark a directory with the version of its format."""
     write_whole(disk, folder / "FORMAT", f"{_FORMAT_LINE}{FORMAT}\n".encode())
 
 
-def check_format(folder: Path) -> None:
-    """Refuse a directory of another format, untouched.
+def check_format(folder: Path) -> bool:
+    """Refuse a directory of a format that is not known, untouched; return whether it is of the present one.
 
     Raises
     ------
@@ -90,10 +93,11 @@ def check_format(folder: Path) -> None:
     if not line.startswith(_FORMAT_LINE):
         raise StoreError(f"{path}: {line[:60]!r}, must be '{_FORMAT_LINE}{FORMAT}'; this is no store of readings.")
     found = line.removeprefix(_FORMAT_LINE)
-    if found != str(FORMAT):
+    if found not in (str(FORMAT), *_READ_TOO):
         raise StoreError(
             f"{path}: format {found[:20]}, must be {FORMAT}; nothing was touched. Open it with its own release."
         )
+    return found == str(FORMAT)
 
 
 def write_manifest(disk: Disk, folder: Path, manifest: Manifest) -> None:

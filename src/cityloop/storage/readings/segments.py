@@ -1,8 +1,9 @@
 """Sealed segments: Parquet files that any engine reads, sorted by stream and time, with their roll-ups beside them.
 
-Columns: ``stream`` (int32), ``observed_at_ms`` (int64), ``delay_ms`` (int64: received less observed), ``value``
-(float64), ``quality`` (uint8). Instants that rise almost evenly take fewest bytes as bit-packed differences, delays as
-split bytes, values by a dictionary where they repeat and else as split bytes; zstd does the rest.
+Columns: ``stream`` (int32), ``grid_ms`` (int64) and ``off_grid_ms`` (int32), whose sum is the instant of observation,
+``delay_ms`` (int64: received less observed), ``value`` (float64), ``quality`` (uint8). A grid takes fewest bytes as
+bit-packed differences, what lies off it and delays as split bytes, values by a dictionary where they repeat and else as
+split bytes; zstd does the rest. Segments of format 1 have ``observed_at_ms`` in one column, and are read as well.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from cityloop.kernel.columns import I64
 from cityloop.kernel.errors import StoreError
 from cityloop.storage.readings.bins import Bins, bins_of
 from cityloop.storage.readings.disk import Disk, DiskFile
+from cityloop.storage.readings.instants import off_grid_ms
 from cityloop.storage.readings.manifest import Segment
 from cityloop.storage.readings.order import clip_instants, pick, span_mask
 from cityloop.storage.readings.recent import StreamSet
@@ -32,7 +34,9 @@ __all__ = ["COLUMNS", "Readers", "SegmentReader", "SegmentWriter", "write_rollup
 
 R = TypeVar("R")
 
-COLUMNS = ("stream", "observed_at_ms", "delay_ms", "value", "quality")
+COLUMNS = ("stream", "grid_ms", "off_grid_ms", "delay_ms", "value", "quality")
+_WHOLE_INSTANT = ("stream", "observed_at_ms", "delay_ms", "value", "quality")
+"""Columns of format 1."""
 
 _REPEATS = 0.25
 """Share of distinct values in the first row group below which a dictionary pays."""
@@ -86,7 +90,8 @@ class SegmentWriter:
 
         if self._parquet is None:
             self._parquet = _parquet_writer(self._readings, batch, self._row_group_rows, self._head.level)
-        columns = [batch.stream, batch.observed_at_ms, batch.received_at_ms - batch.observed_at_ms]
+        off = off_grid_ms(batch.stream, batch.observed_at_ms)
+        columns = [batch.stream, batch.observed_at_ms - off, off, batch.received_at_ms - batch.observed_at_ms]
         table = pa.table([*columns, batch.value, batch.quality], schema=_schema())
         self._parquet.write_table(table, row_group_size=self._row_group_rows)
         self._tiles.add(bins_of(batch))
@@ -154,10 +159,13 @@ class SegmentReader:
 
         self._path = path
         self._metadata = pq.read_metadata(path, memory_map=True)
-        if tuple(self._metadata.schema.names) != COLUMNS:
-            raise StoreError(f"{path}: columns are {self._metadata.schema.names}, must be {list(COLUMNS)}.")
+        names = tuple(self._metadata.schema.names)
+        if names not in (COLUMNS, _WHOLE_INSTANT):
+            raise StoreError(f"{path}: columns are {list(names)}, must be {list(COLUMNS)}.")
+        self.instant_sql = "grid_ms + off_grid_ms" if names == COLUMNS else "observed_at_ms"
+        """The instant of observation as SQL says it."""
         groups = [self._metadata.row_group(g) for g in range(self._metadata.num_row_groups)]
-        bounds = [(_bounds(group, 0), _bounds(group, 1), group.num_rows) for group in groups]
+        bounds = [(_bounds(group, 0), _instants(group, names == COLUMNS), group.num_rows) for group in groups]
         self.stream_low = np.array([stream[0] for stream, _, _ in bounds], np.int64)
         self.stream_high = np.array([stream[1] for stream, _, _ in bounds], np.int64)
         self.observed_low: I64 = np.array([observed[0] for _, observed, _ in bounds], np.int64)
@@ -191,7 +199,7 @@ class SegmentReader:
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(self._path, metadata=self._metadata, memory_map=True) as file:
-            return np.unique(file.read(columns=["observed_at_ms"]).column(0).to_numpy() // day_ms)
+            return np.unique(_observed(file.read(columns=self.instant_sql.split(" + "))) // day_ms)
 
     def verify(self) -> Batch:
         """Return all readings after checking every page's checksum."""
@@ -253,15 +261,31 @@ def _bounds(group: Any, column: int) -> tuple[int, int]:
     return int(statistics.min), int(statistics.max)
 
 
+def _instants(group: Any, on_grid: bool) -> tuple[int, int]:
+    """Return an instant that no reading of a row group lies before, and one that none lies behind."""
+    low, high = _bounds(group, 1)
+    off_low, off_high = _bounds(group, 2) if on_grid else (0, 0)
+    return low + off_low, high + off_high
+
+
+def _observed(table: Any) -> I64:
+    if "grid_ms" not in table.column_names:
+        whole: I64 = table.column("observed_at_ms").to_numpy()
+        return whole
+    observed: I64 = table.column("grid_ms").to_numpy() + table.column("off_grid_ms").to_numpy()
+    return observed
+
+
 def _batch(table: Any) -> Batch:
-    stream, observed, delay, value, quality = (table.column(name).to_numpy() for name in COLUMNS)
+    stream, delay, value, quality = (table.column(n).to_numpy() for n in ("stream", "delay_ms", "value", "quality"))
+    observed = _observed(table)
     return Batch(stream, observed, observed + delay, value, quality)
 
 
 def _schema() -> Any:
     import pyarrow as pa
 
-    types = (pa.int32(), pa.int64(), pa.int64(), pa.float64(), pa.uint8())
+    types = (pa.int32(), pa.int64(), pa.int32(), pa.int64(), pa.float64(), pa.uint8())
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in zip(COLUMNS, types, strict=True)])
 
 
@@ -273,7 +297,8 @@ def _parquet_writer(sink: _Sink, first: Batch, row_group_rows: int, level: int) 
     repeats = len(np.unique(sample)) < _REPEATS * len(sample)
     encodings = {
         "stream": "DELTA_BINARY_PACKED",
-        "observed_at_ms": "DELTA_BINARY_PACKED",
+        "grid_ms": "DELTA_BINARY_PACKED",
+        "off_grid_ms": "BYTE_STREAM_SPLIT",
         "delay_ms": "BYTE_STREAM_SPLIT",
     }
     return pq.ParquetWriter(
@@ -284,8 +309,8 @@ def _parquet_writer(sink: _Sink, first: Batch, row_group_rows: int, level: int) 
         compression_level=1 if level == 0 else 3,
         use_dictionary=["quality", "value"] if repeats else ["quality"],
         column_encoding=encodings if repeats else {**encodings, "value": "BYTE_STREAM_SPLIT"},
-        write_statistics=["stream", "observed_at_ms"],
+        write_statistics=["stream", "grid_ms", "off_grid_ms"],
         write_page_checksum=True,
-        sorting_columns=[pq.SortingColumn(0), pq.SortingColumn(1)],
+        sorting_columns=[pq.SortingColumn(0)],
         store_schema=False,
     )

@@ -322,8 +322,9 @@ _EVER = clip_instants(-(2**63), 2**63)
 def _take(root: Path, disk: Disk) -> int:
     """Make the directory where it is new, check its format, and hold it against other processes."""
     root.mkdir(parents=True, exist_ok=True)
+    present = False
     if (root / "FORMAT").exists():
-        check_format(root)
+        present = check_format(root)
     elif strange := sorted({path.name for path in root.iterdir()} - {"LOCK", "FORMAT.new", "log", "sealed"}):
         raise StoreError(f"{root}: is no store of readings, yet holds {strange[0]!r}; name an empty or a new folder.")
     descriptor = os.open(root / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -332,7 +333,7 @@ def _take(root: Path, disk: Disk) -> int:
         for name in ("log", "sealed"):
             (root / name).mkdir(exist_ok=True)
         disk.sync_folder(root)
-        if not (root / "FORMAT").exists():
+        if not present:
             write_format(disk, root)
             disk.sync_folder(root.parent)
     except BlockingIOError:

@@ -201,9 +201,9 @@ def test_another_format_is_refused_untouched(opened):
     """A directory of a later release stays as it is, byte by byte."""
     store = opened()
     store.close()
-    (store.root / "FORMAT").write_text("cityloop readings, format 2\n", encoding="ascii")
+    (store.root / "FORMAT").write_text("cityloop readings, format 3\n", encoding="ascii")
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
-    with pytest.raises(StoreError, match="format 2, must be 1; nothing was touched"):
+    with pytest.raises(StoreError, match="format 3, must be 2; nothing was touched"):
         opened()
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
 
