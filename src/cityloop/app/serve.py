@@ -212,11 +212,11 @@ def _desk(
         secure=spec.tls_cert is not None,
         rounds=_rounds(facts),
         months=spec.data / "months",
+        calls=CallIntake(database, spec.keep_days) if facts.mode == "simulation" and _has_service(facts) else None,
     )
     watch = Watch(facts, alerts, events.send)
     acts = ActWatch(desk)
     loops: list[asyncio.AbstractEventLoop] = []
-        calls=CallIntake(database, spec.keep_days) if facts.mode == "simulation" and _has_service(facts) else None,
 
     def hear(message: Tick | Began | Died) -> None:
         """Take what the running city says, from its reading thread, into the server's loop."""
@@ -246,13 +246,13 @@ def _desk(
     return desk
 
 
+def _has_service(facts: CityFacts) -> bool:
+    return "emergency" in facts.layout.tables
+
+
 def _rounds(facts: CityFacts) -> RoundPreview | None:
     table = facts.layout.tables.get("refuse")
     return RoundPreview(table) if isinstance(table, RoundsTable) and facts.mode == "simulation" else None
-
-
-def _has_service(facts: CityFacts) -> bool:
-    return "emergency" in facts.layout.tables
 
 
 def _store_ready(database: OfficeDatabase, data: Path) -> str:

@@ -129,8 +129,6 @@ class AlertsPort(Protocol):
     def change(self, alert_id: str, **fields: Any) -> dict[str, Any] | None: ...
 
 
-class JobsPort(Protocol):
-    """What-if runs."""
 class CallsPort(Protocol):
     """Calls that other systems or people took down."""
 
@@ -140,6 +138,8 @@ class CallsPort(Protocol):
     def named(self, incident: str) -> TakenCall | None: ...
 
 
+class JobsPort(Protocol):
+    """What-if runs."""
 
     def start(self, spec: Mapping[str, Any], by: str) -> dict[str, Any]: ...
     def listed(self) -> list[dict[str, Any]]: ...
@@ -174,10 +174,10 @@ class CityFacts:
     """Domains that command something."""
     horizon_s: float = 40.0
     lease_s: float = 4.0
-
-    def district_of(self, junction: int) -> str:
     frame: MapFrame | None = None
     """How its map lies on the globe; None where nobody has said."""
+
+    def district_of(self, junction: int) -> str:
         """Return the district of a junction."""
         return next((d.id for d in self.districts if junction in d.junctions), "")
 
@@ -219,10 +219,10 @@ class Desk:
     """Empty when the store answers, or what is wrong."""
     rounds: RoundsPort | None = None
     """None where no refuse rounds run."""
-    months: Path | None = None
-    """Where ``cityloop month`` left its folders."""
     calls: CallsPort | None = None
     """None where calls come in by no other way than the city's own dispatch centre."""
+    months: Path | None = None
+    """Where ``cityloop month`` left its folders."""
     halves: Halves | None = None
     """None where one city is shown."""
     beside: Mapping[str, ASGIApp] = field(default_factory=dict)

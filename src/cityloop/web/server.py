@@ -63,9 +63,9 @@ HANDLERS: dict[str, Handler] = {
     **case_file.HANDLERS,
     **service_routes.HANDLERS,
     **service_acts.HANDLERS,
+    **cad_routes.HANDLERS,
     **pages.HANDLERS,
     "live.events": _events,
-    **cad_routes.HANDLERS,
 }
 
 
