@@ -50,7 +50,7 @@ def load_city() -> tuple[Layout, MapShapes]:
     many = len(junction)
     approaches = Approaches(
         junction, lane, np.arange(many, dtype=np.int32), np.full(many, 13.9), np.full(many, 150.0),
-        np.full(many, 150.0), np.arange(many, dtype=np.int32), np.ones(many, np.int32),
+        np.zeros(many), np.full(many, 150.0), np.arange(many, dtype=np.int32), np.ones(many, np.int32),
         np.zeros(many, np.int32), np.zeros(many, np.int32),
     )  # fmt: skip
     nothing_i, nothing_f = np.zeros(0, np.int32), np.zeros(0)

@@ -169,6 +169,8 @@ class Approaches:
     zone_m: Annotated[F64, Column("m", low=0)]
     """How far upstream the lane can be followed through joints where no other traffic enters, up to the next real
     junction. A detection zone reaches no farther, whatever its nominal length."""
+    blind_m: Annotated[F64, Column("m", low=0)]
+    """Way across the real junction at which the zone ends: whoever queues beyond it is seen only after that way."""
     own_m: Annotated[F64, Column("m", low=0)]
     """Up to here the zone is the lane's alone; beyond, its upstream lane also leads to other approach lanes."""
     owner: Annotated[I32, Column("1", low=0)]

@@ -52,7 +52,7 @@ def _ticks(brain: Brain, outside: Sequence[Request] = (), times: int = 1) -> Tic
         junctions=Junctions(numbers, numbers),
         edges=Edges(numbers, numbers, numbers, numbers, numbers, numbers),
         lanes=Lanes(rows, numbers, numbers),
-        approaches=Approaches(rows, rows, rows, numbers, numbers, numbers, rows, rows, rows, rows),
+        approaches=Approaches(rows, rows, rows, numbers, numbers, numbers, numbers, rows, rows, rows, rows),
         movements=Movements(rows, rows, rows, rows, numbers, numbers),
         streams=Streams(rows, rows),
     )

@@ -204,12 +204,19 @@ class SignalRows:
             group=self.group_of[lane.edge_id],
             speed_limit_mps=lane.speed_mps,
             zone_m=zone.reach_m,
+            blind_m=self._blind_m(zone),
             own_m=zone.own_m,
             owner=approach,
             feeders=0,
             movement_begin=movement_begin,
             movement_end=len(self.m),
         )
+
+    def _blind_m(self, zone: Zone) -> float:
+        """Return the longest way over the junction at which a zone ends, 0 where nothing leads into it."""
+        last = self.net.lanes[zone.pieces[-1].lane_id]
+        into = [c for c in self.roads.into[last.edge_id] if c.to_lane == last.index and c.direction != "t"]
+        return max((self.ways.path_m(c) for c in into), default=0.0)
 
     def _owners(self) -> None:
         """Name each approach's upstream owner and count who feeds its group."""

@@ -169,6 +169,7 @@ def toy_assets(params: ToyParams) -> SignalAssets:
             group=_i32(0, 1),
             speed_limit_mps=np.full(2, params.speed_mps),
             zone_m=np.full(2, params.zone_m),
+            blind_m=np.zeros(2),
             own_m=np.full(2, params.zone_m),
             owner=_i32(0, 1),
             feeders=_i32(0, 0),

@@ -28,6 +28,11 @@ CREEP_MPS = 2.0
 MOST_HIDDEN_VEH = 15.0
 ROOM_S = 3.0
 """Longer than the next of a queue takes to move up: room untaken for so long tells that nobody stands beyond. [s]"""
+START_S = 2.0
+"""Lost by whoever keeps a junction clear and starts once there is room beyond it (HCM 7, ch. 19). [s]"""
+ACCELERATION_MPS2 = 2.0
+FRONT_M = 1.0
+"""From a standing vehicle to the line before it. [m]"""
 DOUBT_S = 40.0
 """After so long without an end the queue is believed to grow twice as fast; set on own networks. [s]"""
 DEMAND_MEMORY_S = 300.0
@@ -53,6 +58,7 @@ def _hide(
     distance_m: F64,
     speed_mps: F64,
     count_veh: I32,
+    blind_m: F64,
     seen_m: F64,
     room_s: F64,
     queued_s: F64,
@@ -79,7 +85,9 @@ def _hide(
         return
     queued_s[a] += step_s
     queued_veh[a] += entered
-    if room_s[a] >= ROOM_S:
+    # The next may stand behind a junction, of which the inside is kept clear until there is room.
+    comes_s = START_S + np.sqrt(2.0 * (blind_m[a] + FRONT_M) / ACCELERATION_MPS2) if blind_m[a] > 0.0 else 0.0
+    if room_s[a] >= max(ROOM_S, comes_s):
         counted_vps = queued_veh[a] / queued_s[a]
         demand_vps[a] += (counted_vps - demand_vps[a]) * (1.0 - np.exp(-queued_s[a] / DEMAND_MEMORY_S))
         queued_s[a] = hidden_veh[a] = 0.0
@@ -104,6 +112,7 @@ def learn(
     movement_group: I32,
     movement_distance_m: F64,
     speed_limit_mps: F64,
+    blind_m: F64,
     lamp: U8,
     share: F64,
     head_odds: F64,
@@ -141,7 +150,7 @@ def learn(
         entered = max(count_veh[a] - n_before[a] + n_left, 0)
         flow_vps[a] += (entered / step_s - flow_vps[a]) * step_s / FLOW_MEMORY_S
         _hide(
-            a, step_s, entered, distance_m, speed_mps, count_veh, seen_m,
+            a, step_s, entered, distance_m, speed_mps, count_veh, blind_m, seen_m,
             room_s, queued_s, queued_veh, demand_vps, hidden_veh,
         )  # fmt: skip
         open_weight = 0.0

@@ -13,6 +13,8 @@ __all__ = ["count_released", "read_scans", "released_between"]
 
 _COUNT, _DISTANCE, _SPEED = 3, 1, 2
 _BAD = 2
+SHORTEST_M = 5.0
+"""A vehicle's own length: no zone is read as shorter. [m]"""
 
 
 @njit(cache=True)
@@ -124,9 +126,21 @@ def released_between(
     after_mps: F64,
     n_after: I32,
     after_at_ms: I64,
+    reach_m: F64,
+    missed_veh: F64,
     released: I32,
 ) -> None:
-    """Fill ``released`` for every lane whose last two scans lie at most 5 s apart; a longer gap counts as nobody."""
+    """Fill ``released`` for every lane whose last two scans lie at most 5 s apart; a longer gap counts as nobody.
+
+    Who drives through a zone shorter than the way of a step is in it at few of the scans. One that is seen there stands
+    for as many as its way is zones long (an inverse probability of being seen [1]_); what is left of one is kept in
+    ``missed_veh``.
+
+    References
+    ----------
+    .. [1] Horvitz, D. G. and Thompson, D. J. (1952). A generalization of sampling without replacement from a finite
+       universe. JASA, 47(260), 663-685. doi:10.1080/01621459.1952.10483446
+    """
     for a in range(len(released)):
         step_ms = after_at_ms[a] - before_at_ms[a]
         if 0 < step_ms <= 5000:
@@ -139,3 +153,8 @@ def released_between(
                 n_after[a],
                 step_ms / 1000.0,
             )
+            for i in range(released[a]):
+                missed_veh[a] += max(before_mps[a, i] * step_ms / 1000.0 / max(reach_m[a], SHORTEST_M) - 1.0, 0.0)
+            unseen = int(missed_veh[a])
+            released[a] += unseen
+            missed_veh[a] -= unseen

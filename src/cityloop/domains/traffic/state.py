@@ -47,6 +47,7 @@ class TrafficState:
     queued_veh: F64
     demand_vps: F64
     hidden_veh: F64
+    missed_veh: F64
 
 
 def start(layout: Layout, now_ms: int) -> TrafficState:
@@ -80,6 +81,7 @@ def start(layout: Layout, now_ms: int) -> TrafficState:
         queued_veh=np.zeros(n),
         demand_vps=np.zeros(n),
         hidden_veh=np.zeros(n),
+        missed_veh=np.zeros(n),
     )
 
 
@@ -100,7 +102,8 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         count_veh,
         seen_at_ms,
     )
-    released = _released(state, distance_m, speed_mps, count_veh, seen_at_ms)
+    missed_veh = state.missed_veh.copy()
+    released = _released(state, distance_m, speed_mps, count_veh, seen_at_ms, missed_veh)
     signals = views.get("signals")
     lamp: U8 = (
         signals.lamp if signals is not None else np.zeros(int(layout.movements.link.max(initial=-1)) + 1, np.uint8)
@@ -131,6 +134,7 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         movements.next_group,
         movements.next_distance_m,
         approaches.speed_limit_mps,
+        approaches.blind_m,
         lamp,
         share,
         head_odds,
@@ -173,10 +177,13 @@ def update(state: TrafficState, batch: Batch, views: Views, now_ms: int) -> Traf
         queued_veh=queued_veh,
         demand_vps=demand_vps,
         hidden_veh=hidden_veh,
+        missed_veh=missed_veh,
     )
 
 
-def _released(state: TrafficState, distance_m: F64, speed_mps: F64, count_veh: I32, seen_at_ms: I64) -> I32:
+def _released(
+    state: TrafficState, distance_m: F64, speed_mps: F64, count_veh: I32, seen_at_ms: I64, missed_veh: F64
+) -> I32:
     """Count who crossed each stop line between the last two scans; unknown counts as nobody."""
     released = np.zeros(len(count_veh), np.int32)
     released_between(
@@ -188,6 +195,8 @@ def _released(state: TrafficState, distance_m: F64, speed_mps: F64, count_veh: I
         speed_mps,
         count_veh,
         seen_at_ms,
+        state.layout.approaches.zone_m,
+        missed_veh,
         released,
     )
     return released

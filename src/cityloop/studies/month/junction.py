@@ -55,7 +55,8 @@ def recorded_layout(name: str, plan: SignalPlan, setback_m: Mapping[int, float])
     rows, one = np.arange(n, dtype=np.int32), np.ones(n, np.int32)
     zeros = np.zeros(n, np.int32)
     approaches = Approaches(
-        junction=zeros, lane=rows, group=rows, speed_limit_mps=np.full(n, _SPEED_MPS), zone_m=zone, own_m=zone,
+        junction=zeros, lane=rows, group=rows, speed_limit_mps=np.full(n, _SPEED_MPS), zone_m=zone, blind_m=np.zeros(n),
+        own_m=zone,
         owner=rows, feeders=zeros, movement_begin=rows, movement_end=rows + one,
     )  # fmt: skip
     movements = Movements(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cityloop.cities.sumo.folder import CityCase
+from cityloop.cities.sumo.netfile import read_netfile
 from cityloop.cities.sumo.network import Network, read_network
 from cityloop.domains.signals.schema import Lamp, LinkKind, Turn
 from cityloop.domains.signals.tables import build_tables
@@ -109,6 +110,28 @@ def test_turns_speeds_and_streams_of_a_plain_junction(plain: Path) -> None:
     kinds = layout.streams.kind.tolist()
     assert kinds.count(StreamKind.OBJECT_COUNT) == 2
     assert kinds.count(StreamKind.STAGE_SHOWN) == kinds.count(StreamKind.CONTROL_MODE) == 1
+
+
+def test_the_way_across_the_junction_at_which_a_zone_ends_is_known(plain_city: Callable[..., Path]) -> None:
+    """A side street joins before the signal: the longest way over that junction counts; the open end has none."""
+    folder = plain_city(
+        {"C": (0, 0), "M": (-12, 0), "W": (-300, 0), "S": (-60, -200), "E": (250, 0)},
+        "WM SM MC EC CE",
+        "WM>MC SM>MC MC>CE",
+        "",
+        end_s=10,
+    ).parent
+    network = read_network(folder / "plain.net.xml")
+    net = read_netfile(folder / "plain.net.xml")
+    approaches = network.assets.approaches
+    lanes = [network.layout.names["lanes"][lane] for lane in approaches.lane]
+    ways_m = [net.lanes[c.via].length_m for c in net.connections if c.to_edge == "MC" and c.via]
+    short = lanes.index("MC_0")
+    assert approaches.zone_m[short] < 12
+    assert len(ways_m) == 2
+    assert approaches.blind_m[short] == pytest.approx(max(ways_m))
+    others = [row for row in range(len(lanes)) if row != short]
+    assert approaches.blind_m[others].tolist() == [0.0] * len(others)
 
 
 def test_the_left_turn_yields_to_the_oncoming_lane_alone(plain: Path) -> None:

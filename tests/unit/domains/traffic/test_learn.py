@@ -196,6 +196,18 @@ def test_a_short_zone_that_stays_empty_tells_that_nobody_is_left(crossroads):
     assert zone.street.state.demand_vps[0] == pytest.approx(0.1, rel=0.1)
 
 
+@pytest.mark.parametrize(("blind_m", "forgotten_after_s"), [(0.0, 3), (9.0, 6), (17.0, 7)])
+def test_who_stands_behind_a_junction_is_waited_for_until_they_could_have_come(crossroads, blind_m, forgotten_after_s):
+    """Nobody enters the junction upstream before there is room beyond it: a start and the way over are allowed for."""
+    street = Street(crossroads(("G", "r"), ((0,),), zone_m=8.0, blind_m=blind_m))
+    for second in range(240):
+        street.see([(7.0 if second < 3 else 1.0, 0.0)], stage=1)
+    assert street.state.hidden_veh[0] > 0
+    believed = [float(street.see([], stage=0).hidden_veh[0]) > 0 for _ in range(12)]
+    # Of the seconds with nobody there, the first is the one in which the head left.
+    assert believed.index(False) + 1 == forgotten_after_s
+
+
 def test_departures_arrive_downstream_when_they_have_driven_there(crossroads):
     """A vehicle bound for a stop line 100 m on at 10 m/s is expected 12 s later, two of them for speeding up."""
     street = Street(crossroads(("Gr", "rG"), ((0,), (1,)), leads_to={0: (1, 100.0)}))
