@@ -48,7 +48,6 @@ POLICY: tuple[Rule, ...] = (
     Rule("GET", "/", "page.index", _ANYBODY, "The dashboard; holds no data. With ?token= it begins a session."),
     Rule("GET", "/assets/{path:path}", "page.asset", _ANYBODY, "Scripts and styles of the dashboard; hold no data."),
     Rule("POST", f"{_V1}/session", "session.open", _ANYBODY, "Sign in with name and password."),
-    Rule("GET", f"{_V1}/session/ways", "session.ways", _ANYBODY, "How one may sign in here."),
     Rule("GET", f"{_V1}/session", "session.read", _ALL, "Who is signed in, and what they may do."),
     Rule("DELETE", f"{_V1}/session", "session.close", _ALL, "Sign out."),
     Rule("GET", "/metrics", "metrics.read", _ALL, "Figures of the server, for Prometheus."),
