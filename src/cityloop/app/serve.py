@@ -41,6 +41,8 @@ from cityloop.web.access import Gatekeeper
 from cityloop.web.board import Board
 from cityloop.web.cap import cap_message
 from cityloop.web.events import Events
+from cityloop.web.oidc import Oidc
+from cityloop.web.oidc_params import OidcParams
 from cityloop.web.policy import ADMIN, ROLES
 from cityloop.web.ports import CityFacts, Desk
 from cityloop.web.server import build_app
@@ -82,6 +84,8 @@ class ServeSpec:
     """Where alerts are pushed."""
     bridges: tuple[BridgeParams, ...] = ()
     """Brokers of others that are listened to."""
+    oidc: OidcParams | None = None
+    """Who vouches for people beside passwords."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -213,6 +217,7 @@ def _desk(
         rounds=_rounds(facts),
         months=spec.data / "months",
         calls=CallIntake(database, spec.keep_days) if facts.mode == "simulation" and _has_service(facts) else None,
+        oidc=None if spec.oidc is None else Oidc(spec.oidc),
     )
     watch = Watch(facts, alerts, events.send)
     acts = ActWatch(desk)

@@ -52,6 +52,12 @@ __all__ = ["command"]
     help="Listen to a broker that the city runs: mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX]. May be repeated.",
 )
 @click.option("--webhook", "webhooks", multiple=True, metavar="URL", help="Push alerts there. May be repeated.")
+@click.option(
+    "--oidc",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Let people sign in through an OpenID Connect issuer as well: a TOML file, see docs/security.md.",
+)
 @click.option("--load-test", is_flag=True, help="Serve a made-up city of 120,000 sensors, to measure the page.")
 def command(
     city: str | None,
@@ -71,6 +77,7 @@ def command(
     tls_clients: Path | None,
     bridge_urls: tuple[str, ...],
     webhooks: tuple[str, ...],
+    oidc: Path | None,
     load_test: bool,
 ) -> None:
     """Serve CITY: sensing, API and dashboard on one port, the city running beside it.
@@ -89,6 +96,7 @@ def command(
     """
     from cityloop.app.serve import ServeSpec, serve
     from cityloop.sensing.mqtt.bridge import BridgeParams
+    from cityloop.web.oidc_params import read_oidc
 
     if (city is None) is not load_test:
         raise click.UsageError("give a CITY, or --load-test without one")
@@ -109,6 +117,7 @@ def command(
         tls_key=tls_key,
         tls_clients=tls_clients,
         webhooks=webhooks,
+        oidc=None if oidc is None else read_oidc(oidc),
         bridges=tuple(BridgeParams.of_url(url) for url in bridge_urls),
     )
     serve(spec, lambda line: click.echo(line))

@@ -21,6 +21,8 @@ IDLE_MS = 2 * 3_600_000
 """A session that was not used for so long has ended."""
 _LEAST_PASSWORD = 10
 _TOUCH_MS = 60_000
+_OUTSIDE = "oidc:"
+"""Stands before the mark of an account whose owner an issuer vouches for, in the password's place."""
 
 
 class Accounts:
@@ -64,6 +66,29 @@ class Accounts:
         )
         self._database.run("DELETE FROM sessions WHERE name=?", (person.name,))
 
+    def keep_outside(self, person: Person, mark: str, now_ms: int) -> None:
+        """Keep somebody whom an issuer vouched for, with the roles that it gave; refuse a name that is somebody else's.
+
+        ``mark`` stands for the issuer and its subject. Such an account has no password.
+        """
+        _check_name(person.name)
+        row = self._database.one("SELECT password FROM people WHERE name=?", (person.name,))
+        if row is None:
+            self._database.run(
+                "INSERT INTO people (name, password, roles, districts, made_at_ms) VALUES (?,?,?,?,?)",
+                (person.name, _OUTSIDE + mark, json.dumps(person.roles), json.dumps(person.districts), now_ms),
+            )
+            return
+        if row[0] != _OUTSIDE + mark:
+            owner = "another person of the issuer" if row[0].startswith(_OUTSIDE) else "an account with a password"
+            raise InputError(f"name: {person.name!r} belongs to {owner}; an administrator can remove that account")
+        known = self.person(person.name)
+        assert known is not None
+        if known.disabled:
+            raise InputError(f"name: the account {person.name!r} is disabled here; ask an administrator")
+        if (known.roles, known.districts) != (person.roles, person.districts):
+            self.change(person, None)
+
     def remove(self, name: str) -> bool:
         """Take an account away; tell whether there was one."""
         self._database.run("DELETE FROM sessions WHERE name=?", (name,))
@@ -72,8 +97,10 @@ class Accounts:
     def check_password(self, name: str, password: str) -> Person | None:
         """Return the person when the password is theirs; takes as long for a name that nobody has."""
         row = self._database.one("SELECT password, disabled FROM people WHERE name=?", (name,))
+        # Whom an issuer vouches for has no password: it takes as long to find that out.
+        kept = row[0] if row and not row[0].startswith(_OUTSIDE) else self._nobody
         try:
-            self._hasher.verify(row[0] if row else self._nobody, password)
+            self._hasher.verify(kept, password)
         except (VerificationError, InvalidHashError):
             return None
         return None if row is None or row[1] else self.person(name)

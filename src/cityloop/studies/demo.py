@@ -29,8 +29,8 @@ __all__ = ["DEMO_FILE", "DemoOutcome", "DemoPage", "DemoSpec", "hand_back_lines"
 DEMO_FILE = "demo.json"
 _MOST_WAITING = 200
 _PAGE_EVERY_S = 5.0
-_SILENCE_S = 300.0
-"""An arm that says nothing for so long has hung."""
+_SILENCE_S = 900.0
+"""An arm that says nothing for so long has hung; compiling on a busy machine takes minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

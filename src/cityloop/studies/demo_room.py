@@ -26,6 +26,7 @@ from cityloop.app.city_source import NoJobs
 from cityloop.app.sensors import TwinSensors
 from cityloop.app.twin_source import twin_source
 from cityloop.app.watching import Watch
+from cityloop.cities.sumo.folder import resolve_city
 from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.ladder import Rung
 from cityloop.storage.accounts import Accounts
@@ -83,6 +84,8 @@ class DemoRoom:
         self._facts = dataclasses.replace(facts, zone="UTC")
         self._traces = {arm: _SeedTrace(trace_folder(self.folder, arm, spec.seeds[0])) for arm in spec.arms}
         self._boards = {arm: Board(facts.shapes.box, len(facts.shapes.links), 1.0) for arm in spec.arms}
+        for board in self._boards.values():
+            board.began_ms = round(resolve_city(spec.city).begin_s * 1000)
         self._token = secrets.token_urlsafe(24)
         self._desk = self._make_desk(self._facts)
         self._watches = self._make_watches()

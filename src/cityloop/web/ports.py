@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cityloop.web.access import Gatekeeper
     from cityloop.web.board import Board
     from cityloop.web.events import Events
+    from cityloop.web.oidc import Oidc
 
 __all__ = [
     "AccountsPort", "AlertsPort", "AuditPort", "CallsPort", "CityFacts", "Desk", "District", "Halves", "HoldsPort",
@@ -36,6 +37,7 @@ class AccountsPort(Protocol):
     def add(self, person: Person, password: str, now_ms: int) -> None: ...
     def change(self, person: Person, password: str | None) -> None: ...
     def remove(self, name: str) -> bool: ...
+    def keep_outside(self, person: Person, mark: str, now_ms: int) -> None: ...
     def check_password(self, name: str, password: str) -> Person | None: ...
     def open_session(self, name: str, now_ms: int) -> tuple[str, Session]: ...
     def session(self, secret: str, now_ms: int) -> Session | None: ...
@@ -223,6 +225,8 @@ class Desk:
     """None where calls come in by no other way than the city's own dispatch centre."""
     months: Path | None = None
     """Where ``cityloop month`` left its folders."""
+    oidc: Oidc | None = None
+    """Who vouches for people beside passwords; None: nobody."""
     halves: Halves | None = None
     """None where one city is shown."""
     beside: Mapping[str, ASGIApp] = field(default_factory=dict)

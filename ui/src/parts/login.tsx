@@ -1,5 +1,6 @@
 /** Sign in: shown over whatever was open, which goes on after. */
 import { useState } from "preact/hooks";
+import { useFetched } from "./fetched";
 import { send, session } from "../api/client";
 import type { Session } from "../api/types";
 import { t } from "../words";
@@ -10,6 +11,7 @@ export function Login() {
   const [password, setPassword] = useState("");
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const ways = useFetched<{ oidc: { name: string } | null }>("/session/ways").value;
   const enter = async () => {
     setBusy(true);
     setError(null);
@@ -56,6 +58,11 @@ export function Login() {
         <button type="submit" class="btn main" disabled={busy}>
           {t("login.enter")}
         </button>
+        {ways?.oidc && (
+          <a class="btn" href="/api/v1/session/oidc">
+            {t("login.through", { name: ways.oidc.name })}
+          </a>
+        )}
         <p class="tiny soft">{t("login.token")}</p>
       </form>
     </main>

@@ -28,6 +28,7 @@ export const en = {
   "login.name": "Name",
   "login.password": "Password",
   "login.enter": "Sign in",
+  "login.through": "Sign in through {name}",
   "login.token": "Or open the address with the token that the server printed when it started.",
   "may.not": "Your roles do not allow this; it takes the role: {role}.",
   "role.viewer": "viewer",

@@ -30,6 +30,7 @@ export const zh: Record<keyof typeof en, string> = {
   "login.name": "用户名",
   "login.password": "密码",
   "login.enter": "登录",
+  "login.through": "通过 {name} 登录",
   "login.token": "或打开服务器启动时显示的带令牌的地址。",
   "may.not": "您的角色无权执行此操作，需要角色：{role}。",
   "role.viewer": "查看员",
