@@ -32,8 +32,12 @@ _STREAMS = 120_000
 _PROBES = 400
 _TOKEN = "measuring"
 _START_S = 300.0
-_STEADY_S = 200.0
-"""A log file of 2 million readings is full after 167 s at 12,000 readings/s."""
+_RATES = (1000, 2000, 5000, 10_000, 15_000, 20_000, 30_000, 40_000, 50_000)
+"""Messages a second of QoS 1, one after the other."""
+_LATEST_MS = 100.0
+"""Acknowledgement of QoS 1, 99th percentile."""
+_STEADY_SHARE, _STEADY_FOR_S, _STEADY_LATEST_S = 0.02, 120.0, 1200.0
+"""Memory is steady when it has grown by less than this for so long."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -126,7 +130,13 @@ def _load(server: Server, streams: int, load: LoadParams, seed: int) -> _Outcome
     probe = _Probe(server)
     probe.start()
     before_s = server.cpu_s()
-    report = simulate(FleetParams(count=streams, seed=seed), load)
+
+    def begun() -> None:
+        # Greeting thousands of connections is no part of what their readings cost.
+        nonlocal before_s
+        before_s = server.cpu_s()
+
+    report = simulate(FleetParams(count=streams, seed=seed), load, begun=begun)
     used_s = server.cpu_s() - before_s
     return _Outcome(report, used_s, probe.stop())
 
@@ -241,36 +251,46 @@ def mqtt(spec: RowSpec) -> list[Figure]:
 
 
 def mqtt_acknowledged(spec: RowSpec) -> list[Figure]:
-    """Measure single readings of QoS 1 over 1,000, 5,000 and 15,000 connections at rising rates."""
+    """Measure single readings of QoS 1 over 1,000, 5,000 and 15,000 connections, at rising rates until they are late.
+
+    A rate counts as kept up with when the 99th percentile of the acknowledgement is at most 100 ms and none is missing.
+    """
     found = []
     for connections in (1000, 5000, 15_000):
         of = max(20, round(connections * spec.scale))
-        streams = of * 8
+        streams, highest, misses = of * 8, 0.0, 0
         with served(spec, streams) as server:
-            for rate_hz in (0.25, 0.5, 1.0, 2.0):
+            for rate_per_s in _RATES:
                 load = LoadParams(
                     url=server.mqtt,
                     protocol="mqtt",
                     qos=1,
-                    rate_hz=rate_hz,
-                    duration_s=max(spec.seconds / 4, 1 / rate_hz),
+                    rate_hz=rate_per_s * spec.scale / streams,
+                    # Every sensor speaks at least once.
+                    duration_s=max(spec.seconds / len(_RATES), streams / (rate_per_s * spec.scale)),
                     connections=of,
                     token=_TOKEN,
                 )
                 outcome = _load(server, streams, load, spec.seed)
                 report = outcome.report
-                note = f"{of} connections, {report.sent - report.acknowledged} unacknowledged"
-                what = f"acknowledged, p99, at {report.rate_per_s:.0f}/s"
-                found.append(
-                    Figure(
-                        row="mqtt-acknowledged",
-                        what=what,
-                        value=report.ack_ms.get("p99", float("nan")),
-                        unit="ms",
-                        bound=100.0,
-                        note=note,
-                    )
+                missing = report.sent - report.acknowledged
+                p99 = report.ack_ms.get("p99", float("nan"))
+                kept = p99 <= _LATEST_MS and not missing and report.behind_s < 1.0
+                highest = max(highest, report.rate_per_s) if kept else highest
+                misses = 0 if kept else misses + 1
+                note = (
+                    f"{of} connections, {report.wall_s:g} s, median {report.ack_ms.get('p50', float('nan')):g} ms, "
+                    f"{missing} unacknowledged; a message cost the server "
+                    f"{1e6 * outcome.server_cpu_s / max(1, report.sent):.1f} and the sender "
+                    f"{1e6 * report.client_cpu_s / max(1, report.sent):.1f} us of CPU; "
+                    f"the sender fell at most {report.behind_s:g} s behind"
                 )
+                what = f"{of} connections: acknowledged, p99, at {report.rate_per_s:.0f}/s"
+                found.append(Figure(row="mqtt-acknowledged", what=what, value=p99, unit="ms", note=note))
+                if misses == 2:
+                    break
+        what = f"{of} connections: highest rate with p99 at most {_LATEST_MS:g} ms"
+        found.append(Figure(row="mqtt-acknowledged", what=what, value=highest, unit="1/s", more_is_better=True))
     return found
 
 
@@ -278,15 +298,14 @@ def overload(spec: RowSpec) -> list[Figure]:
     """Measure a server limited to a tenth of what is offered: memory, refusals, control traffic, recovery.
 
     Every connection speaks for a device of its own: an administrator's readings are under no limit. Steady state is the
-    limit's own rate, held until a first segment was sealed.
+    limit's own rate, held until memory no longer grows: at 12,000 readings a second a log file of 2 million is full
+    after 167 s, and several have to be sealed before every buffer has been as large as it gets.
     """
     streams = _streams(spec)
     with served(spec, streams, limit=streams / 10) as server:
         to = LoadParams(url=server.http, token=_TOKEN, device="box-", pack=100, duration_s=spec.seconds)
         calm = replace(to, rate_hz=0.05, duration_s=20, connections=16)
-        steady = replace(to, rate_hz=0.1, duration_s=max(20.0, min(spec.seconds, _STEADY_S)), connections=64)
-        simulate(FleetParams(count=streams, seed=spec.seed), steady)
-        steady_mb = server.resident_mb()
+        steady_mb, steady_s = _steady(spec, server, replace(to, rate_hz=0.1, connections=64), streams)
         flood = replace(to, connections=64)
         outcome = _load(server, streams, flood, spec.seed)
         flooded_mb = server.resident_mb()
@@ -295,6 +314,7 @@ def overload(spec: RowSpec) -> list[Figure]:
     report = outcome.report
     unexplained = report.sent - report.acknowledged - report.refused
     note = f"limit {streams / 10:g}/s, {report.rate_per_s:g}/s offered for {report.wall_s:g} s"
+    weighed = f"{note}; {flooded_mb:.0f} MB after it, {steady_mb:.0f} MB in steady state, which took {steady_s:.0f} s"
     taken = report.acknowledged / report.wall_s
     return [
         Figure(
@@ -303,7 +323,7 @@ def overload(spec: RowSpec) -> list[Figure]:
             value=flooded_mb / steady_mb,
             unit="1",
             bound=1.2,
-            note=note,
+            note=weighed,
         ),
         Figure(
             row="overload", what="readings neither taken nor refused", value=unexplained, unit="1", bound=0, note=note
@@ -323,3 +343,17 @@ def overload(spec: RowSpec) -> list[Figure]:
             for _ in outcome.live_ms[:1]
         ),
     ]
+
+
+def _steady(spec: RowSpec, server: Server, load: LoadParams, streams: int) -> tuple[float, float]:
+    """Send at the limit's own rate until memory no longer grows; return what it came to, and how long that took."""
+    began_s, grown_s = time.monotonic(), time.monotonic()
+    most_mb = 0.0
+    # A short row has no time for it, and says so by the seconds that it tells.
+    latest_s = min(_STEADY_LATEST_S, 2 * spec.seconds)
+    while time.monotonic() - grown_s < min(_STEADY_FOR_S, latest_s) and time.monotonic() - began_s < latest_s:
+        simulate(FleetParams(count=streams, seed=spec.seed), replace(load, duration_s=20.0))
+        now_mb = server.resident_mb()
+        if now_mb > most_mb * (1 + _STEADY_SHARE):
+            most_mb, grown_s = now_mb, time.monotonic()
+    return server.resident_mb(), time.monotonic() - began_s

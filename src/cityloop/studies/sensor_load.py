@@ -26,9 +26,6 @@ class LoadParams:
     connections: int = 8
     pack: int = 1000
     qos: int = 0
-    together: int = 1
-    """Readings of one MQTT connection that go out in one write."""
-
     token: str = ""
     device: str = ""
     """Over HTTP each connection speaks for a device of its own, of this name and a number; empty: for the token's."""

@@ -6,12 +6,14 @@ import itertools
 import select
 import socket
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from cityloop.kernel.columns import F64, I64, U8
+from cityloop.kernel.columns import F64, I32, I64, U8
 from cityloop.kernel.errors import CityError, ConfigError
+from cityloop.sensing.mqtt.sockets import receive_each, send_each
 from cityloop.studies.sensor_fleet import Fleet
 from cityloop.studies.sensor_load import LoadCount, LoadParams, LoadReport
 from cityloop.wire.mqtt.packets import Connect, encode_connect
@@ -22,6 +24,10 @@ _SLICES = 100
 """Parts of a round, each sent at its own time."""
 _IDS = 4096
 _AT_ONCE = 250
+_LISTEN_S = 0.004
+"""How long acknowledgements may wait to be heard. [s]"""
+_HEARD_BYTES = 16_384
+"""Of one connection at a time: thousands of acknowledgements."""
 
 
 class MqttFleet:
@@ -35,16 +41,25 @@ class MqttFleet:
         self._fleet, self._params = fleet, params
         self._connections = min(params.connections, len(fleet.names))
         self._socks: list[socket.socket] = []
+        self._fds: I32 = np.zeros(0, np.int32)
         self._epoll = select.epoll()
-        self._of_fd: dict[int, int] = {}
+        self._of_fd: I32 = np.zeros(0, np.int32)
+        self._heard = np.zeros(4 << 20, np.uint8)
         self._count = LoadCount()
         self._sent_s = np.zeros((self._connections if params.qos else 1, _IDS))
         self._unacknowledged = 0
         self._packets = _Packets(fleet.names, self._connections, params.qos)
 
-    def run(self) -> LoadReport:
-        """Connect, send rounds until the duration is over, and wait for what is still unacknowledged."""
+    def run(self, begun: Callable[[], None] = lambda: None) -> LoadReport:
+        """Connect, send rounds until the duration is over, and wait for what is still unacknowledged.
+
+        Parameters
+        ----------
+        begun
+            Called once everybody is connected, before the first reading is sent.
+        """
         self._connect()
+        begun()
         self._count = count = LoadCount()
         period_s = 1 / self._params.rate_hz
         rounds = max(1, round(self._params.duration_s / period_s))
@@ -52,25 +67,32 @@ class MqttFleet:
         due_s = count.began_s
         for _ in range(rounds):
             said = self._fleet.round(time.time_ns() // 1_000_000)
-            self._packets.fill(said.observed_at_ms, said.value)
             for begin, end in itertools.pairwise(bounds):
-                late_s = time.perf_counter() - due_s
-                count.behind_s = max(count.behind_s, late_s)
-                if late_s < 0:
-                    time.sleep(-late_s)
+                self._packets.fill(begin, end, said.observed_at_ms[begin:end], said.value[begin:end])
+                count.behind_s = max(count.behind_s, time.perf_counter() - due_s)
+                self._wait_until(due_s)
                 self._send(begin, end)
-                if self._params.qos:
-                    self._hear()
                 due_s += period_s / _SLICES
+        self._wait_until(min(due_s, time.perf_counter() + period_s))
         patience_s = time.perf_counter() + 5
         while self._unacknowledged and time.perf_counter() < patience_s:
-            time.sleep(0.005)
+            time.sleep(_LISTEN_S)
             self._hear()
         report = count.report()
         for sock in self._socks:
             sock.close()
         self._epoll.close()
         return report
+
+    def _wait_until(self, due_s: float) -> None:
+        """Let time pass; acknowledgements are heard as they come."""
+        while True:
+            if self._params.qos:
+                self._hear()
+            left_s = due_s - time.perf_counter()
+            if left_s <= 0:
+                return
+            time.sleep(min(left_s, _LISTEN_S) if self._params.qos else left_s)
 
     def _connect(self) -> None:
         token = self._params.token.encode() or None
@@ -88,23 +110,30 @@ class MqttFleet:
                 if answer[:1] != b"\x20" or answer[3:4] != b"\0":
                     raise CityError(f"{self._params.url}: the connection was refused ({answer.hex() or 'closed'})")
                 sock.setblocking(False)
-                self._of_fd[sock.fileno()] = len(self._socks)
                 self._epoll.register(sock.fileno(), select.EPOLLIN)
                 self._socks.append(sock)
+        self._fds = np.array([sock.fileno() for sock in self._socks], np.int32)
+        self._of_fd = np.zeros(int(self._fds.max()) + 1, np.int32)
+        self._of_fd[self._fds] = np.arange(len(self._fds), dtype=np.int32)
+        # Compiled before the clock runs.
+        send_each(self._fds[:0], self._packets.data, self._packets.begins[:0], self._packets.begins[:0])
+        receive_each(self._fds[:0], self._heard, 0, _HEARD_BYTES)
 
     def _send(self, begin: int, end: int) -> None:
-        """Send the packets of sensors from begin to end; those of one connection may go together."""
+        """Send the packets of sensors from begin to end."""
         count, packets = self._count, self._packets
+        connection = np.arange(begin, end) % self._connections
         now_s = time.perf_counter()
         if self._params.qos:
-            rows = np.arange(begin, end)
-            self._sent_s[rows % self._connections, packets.next_ids(begin, end)] = now_s
-        views, connections = packets.views, self._connections
-        socks = self._socks
+            self._sent_s[connection, packets.next_ids(begin, end)] = now_s
+        begins = packets.begins[begin:end]
+        went = send_each(self._fds[connection], packets.data, begins, begins + packets.each)
         blocked = failed = 0
-        for row in range(begin, end):
+        for place in np.flatnonzero(went < packets.each).tolist():
+            part = max(int(went[place]), 0)
             try:
-                socks[row % connections].send(views[row])
+                packet = packets.data[begins[place] + part : begins[place] + packets.each]
+                self._socks[connection[place]].sendall(packet) if part else self._socks[connection[place]].send(packet)
             except BlockingIOError:
                 blocked += 1
             except OSError:
@@ -119,24 +148,24 @@ class MqttFleet:
     def _hear(self) -> None:
         """Take acknowledgements."""
         count = self._count
-        now_s = time.perf_counter()
-        for fd, _ in self._epoll.poll(0, 4096):
-            number = self._of_fd[fd]
-            try:
-                data = self._socks[number].recv(65_536)
-            except BlockingIOError:
-                continue
-            except OSError:
-                data = b""
-            if not data:
-                self._epoll.unregister(fd)
-                continue
+        events = self._epoll.poll(0, 32_768)
+        fds = np.array([fd for fd, _ in events], np.int32)
+        while len(fds):
+            begins, counts, done = receive_each(fds, self._heard, 0, _HEARD_BYTES)
+            now_s = time.perf_counter()
+            for place in np.flatnonzero(counts[:done] == 0).tolist():
+                self._epoll.unregister(int(fds[place]))
+            came = np.flatnonzero(counts[:done] > 0)
             # PUBACKs of four bytes; the server never sends part of one unless its buffer is full.
-            acks = np.frombuffer(data[: len(data) // 4 * 4], np.uint8).reshape(-1, 4)
-            ids = (acks[:, 2].astype(int) << 8 | acks[:, 3]) % _IDS
+            acks = counts[came] // 4
+            number = np.repeat(self._of_fd[fds[came]], acks)
+            first = np.cumsum(acks) - acks
+            at = np.repeat(begins[came] - 4 * first, acks) + 4 * np.arange(int(acks.sum()))
+            ids = (self._heard[at + 2].astype(int) << 8 | self._heard[at + 3]) % _IDS
             count.ack_s += (now_s - self._sent_s[number, ids]).tolist()
             count.acknowledged += len(ids)
             self._unacknowledged -= len(ids)
+            fds = fds[done:]
 
 
 class _Packets:
@@ -163,12 +192,13 @@ class _Packets:
         self._next = np.arange(len(names)) // connections
         self._step = -(-len(names) // connections)
         self._ids = np.zeros(len(names), int)
-        flat = memoryview(self._bytes.reshape(-1).data)
-        each = 2 + body
-        self.views = [flat[begin : begin + each] for begin in range(0, flat.nbytes, each)]
+        self.data: U8 = self._bytes.reshape(-1)
+        self.each = 2 + body
+        """Bytes of a packet."""
+        self.begins: I64 = np.arange(len(names)) * self.each
 
-    def fill(self, observed_at_ms: I64, value: F64) -> None:
-        """Write this round's readings; a value that is no number is written as JSON's null, which is no reading."""
+    def fill(self, begin: int, end: int, observed_at_ms: I64, value: F64) -> None:
+        """Write the readings of some sensors; a value that is no number is written as JSON's null, no reading."""
         number = np.isfinite(value)
         milli = np.round(np.where(number, value, 0.0) * 1000).astype(np.int64)
         size = np.minimum(np.abs(milli), 9_999_999)
@@ -186,13 +216,14 @@ class _Packets:
         field[~number] = np.frombuffer(b"    null", np.uint8)
         wild = size >= 1_000_000
         field[wild] = np.frombuffer(b"999.999 ", np.uint8)
-        self._bytes[:, self._value : self._value + 8] = field
-        self._bytes[:, self._instant : self._instant + 13] = _digits(observed_at_ms, 13)
+        packets = self._bytes[begin:end]
+        packets[:, self._value : self._value + 8] = field
+        packets[:, self._instant : self._instant + 13] = _digits(observed_at_ms, 13)
         if self._id:
-            self._ids = self._next % 65_535 + 1
-            self._next += self._step
-            self._bytes[:, self._id] = self._ids >> 8
-            self._bytes[:, self._id + 1] = self._ids & 255
+            ids = self._ids[begin:end] = self._next[begin:end] % 65_535 + 1
+            self._next[begin:end] += self._step
+            packets[:, self._id] = ids >> 8
+            packets[:, self._id + 1] = ids & 255
 
     def next_ids(self, begin: int, end: int) -> I64:
         """Return this round's packet identifiers, as acknowledgements are looked up by."""
@@ -205,6 +236,6 @@ def _digits(number: I64, width: int) -> U8:
     return (number[:, None] // powers % 10 + 48).astype(np.uint8)
 
 
-def send_over_mqtt(fleet: Fleet, params: LoadParams) -> LoadReport:
+def send_over_mqtt(fleet: Fleet, params: LoadParams, begun: Callable[[], None] = lambda: None) -> LoadReport:
     """Send rounds until the duration is over."""
-    return MqttFleet(fleet, params).run()
+    return MqttFleet(fleet, params).run(begun)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 import msgspec
@@ -21,8 +21,10 @@ _AT_ONCE = 5000
 T = TypeVar("T")
 
 
-def simulate(fleet: FleetParams, load: LoadParams, *, register: bool = False) -> LoadReport:
-    """Send a fleet's readings for the load's duration."""
+def simulate(
+    fleet: FleetParams, load: LoadParams, *, register: bool = False, begun: Callable[[], None] = lambda: None
+) -> LoadReport:
+    """Send a fleet's readings for the load's duration; ``begun`` is called once MQTT's connections stand."""
     over_mqtt = load.protocol == "mqtt"
     if not load.url.startswith("mqtt://" if over_mqtt else "http://"):
         raise ConfigError(
@@ -34,7 +36,7 @@ def simulate(fleet: FleetParams, load: LoadParams, *, register: bool = False) ->
     try:
         if register:
             _run(register_streams(made.names, load))
-        return send_over_mqtt(made, load) if over_mqtt else _run(send_over_http(made, load))
+        return send_over_mqtt(made, load, begun) if over_mqtt else _run(send_over_http(made, load))
     except OSError as error:
         raise CityError(f"{load.url}: {error.strerror or error}; is the server running?") from error
 

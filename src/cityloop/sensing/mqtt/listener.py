@@ -16,11 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cityloop.kernel.columns import I32, I64
 from cityloop.kernel.errors import CityloopError, ConfigError
 from cityloop.kernel.readings import Overloaded, StoreFull
 from cityloop.sensing.mqtt.broker import Broker
 from cityloop.sensing.mqtt.rows import RowsIn
 from cityloop.sensing.mqtt.session import Session
+from cityloop.sensing.mqtt.sockets import FAILED, receive_each, send_each
 from cityloop.wire.mqtt.properties import PacketError, Reason
 from cityloop.wire.mqtt.split import MALFORMED, PACKET, Rows, split
 
@@ -37,10 +39,7 @@ class ListenerParams:
     """Time between sweeps. [s]"""
 
     busy_sweep_s: float = 0.1
-    """Time between sweeps while many connections send without asking for acknowledgements. [s]"""
-
-    busy_acknowledged_sweep_s: float = 0.04
-    """The same while acknowledgements are asked for. [s]"""
+    """The same while many send and nobody asks for acknowledgements: more of each is then read at once. [s]"""
 
     busy_connections: int = 400
     """Connections with something to read in one sweep that make it a busy time."""
@@ -68,7 +67,7 @@ class ListenerParams:
     """Time between messages on one stream to its subscribers. [s]"""
 
     def __post_init__(self) -> None:
-        for name in ("sweep_s", "busy_sweep_s", "busy_acknowledged_sweep_s"):
+        for name in ("sweep_s", "busy_sweep_s"):
             if not 0.001 <= getattr(self, name) <= 0.25:
                 raise ConfigError(f"{name} is {getattr(self, name):g}, must be from 0.001 to 0.25")
         if self.buffer_bytes < 4 * self.read_bytes:
@@ -146,6 +145,8 @@ class MqttListener:
         table, topics = self.broker.sessions, self.broker.topics
         nobody = none.astype(np.int32)
         split(self._buffer, none, none, nobody, table.version, table.alias_row, topics, self._rows, 1)
+        receive_each(nobody, self._buffer, 0, 1)
+        send_each(nobody, self._buffer, none, none)
 
     def _every(self, name: str, interval_s: float, call: object) -> None:
         loop = self._loop
@@ -173,9 +174,8 @@ class MqttListener:
         try:
             read = self._sweep()
         finally:
-            wait_s = params.sweep_s
-            if read >= params.busy_connections:
-                wait_s = params.busy_acknowledged_sweep_s if self._in.acknowledging else params.busy_sweep_s
+            busy = read >= params.busy_connections and not self._in.acknowledging
+            wait_s = params.busy_sweep_s if busy else params.sweep_s
             if self._socket is not None:
                 self._sweep_after(max(0.001, wait_s - (self._loop.time() - self.broker.now_s)))
 
@@ -203,21 +203,60 @@ class MqttListener:
     def _sweep(self) -> int:
         """Read every connection that sent something, once, and take what came; return how many there were."""
         self.sweeps += 1
-        sessions = self.broker.sessions
-        if not sessions:
+        table = self.broker.sessions
+        if not table:
             return 0
-        read = 0
         again, self._again = self._again, []
+        events = np.array(self._epoll.poll(0, 32_768), np.int64).reshape(-1, 2)
+        slots = table.slot_of_fd[events[:, 0]]
+        plain = (events[:, 1] == select.EPOLLIN) & (slots >= 0) & table.reads_plainly[slots]
+        if self._in.crowded():
+            plain[:] = False
+        # The one by one first: they may set what the others are read by.
+        read = self._sweep_each(again, events[~plain].tolist())
+        return read + self._sweep_plain(slots[plain].astype(np.int32))
+
+    def _sweep_plain(self, slots: I32) -> int:
+        """Read connections of which there is nothing special to know, all in one pass."""
+        table, read = self.broker.sessions, len(slots)
+        while len(slots):
+            # A session that has ended since has lent its slot and its number to nobody yet.
+            slots = slots[table.fd[slots] >= 0]
+            serials = table.serial[slots]
+            begins, counts, done = receive_each(table.fd[slots], self._buffer, 0, self.params.read_bytes)
+            came = np.flatnonzero(counts[:done] > 0)
+            if len(came):
+                self._take(slots[came], begins[came], begins[came] + counts[came])
+            for place in np.flatnonzero(counts[:done] <= 0).tolist():
+                session = table.by_slot[int(slots[place])]
+                if session is not None and session.serial == serials[place]:
+                    self._lost_or_late(session, int(counts[place]))
+            slots = slots[done:]
+        return read
+
+    def _lost_or_late(self, session: Session, count: int) -> None:
+        """End a session whose other side is gone; one that merely has nothing to read goes on."""
+        if count == FAILED:
+            try:
+                count = len(session.sock.recv(1, socket.MSG_PEEK))
+            except BlockingIOError:
+                return
+            except OSError:
+                count = 0
+        if not count:
+            self.broker.leave(session)
+
+    def _sweep_each(self, again: list[Session], events: list[list[int]]) -> int:
+        """Read connections one by one: encrypted ones, those in the midst of a packet, those that take or wait."""
+        table, read, at = self.broker.sessions, 0, 0
         pieces: list[tuple[Session, int, int]] = []
         lost: list[Session] = []
-        at = 0
         crowded = self._in.crowded()
-        view, most = self._view, self.params.read_bytes
         for session in again:
             if not session.closed and not session.deferred_since:
                 at = self._read(session, at, pieces, lost)
-        for fd, event in self._epoll.poll(0, 32_768):
-            found = sessions.by_fd.get(fd)
+        for fd, event in events:
+            found = table.by_fd.get(fd)
             if found is None:
                 continue
             if event & select.EPOLLOUT:
@@ -227,39 +266,23 @@ class MqttListener:
                 if event & (select.EPOLLHUP | select.EPOLLERR):
                     lost.append(found)
                 continue
-            if at > self.params.buffer_bytes - most:
+            if at > self.params.buffer_bytes - self.params.read_bytes:
                 read += len(pieces)
-                self._take(pieces)
+                self._take_pieces(pieces)
                 pieces, at = [], 0
-            if found.handshaking or self._tls is not None:
-                at = self._read(found, at, pieces, lost)
-                continue
-            begin = at
-            rest = found.rest
-            if rest:
-                at += len(rest)
-                view[begin:at] = rest
-            try:
-                count = found.sock.recv_into(view[at : at + most])
-            except BlockingIOError:
-                at = begin
-                continue
-            except OSError:
-                count = 0
-            if not count:
-                lost.append(found)
-                at = begin
-                continue
-            at += count
-            pieces.append((found, begin, at))
+            at = self._read(found, at, pieces, lost)
         if pieces:
-            self._take(pieces)
+            self._take_pieces(pieces)
         for session in lost:
             self.broker.leave(session)
         return read + len(pieces)
 
+    def _take_pieces(self, pieces: list[tuple[Session, int, int]]) -> None:
+        slots = np.array([session.slot for session, _, _ in pieces], np.int32)
+        self._take(slots, np.array([p[1] for p in pieces], np.int64), np.array([p[2] for p in pieces], np.int64))
+
     def _read(self, session: Session, at: int, pieces: list[tuple[Session, int, int]], lost: list[Session]) -> int:
-        """Read one connection that is encrypted; return where the next one's bytes go."""
+        """Read one connection behind what is left of its last packet; return where the next one's bytes go."""
         sock = session.sock
         begin = at
         try:
@@ -282,14 +305,12 @@ class MqttListener:
         pieces.append((session, begin, end + count))
         return end + count
 
-    def _take(self, pieces: list[tuple[Session, int, int]]) -> None:
-        """Split and take what was read."""
-        begins = np.array([piece[1] for piece in pieces], np.int64)
-        ends = np.array([piece[2] for piece in pieces], np.int64)
-        slots = np.array([piece[0].slot for piece in pieces], np.int32)
+    def _take(self, slots: I32, begins: I64, ends: I64) -> None:
+        """Split and take what was read of the sessions in some slots."""
         broker, table, rows = self.broker, self.broker.sessions, self._rows
         broker.refresh_topics()
         table.seen_ms[slots] = self._now_ms()
+        serials = table.serial[slots]
         while True:
             found, rest = split(
                 self._buffer,
@@ -305,19 +326,27 @@ class MqttListener:
             if found:
                 self._in.take(rows, found, slots)
             for place in range(rest):
-                session = pieces[int(rows.rest_piece[place])][0]
-                if not session.closed:
+                session = self._session(int(rows.rest_piece[place]), slots, serials)
+                if session is not None:
                     self._packet(session, int(rows.rest_begin[place]), int(rows.rest_end[place]), rows.rest_kind[place])
             if found < _ROWS and rest < _RESTS:
                 break
-        left = ends - begins
-        for place, (session, _begin, _end) in enumerate(pieces):
-            if left[place]:
+        for place in np.flatnonzero((begins < ends) | ~table.reads_plainly[slots]).tolist():
+            session = self._session(place, slots, serials)
+            if session is None:
+                continue
+            if begins[place] < ends[place]:
                 if not session.rest:
                     session.rest_since = broker.now_s
                 session.rest = self._view[begins[place] : ends[place]].tobytes()
-            elif session.rest:
+            else:
                 session.rest = b""
+            session.settle()
+
+    def _session(self, piece: int, slots: I32, serials: I64) -> Session | None:
+        """Return the session that a piece was read of, while it lives."""
+        session = self.broker.sessions.by_slot[int(slots[piece])]
+        return session if session is not None and session.serial == serials[piece] else None
 
     def _packet(self, session: Session, begin: int, end: int, kind: int) -> None:
         """Take one packet that is no plain reading."""

@@ -13,6 +13,7 @@ from cityloop.kernel.errors import CityloopError
 from cityloop.kernel.readings import Overloaded, StoreFull
 from cityloop.sensing.mqtt.broker import Broker
 from cityloop.sensing.mqtt.session import Session
+from cityloop.sensing.mqtt.sockets import send_each
 from cityloop.wire.mqtt.packets import frame, puback
 from cityloop.wire.mqtt.properties import PacketError, Reason
 from cityloop.wire.mqtt.split import Rows
@@ -99,6 +100,7 @@ class RowsIn:
             session = by_slot[slot]
             assert session is not None
             session.deferred_since = 0.0
+            session.settle()
         for some in deferred:
             alive = self._broker.sessions.serial[some.slot] == some.serial
             self._submit(some.of(np.flatnonzero(alive)))
@@ -128,6 +130,7 @@ class RowsIn:
         self._packets.append((session, head, body))
         if not session.deferred_since:
             session.deferred_since = self._broker.now_s
+            session.settle()
 
     def _submit(self, some: _Some) -> None:
         if not len(some):
@@ -176,6 +179,7 @@ class RowsIn:
                 held &= rest.slot != slot
             elif not session.deferred_since:
                 session.deferred_since = broker.now_s
+                session.settle()
         self.left_out_rows += int(np.count_nonzero(~held))
         kept = rest.of(np.flatnonzero(held))
         if len(kept):
@@ -206,18 +210,21 @@ class RowsIn:
                     session.send(puback(session.version, packet_id, reason), now_s)
             return
         order = np.argsort(some.slot, kind="stable")
-        slots = some.slot[order]
+        slots, serials, packet_ids = some.slot[order], some.serial[order], some.packet_id[order]
         acks = np.empty((len(some), 4), np.uint8)
         acks[:, 0], acks[:, 1] = frame(0x40, b"\0\0")[:2]
-        packet_ids = some.packet_id[order]
         acks[:, 2] = packet_ids >> 8
         acks[:, 3] = packet_ids & 255
-        data = memoryview(acks.tobytes())
+        data = acks.reshape(-1)
         first = np.flatnonzero(np.r_[True, slots[1:] != slots[:-1]])
-        ends = np.r_[first[1:], len(slots)] * 4
-        for slot, serial, begin, end in zip(
-            slots[first].tolist(), some.serial[order][first].tolist(), (first * 4).tolist(), ends.tolist(), strict=True
-        ):
+        begins, ends = first * 4, np.r_[first[1:], len(slots)] * 4
+        table = self._broker.sessions
+        slots, alive = slots[first], table.serial[slots[first]] == serials[first]
+        plain = np.flatnonzero(alive & table.writes_plainly[slots])
+        begins[plain] += np.maximum(send_each(table.fd[slots[plain]], data, begins[plain], ends[plain]), 0)
+        # What did not go at once is kept for its turn, and where the client is gone the poll will tell.
+        left = np.flatnonzero(alive & (begins < ends))
+        for slot, begin, end in zip(slots[left].tolist(), begins[left].tolist(), ends[left].tolist(), strict=True):
             session = by_slot[slot]
-            if session is not None and session.serial == serial:
-                session.send(data[begin:end], now_s)
+            if session is not None:
+                session.send(data[begin:end].tobytes(), now_s)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cityloop.kernel.columns import I32, I64, U8
+from cityloop.kernel.columns import BOOL, I32, I64, U8
 from cityloop.sensing.access import subject_of
 from cityloop.sensing.live import grown
 from cityloop.wire.mqtt.packets import Will
@@ -71,6 +71,7 @@ class Session:
         """Device that it may write for."""
         self.device = -1
         self.rest = b""
+        """The begin of a packet whose end has not come."""
         self.rest_since = 0.0
         self.out = bytearray()
         self.out_since = 0.0
@@ -87,6 +88,15 @@ class Session:
         self._epoll = epoll
         self._table = table
         self.slot = table.enter(self)
+
+    def settle(self) -> None:
+        """Tell the sweep whether this connection is read and written with all others, or needs a look of its own."""
+        if self.closed:
+            return
+        table = self._table
+        plain = not isinstance(self.sock, ssl.SSLSocket)
+        table.reads_plainly[self.slot] = plain and not self.rest and not self.deferred_since
+        table.writes_plainly[self.slot] = plain and not self.out
 
     def tls_subject(self) -> str | None:
         """Return the subject of the client's certificate, None where it gave none."""
@@ -110,6 +120,7 @@ class Session:
                 self.out_since = now_s
                 self.listen_for(self.interest | select.EPOLLOUT)
             self.out += data[sent:]
+            self._table.writes_plainly[self.slot] = False
 
     def flush(self, now_s: float) -> None:
         """Send what waits."""
@@ -132,6 +143,7 @@ class Session:
                 self.out += packet
         if not self.out:
             self.listen_for(self.interest & ~select.EPOLLOUT)
+        self.settle()
 
     def send_later(self, packets: Iterator[bytes], now_s: float) -> None:
         """Send packets as fast as the client takes them, made when it is their turn."""
@@ -181,6 +193,12 @@ class SessionTable:
         """When a packet last came, by the loop's clock."""
         self.patience_ms: I64 = np.full(room, 2**62, np.int64)
         """How long a session may be silent."""
+        self.fd: I32 = np.full(room, -1, np.int32)
+        self.reads_plainly: BOOL = np.zeros(room, np.bool_)
+        """Whether what comes can be read with that of all others: nothing is left of a packet, and it need not wait."""
+        self.writes_plainly: BOOL = np.zeros(room, np.bool_)
+        """Whether acknowledgements can be sent with all others: nothing else waits to be sent before them."""
+        self.slot_of_fd: I32 = np.full(room, -1, np.int32)
         self._free = list(range(room - 1, -1, -1))
 
     def __len__(self) -> int:
@@ -197,12 +215,21 @@ class SessionTable:
             self.serial = grown(self.serial, 2 * old, -1)
             self.seen_ms = grown(self.seen_ms, 2 * old, 0)
             self.patience_ms = grown(self.patience_ms, 2 * old, 2**62)
+            self.fd = grown(self.fd, 2 * old, -1)
+            self.reads_plainly = grown(self.reads_plainly, 2 * old, False)
+            self.writes_plainly = grown(self.writes_plainly, 2 * old, False)
             self.by_slot += [None] * old
             self._free = list(range(2 * old - 1, old - 1, -1))
         slot = self._free.pop()
         self.by_slot[slot] = session
         self.serial[slot] = session.serial
         self.by_fd[session.fd] = session
+        if session.fd >= len(self.slot_of_fd):
+            self.slot_of_fd = grown(self.slot_of_fd, 2 * session.fd, -1)
+        self.slot_of_fd[session.fd] = slot
+        self.fd[slot] = session.fd
+        plain = not isinstance(session.sock, ssl.SSLSocket)
+        self.reads_plainly[slot] = self.writes_plainly[slot] = plain
         return slot
 
     def leave(self, session: Session) -> None:
@@ -210,6 +237,9 @@ class SessionTable:
         slot = session.slot
         self.by_slot[slot] = None
         del self.by_fd[session.fd]
+        self.slot_of_fd[session.fd] = -1
+        self.fd[slot] = -1
+        self.reads_plainly[slot] = self.writes_plainly[slot] = False
         self.version[slot] = 0
         self.alias_row[slot] = -1
         self.device[slot] = -1
