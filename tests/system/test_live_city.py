@@ -20,7 +20,10 @@ import pytest
 from cityloop import app
 from cityloop.app.sensing import open_sensing
 from cityloop.cities.live.folder import read_live_case
+from cityloop.domains.emergency.schema import Send
+from cityloop.domains.refuse.schema import PlanRound
 from cityloop.kernel.layout import StreamKind
+from cityloop.kernel.readings import DataKind
 from cityloop.storage.run_folder import RunReader
 from cityloop.studies.lamps import check_lamps
 
@@ -202,3 +205,108 @@ def _until(holds, patience_s: float = _PATIENCE_S) -> None:
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.1)
+
+
+@pytest.fixture
+def services_city(tmp_path: Path, grid_city: Path) -> Path:
+    """The square with a station, a hospital, two ambulances, a truck, three containers, a call every ten seconds."""
+    folder = tmp_path / "square"
+    folder.mkdir()
+    for name in ("grid.net.xml", "grid.rou.xml"):
+        (folder / name).write_bytes(grid_city.with_name(name).read_bytes())
+    (folder / "city.toml").write_text(
+        """name = "square"
+network = "grid.net.xml"
+routes = ["grid.rou.xml"]
+begin_s = 0
+end_s = 900
+zone = "UTC"
+synthetic = true
+[assets]
+emergency = "emergency.toml"
+refuse = "refuse.toml"
+"""
+    )
+    (folder / "emergency.toml").write_text(
+        """synthetic = true
+begins_at_h = 10
+turnout_s = 5.0
+[[sites]]
+name = "Station"
+kind = "station"
+place = ["A0B0", 80.0]
+[[sites]]
+name = "Hospital"
+kind = "hospital"
+place = ["B1A1", 80.0]
+[[units]]
+name = "Ambulance 1"
+station = "Station"
+[[units]]
+name = "Ambulance 2"
+station = "Station"
+[calls]
+per_h = 360.0
+priority_share = [0.4, 0.4, 0.2]
+determinants = ["made up 1", "made up 2", "made up 3"]
+call_taking_s = 5.0
+on_scene_min = [5.0, 1.5]
+transport_share = 0.6
+handover_min = [5.0, 1.5]
+upgraded_share = 0.0
+cancelled_share = 0.0
+"""
+    )
+    (folder / "refuse.toml").write_text(
+        """synthetic = true
+depot = ["B0A0", 40.0]
+tip = ["B1B0", 40.0]
+stop_s = 40.0
+tip_s = 60.0
+container = ["C1", "C2", "C3"]
+edge = ["A0A1", "A1B1", "B0B1"]
+at_m = [50.0, 60.0, 70.0]
+capacity_kg = [400.0, 400.0, 400.0]
+rate_per_day = [0.3, 0.3, 0.3]
+sensed = [true, true, false]
+[[trucks]]
+name = "Truck"
+payload_kg = 6000.0
+"""
+    )
+    return folder
+
+
+@pytest.mark.timeout(900)  # two starts, and what is compiled for three services
+def test_ambulances_and_trucks_are_led_across_processes(tmp_path: Path, services_city: Path) -> None:
+    """Calls come as readings, ambulances go by leases and answer; a round is asked for; places expire first."""
+    pair = Pair(tmp_path, services_city)
+    try:
+        brain, ports = pair.brain("brain")
+        url = f"mqtt://127.0.0.1:{ports['mqtt']}"
+        told = json.loads(_finish(pair.field("field", url, "--end", "100")).splitlines()[-1])
+        _finish(brain)
+        assert told["packs"] == told["acknowledged"]
+        reader = RunReader(pair.folder / "brain")
+        reader.require_complete()
+        taken = {
+            (r.target, r.sequence)
+            for _, r in reader.receipts()
+            if (r.domain, r.status.name) == ("emergency", "ACCEPTED")
+        }
+        actions = [(d.proposal.action, (d.proposal.target, d.sequence)) for d in reader.decisions()]
+        assert any(isinstance(action, Send) and key in taken for action, key in actions)
+        assert any(isinstance(action, PlanRound) for action, _ in actions)
+        truth = json.loads((pair.folder / "field" / "sumo" / "services.json").read_text(encoding="utf-8"))
+        assert any(call["by_brain"] for call in truth["emergency"]["calls"])
+        assert app.replay(pair.folder / "brain").decisions > 0
+        with open_sensing(pair.data) as opened:
+            columns, name = opened.streams.columns(), "square/{}/0".format
+            assert columns.kind[opened.streams.row_of(name("call_x_m"))] == DataKind.PERSON_POSITION
+            assert columns.kind[opened.streams.row_of(name("unit_x_m"))] == DataKind.VEHICLE_POSITION
+            assert opened.streams.row_of(name("plan_visit")) is None
+    finally:
+        for process in pair.processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()

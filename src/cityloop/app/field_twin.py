@@ -18,6 +18,7 @@ from cityloop.cities.live.clock import PacedClock
 from cityloop.cities.live.field import Field
 from cityloop.cities.live.folder import LiveToml, write_live_folder
 from cityloop.cities.sumo.faults import read_fault_plan
+from cityloop.cities.sumo.fleet_assets import with_fleet
 from cityloop.cities.sumo.folder import CityCase, resolve_city
 from cityloop.cities.sumo.kept_plans import find_plans
 from cityloop.cities.sumo.network import Network, read_network
@@ -87,6 +88,8 @@ def write_layout(city: str, folder: Path, *, sensing: str, live: LiveToml) -> No
     """Write the folder by which a brain knows the twin as a live city."""
     case = resolve_city(city)
     network = read_network(case.net_file, sensing=sensing, walking_speed_mps=case.walking_speed_mps)
+    # A live city's clock is the wall's, so crews live by the city's own time zone.
+    network = with_fleet(network, case, clock=case.zone)
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: already there and not empty; give another --out or remove it")
     label = live.label or f"SIMULATED FIELD · {case.calibration_label()}"
@@ -225,6 +228,7 @@ def open_field(spec: FieldTwinSpec) -> OpenField:
     whole = resolve_city(spec.city)
     case = whole.between(spec.begin_s, spec.end_s)
     network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
+    network = with_fleet(network, case, clock=case.zone)
     found = find_plans(whole, spec.plans)
     plans = found[1].of_arm("fixed-tuned") if found is not None else ()
     own_plan = "fixed-tuned" if plans else "fixed"
@@ -252,6 +256,7 @@ def open_field(spec: FieldTwinSpec) -> OpenField:
     files = [("network", case.net_file)]
     files += [("routes", path) for path in case.route_files]
     files += [("additional", path) for path in case.additional_files]
+    files += [(f"assets.{kind}", path) for kind, path in case.asset_files.items()]
     files += [("plans", found[0])] if found is not None and plans else []
     files += [("faults", spec.faults)] if spec.faults else []
     run = RunToml(

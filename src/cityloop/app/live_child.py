@@ -12,14 +12,18 @@ import time
 from pathlib import Path
 
 from cityloop.app.child import ChildSpec, serve_child
+from cityloop.app.live_forecasts import forecasts_of
 from cityloop.app.live_picture import LivePicture
 from cityloop.app.live_pipe import PipeLink
 from cityloop.app.live_run import aligned_ms, warm_up
+from cityloop.app.live_views import packed_views
+from cityloop.app.planner import planned
 from cityloop.app.twin_child import Steers
 from cityloop.cities.live.city import LiveCity, LiveParams
 from cityloop.cities.live.folder import read_live_case
 from cityloop.engine.paced import PacedEngine, PaceParams, Steered
 from cityloop.engine.pipe import Pipe
+from cityloop.kernel.ports import City
 from cityloop.storage.trace_log import TraceReader, TraceWriter
 from cityloop.wire.live import Began, Steering, Stop, decode_down, encode
 
@@ -50,7 +54,7 @@ def _lead(spec: ChildSpec, pipe: Pipe, link: PipeLink) -> None:
             journal.sync()
             synced_s = time.monotonic()
 
-    city: LiveCity | None = None
+    city: City | None = None
     try:
         steers = Steers(spec.control, layout)
         warm_up(steers(Steering(token=0), 0).brain, case)
@@ -58,13 +62,8 @@ def _lead(spec: ChildSpec, pipe: Pipe, link: PipeLink) -> None:
         begin_ms = aligned_ms(max(clock.now_ms(), least_ms), case.toml.settle_ms)
         # What was heard while nobody led is history's: the first look is at what is there now.
         link.readings(begin_ms - 1000)
-        city = LiveCity(
-            layout,
-            link,
-            clock,
-            begin_ms,
-            LiveParams(answer_ms=case.toml.answer_ms, longest_lag_ms=_LONGEST_LAG_MS, ends=False),
-        )
+        waits = LiveParams(answer_ms=case.toml.answer_ms, longest_lag_ms=_LONGEST_LAG_MS, ends=False)
+        city = planned(LiveCity(layout, link, clock, begin_ms, waits), live=True)
         picture = LivePicture(layout, begin_ms)
 
         def steered(steering: Steering, epoch: int) -> Steered:
@@ -80,6 +79,8 @@ def _lead(spec: ChildSpec, pipe: Pipe, link: PipeLink) -> None:
             PaceParams(begin_ms=begin_ms, pace=clock.pace, epoch=time.time_ns() // 1_000_000_000),
             sim_s=lambda now_ms: (now_ms % _DAY_MS / 1000, 1),
             until_s=lambda at_ms: (at_ms - clock.now_ms()) / 1000 / clock.pace,
+            views=packed_views,
+            forecasts=forecasts_of,
         )
         pipe.send(encode(Began(at_ms=begin_ms, lap=1)))
         first = decode_down(pipe.receive())

@@ -8,11 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+from cityloop.cities.live.declared import NO_SCALE, field_stream, said_by_field
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import I32
-from cityloop.kernel.layout import StreamKind
+from cityloop.kernel.layout import StreamKind, Streams
 from cityloop.kernel.messages import Command, Receipt
-from cityloop.kernel.readings import DataKind
 from cityloop.sensing.inbox import Inbox
 from cityloop.storage.streams import Registration, StreamRegister
 from cityloop.wire.city_document import CityDocument
@@ -24,36 +24,32 @@ Heard = list[tuple[int, Receipt]] | FieldReport
 """What a field says: receipts, each with the epoch that it answers, or its own state."""
 
 _MOST_RECEIPTS = 100_000
-_INF = float("inf")
-_DECLARED: dict[int, tuple[str, float, float]] = {
-    StreamKind.OBJECT_DISTANCE_M: ("m", -1000.0, 1e6),
-    StreamKind.OBJECT_SPEED_MPS: ("m/s", -1.0, 150.0),
-    StreamKind.OBJECT_COUNT: ("1", 0.0, 1e5),
-    StreamKind.STOP_LINE_COUNT: ("1", 0.0, 1e5),
-    StreamKind.STOP_LINE_OCCUPANCY: ("1", 0.0, 1.0),
-    StreamKind.ADVANCE_COUNT: ("1", 0.0, 1e5),
-    StreamKind.ADVANCE_OCCUPANCY: ("1", 0.0, 1.0),
-    StreamKind.STAGE_SHOWN: ("1", -1.0, 1e4),
-    StreamKind.CONTROL_MODE: ("1", 0.0, 2.0),
-    StreamKind.CROSSING_CALL: ("1", 0.0, 1.0),
-}
-"""Unit and range of what a field's detectors say; other kinds are taken as they are."""
 
 
 def register_field(streams: StreamRegister, document: CityDocument, device: str) -> I32:
     """Register a field's streams, which that device alone may write; return their rows, in the layout's order.
 
-    They are of kind control: never refused for a limit, and a scan's equal readings are no duplicates.
+    Streams that no field writes, such as a planner's answers, have row -1.
     """
-    kinds = document.layout.streams.kind.tolist()
-    facts = [_DECLARED.get(kind, ("1", -_INF, _INF)) for kind in kinds]
-    rows = streams.register_many(
+    kinds = document.layout.streams.kind
+    said = np.flatnonzero(said_by_field(kinds))
+    facts = [(document.streams[row], field_stream(int(kinds[row]))) for row in said.tolist()]
+    rows: I32 = np.full(len(kinds), -1, np.int32)
+    rows[said] = streams.register_many(
         [
-            Registration(name=name, unit=unit, low=low, high=high, device=device, kind=DataKind.CONTROL, interval_s=1.0)
-            for name, (unit, low, high) in zip(document.streams, facts, strict=True)
+            Registration(
+                name=name,
+                unit=one.unit,
+                low=one.low,
+                high=one.high,
+                device=device,
+                kind=one.kind,
+                interval_s=one.interval_s,
+            )
+            for name, one in facts
         ]
     )
-    return np.array(rows, np.int32)
+    return rows
 
 
 class LeaseHub(Protocol):
@@ -67,12 +63,23 @@ class LeaseHub(Protocol):
 
 
 class InboxLink:
-    """A live city's ear and voice in the process where the inbox is."""
+    """A live city's ear and voice in the process where the inbox is.
 
-    def __init__(self, inbox: Inbox, hub: LeaseHub, device: str, rows: I32) -> None:
+    Parameters
+    ----------
+    rows
+        Rows of the layout's streams, as ``register_field`` returns them.
+    streams
+        The layout's streams.
+    """
+
+    def __init__(self, inbox: Inbox, hub: LeaseHub, device: str, rows: I32, streams: Streams) -> None:
         self._inbox, self._hub, self._device = inbox, hub, device
         self._row_of = np.full(int(rows.max(initial=0)) + 1, -1, np.int32)
-        self._row_of[rows] = np.arange(len(rows), dtype=np.int32)
+        registered = np.flatnonzero(rows >= 0).astype(np.int32)
+        rows = rows[registered]
+        self._row_of[rows] = registered
+        self._weighed = streams.kind == StreamKind.COLLECTED_FRAC
         self._lock = threading.Lock()
         self._receipts: list[tuple[int, Receipt]] = []
         self.news = threading.Event()
@@ -101,7 +108,11 @@ class InboxLink:
     def readings(self, until_ms: int) -> Batch:
         """Return and forget what was received up to an instant."""
         batch = self._inbox.drain(until_ms)
-        return Batch(self._row_of[batch.stream], batch.observed_at_ms, batch.received_at_ms, batch.value, batch.quality)
+        stream, value = self._row_of[batch.stream], batch.value
+        unweighed = self._weighed[stream] & (value == NO_SCALE)
+        if unweighed.any():
+            value = np.where(unweighed, np.nan, value)
+        return Batch(stream, batch.observed_at_ms, batch.received_at_ms, value, batch.quality)
 
     def receipts(self) -> Sequence[tuple[int, Receipt]]:
         """Return and forget the receipts that came."""

@@ -16,16 +16,16 @@ import numpy as np
 from cityloop.app.field_agent import LinkFaults
 from cityloop.app.live_link import Heard, InboxLink
 from cityloop.cities.live.city import LiveCity, LiveParams
+from cityloop.cities.live.declared import field_stream
 from cityloop.cities.live.field import Field
-from cityloop.domains.signals.schema import SignalAssets
+from cityloop.cities.live.folder import TABLES
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.ports import City
-from cityloop.kernel.readings import DataKind
 from cityloop.sensing.inbox import Inbox
 from cityloop.sensing.live import LiveState
 from cityloop.storage.readings_memory import MemoryReadings, MemoryStreams
 from cityloop.wire.arrow import decode_arrow, encode_arrow
-from cityloop.wire.city_document import decode_city_document, encode_city_document
+from cityloop.wire.city_document import CityDocument, decode_city_document, encode_city_document
 from cityloop.wire.field import FieldReport, FieldState, decode_receipts, decode_report, encode_report
 
 __all__ = ["BEGIN_MS", "Loopback", "live_loopback"]
@@ -54,7 +54,7 @@ class Loopback:
     def __init__(
         self,
         city: City,
-        names: tuple[str, ...],
+        document: CityDocument,
         *,
         city_begin_ms: int = 0,
         transit_ms: int = 0,
@@ -68,8 +68,8 @@ class Loopback:
         self.lost = 0
         self.over = False
         self.field = Field(city, BEGIN_MS - city_begin_ms, self._answered)
-        self.inbox = Inbox(MemoryReadings(), _streams(names), LiveState(), now_ms=self.now_ms)
-        self._names = list(names)
+        self.inbox = Inbox(MemoryReadings(), _streams(document), LiveState(), now_ms=self.now_ms)
+        self._names = list(document.streams)
         self._transit_ms = transit_ms
         self._faults = faults or LinkFaults()
         self._rng = np.random.default_rng(np.random.SeedSequence([self._faults.seed, 0x6C696E6B]))
@@ -160,19 +160,18 @@ def live_loopback(
     settle_ms
         How long after a field's second the live city's begins. [ms]
     """
-    document = decode_city_document(
-        encode_city_document(name, city.layout()), tables or {"signals": SignalAssets}, "city.json"
-    )
-    loopback = Loopback(city, document.streams, city_begin_ms=city_begin_ms, transit_ms=transit_ms, faults=faults)
+    document = decode_city_document(encode_city_document(name, city.layout()), tables or TABLES, "city.json")
+    loopback = Loopback(city, document, city_begin_ms=city_begin_ms, transit_ms=transit_ms, faults=faults)
     rows = np.arange(len(document.streams), dtype=np.int32)
-    link = InboxLink(loopback.inbox, loopback, _DEVICE, rows)
+    link = InboxLink(loopback.inbox, loopback, _DEVICE, rows, document.layout.streams)
     return LiveCity(document.layout, link, loopback, BEGIN_MS + settle_ms, params), loopback
 
 
-def _streams(names: tuple[str, ...]) -> MemoryStreams:
+def _streams(document: CityDocument) -> MemoryStreams:
     streams = MemoryStreams()
-    for name in names:
-        streams.register(name, "1", device=_DEVICE, kind=DataKind.CONTROL)
+    for name, kind in zip(document.streams, document.layout.streams.kind.tolist(), strict=True):
+        one = field_stream(kind)
+        streams.register(name, one.unit, one.low, one.high, device=_DEVICE, kind=one.kind)
     return streams
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cityloop.app import LEASED_ARMS, RunResult, brain_of
 from cityloop.app.live_sensing import Edges, SensingThread
+from cityloop.app.planner import planned
 from cityloop.cities.live.city import LiveCity, LiveParams
 from cityloop.cities.live.clock import PacedClock
 from cityloop.cities.live.folder import CITY_FILE, LiveCase, read_live_case
@@ -57,7 +58,8 @@ def run_live(spec: LiveSpec, say: Callable[[str], None], progress: Progress | No
     case = read_live_case(spec.city)
     claim_folder(spec.out)
     clock = case.clock()
-    brain = brain_of(spec.control)
+    layout = case.document.layout
+    brain = brain_of(spec.control, layout)
     warm_up(brain, case)
     with ExitStack() as closing:
         data = spec.data or spec.out / "sensing"
@@ -67,20 +69,15 @@ def run_live(spec: LiveSpec, say: Callable[[str], None], progress: Progress | No
         say(f"  the field is device {case.toml.device!r}; its token lies in {edges.token_file}")
         begin_ms = _await_field(edges, clock, case.toml.settle_ms, spec.patience_s)
         end_s = begin_ms / 1000 + (_LONGEST_S if spec.for_s is None else spec.for_s)
-        store = RunFolder(spec.out, _run_toml(spec, case, begin_ms / 1000, end_s), case.document.layout)
+        store = RunFolder(spec.out, _run_toml(spec, case, begin_ms / 1000, end_s), layout)
         closing.callback(store.close)
-        city = LiveCity(
-            case.document.layout,
-            edges.link,
-            clock,
-            begin_ms,
-            LiveParams(answer_ms=case.toml.answer_ms),
-        )
+        params = LiveParams(answer_ms=case.toml.answer_ms)
+        city = planned(LiveCity(layout, edges.link, clock, begin_ms, params), live=True)
         closing.callback(city.close)
         # Greater after every restart: a field that was led before takes no older brain's word.
         led = dataclasses.replace(brain, epoch=time.time_ns() // 1_000_000_000)
-        params = LoopParams(begin_ms=begin_ms, end_ms=round(end_s * 1000))
-        report = InlineEngine(city, led, store, params).run(progress)
+        span = LoopParams(begin_ms=begin_ms, end_ms=round(end_s * 1000))
+        report = InlineEngine(city, led, store, span).run(progress)
         sealed = store.complete()
     assert sealed.result is not None
     return RunResult(

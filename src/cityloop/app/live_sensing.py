@@ -120,7 +120,7 @@ class SensingThread:
             hub = FieldHub(service.broker, identify=identify)
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             hub.start(self._loop)
-            self._link = InboxLink(opened.inbox, hub, device, rows)
+            self._link = InboxLink(opened.inbox, hub, device, rows, self._case.document.layout.streams)
             with self._listen() as listening:
                 try:
                     self.mqtt_port = await service.listener.start()

@@ -14,6 +14,7 @@ from cityloop.app.city_source import NoJobs, districts_of
 from cityloop.app.live_link import InboxLink, register_field
 from cityloop.app.live_pipe import serve_link
 from cityloop.app.live_sensing import device_token
+from cityloop.app.live_views import SERVICES
 from cityloop.app.sensing import OpenSensing
 from cityloop.app.twin_source import TwinSource
 from cityloop.cities.live.folder import LiveCase, read_live_case
@@ -44,7 +45,7 @@ class LiveSource(TwinSource):
         """Take the field's streams and its link from sensing; return the file of the field's token."""
         device = self.case.toml.device
         rows = register_field(opened.streams, self.case.document, device)
-        self._link = InboxLink(opened.inbox, hub, device, rows)
+        self._link = InboxLink(opened.inbox, hub, device, rows, self.case.document.layout.streams)
         self._send = lambda payload: hub.send(device, payload)
         return device_token(opened, folder, device)
 
@@ -70,6 +71,7 @@ def live_source(
     if pace != 1.0 or seed != 1 or scale != 1.0:
         raise ConfigError(f"{city}: a live city; --pace, --seed and --scale are for twins, leave them out")
     layout = case.document.layout
+    services = tuple(name for name in SERVICES if name in layout.tables)
     facts = CityFacts(
         name=case.name,
         case=city,
@@ -80,8 +82,8 @@ def live_source(
         layout=layout,
         shapes=drawn_shapes(layout),
         districts=districts_of(layout),
-        domains=("traffic", "signals"),
-        acting=("signals",),
+        domains=("traffic", "signals", *services),
+        acting=("signals", *services),
     )
     spec = ChildSpec(
         city=str(Path(city).expanduser().resolve()),

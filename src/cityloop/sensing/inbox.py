@@ -235,7 +235,7 @@ class Inbox:
             return self._drain.take(until_ms)
 
     def _admit(self, batch: Batch, device: int, now_ms: int, extra: int = 0, ahead: int = 0) -> None:
-        """Refuse a pack that is over its device's share, unless it carries control traffic alone.
+        """Refuse a pack that is over its device's share, unless most of it is control traffic.
 
         Parameters
         ----------
@@ -248,7 +248,7 @@ class Inbox:
         full = self.pending.rows + ahead + rows > self.limits.pending_rows
         if not full and self.limits.readings_per_s is None:
             return
-        if len(batch) and self.watch.is_control(batch.stream).all():
+        if len(batch) and 2 * np.count_nonzero(self.watch.is_control(batch.stream)) >= rows:
             return
         wait_s = 1.0 if full else self._shares.admit_pack(device, rows, now_ms)
         if wait_s > 0:

@@ -26,6 +26,8 @@ GONE = -2
 """Owner of a row that is no stream's, or no longer."""
 
 NO_INSTANT: int = -(2**63)
+_MEASUREMENT = int(DataKind.MEASUREMENT)
+_PERSON_POSITION = int(DataKind.PERSON_POSITION)
 _CONTROL = int(DataKind.CONTROL)
 _NOT_A_NUMBER = int(Fault.NOT_A_NUMBER)
 _OUT_OF_RANGE = int(Fault.OUT_OF_RANGE)
@@ -125,9 +127,9 @@ def judge_rows(
             continue
         bad_mean[s] -= _MEMORY * bad_mean[s]
         held = 0
-        free = kind[s] == _CONTROL
+        # A scan of several objects, and a list of places, may well report equal readings of one instant.
+        free = kind[s] == _CONTROL or kind[s] == _PERSON_POSITION
         if dated and not free:
-            # A scan of several objects may well report equal readings of one instant; a plain sensor repeats itself.
             mark = bits[row] * np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(at) * np.uint64(0xC2B2AE3D27D4EB4F)
             mark |= np.uint64(1)
             repeated = False
@@ -150,7 +152,8 @@ def judge_rows(
         newest = at >= live_observed[s]
         if not newest:
             held |= _LATE
-        elif not free:
+        elif kind[s] == _MEASUREMENT:
+            # What stands still and then drives off is no faulty sensor.
             change = abs(v - live_value[s])
             if seen[s] > 0:
                 mean = float(change_mean[s])

@@ -27,6 +27,7 @@ from cityloop import app
 from cityloop.app.field_agent import LinkFaults
 from cityloop.app.field_twin import FieldTwinSpec, open_field, write_layout
 from cityloop.app.live_loopback import BEGIN_MS, live_loopback
+from cityloop.app.planner import planned
 from cityloop.cities.live.city import LiveParams
 from cityloop.cities.live.folder import LiveToml
 from cityloop.engine.inline import InlineEngine, LoopParams
@@ -237,7 +238,7 @@ def _simulated(spec: LiveBenchSpec, link: Link, seed: int, folder: Path) -> dict
     begin_ms = BEGIN_MS + spec.settle_ms
     params = LoopParams(begin_ms=begin_ms, end_ms=begin_ms + (twin.end_ms - twin.begin_ms) + 10_000)
     try:
-        report = InlineEngine(live, app.brain_of(spec.control), MemoryStore(), params).run()
+        report = InlineEngine(planned(live), app.brain_of(spec.control, live.layout()), MemoryStore(), params).run()
     finally:
         live.close()
         twin.city.close()

@@ -6,7 +6,8 @@ bytes, for recordings. The names and units of the columns are those of ``docs/no
 - ``format``: ``cityloop.city/1``;
 - ``name``, ``version``: the city's name, and a text that changes whenever a row does;
 - ``tables``: ``junctions``, ``edges``, ``lanes``, ``approaches``, ``movements``, ``streams``, and the asset tables of
-  domains (``signals``); each column a list, one entry a row, ``null`` for an unknown number;
+  domains (``signals``, and where there are such services ``emergency``, ``refuse``, ``units`` and ``passages``); each
+  column a list, one entry a row, ``null`` for an unknown number; a column per pair of places is a list of lists;
 - ``names``: external names by table; those of ``streams`` are the names under which readings are sent.
 """
 
@@ -120,11 +121,18 @@ def _encode_column(values: np.ndarray[Any, Any], path: str) -> list[Any]:
         return cast("list[Any]", values.tolist())
     if np.isinf(values).any():
         raise LayoutError(f"{path} holds an infinite number, which a document cannot say")
+    if values.ndim == 2:
+        return [_encode_column(row, path) for row in values]
     return [None if math.isnan(value) else value for value in values.tolist()]
 
 
 def _decode_column(value: Any, dtype: np.dtype[Any], path: str) -> Any:
     try:
+        if dtype.kind == "f" and isinstance(value, list) and value and isinstance(value[0], list):
+            rows = [_decode_column(row, dtype, f"{path}, row {number}") for number, row in enumerate(value)]
+            if len({len(row) for row in rows}) > 1:
+                raise LayoutError(f"{path}: its rows are of different length; give a list of equally long lists")
+            return np.array(rows, dtype)
         if dtype.kind == "f":
             numbers = msgspec.convert(value, list[float | None])
             return np.array([math.nan if number is None else number for number in numbers], dtype)

@@ -14,9 +14,10 @@ import numpy as np
 
 from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak
 from cityloop.domains.refuse.schema import DriveRoute
+from cityloop.domains.signals.schema import DOMAIN as SIGNALS
 from cityloop.domains.signals.schema import FollowPlan, ShowStage
 from cityloop.kernel.batch import Batch
-from cityloop.kernel.messages import Action, Receipt
+from cityloop.kernel.messages import Action, Command, Receipt, ReceiptStatus
 from cityloop.kernel.ports import City
 from cityloop.wire.field import decode_leases, encode_receipts
 
@@ -44,6 +45,8 @@ class Field:
     def __init__(self, city: City, shift_ms: int, answer: Callable[[bytes], None]) -> None:
         self._city, self._shift_ms, self._answer = city, shift_ms, answer
         self._epochs: OrderedDict[tuple[str, int, int], int] = OrderedDict()
+        self._newest: dict[tuple[str, int], tuple[int, int]] = {}
+        """Newest (epoch, sequence) taken of each target of a service."""
         self.leases = 0
         """Leases handed to controllers."""
         self.receipts = 0
@@ -67,9 +70,7 @@ class Field:
         WireError
             When the pack cannot be read; nothing of it was taken.
         """
-        commands = decode_leases(payload, ACTIONS)
-        for command in commands:
-            self._epochs[command.domain, command.target, command.sequence] = command.epoch
+        commands = self._newer(decode_leases(payload, ACTIONS), now_ms)
         while len(self._epochs) > _REMEMBERED:
             self._epochs.popitem(last=False)
         self.leases += len(commands)
@@ -85,6 +86,38 @@ class Field:
         )
         # No time passes: what the controllers say on taking a lease is told without waiting for the next second.
         self._tell(self._city.observe(now_ms - self._shift_ms).receipts)
+
+    def _newer(self, commands: Sequence[Command], now_ms: int) -> list[Command]:
+        """Return what is to be handed on; of services, what another lease has overtaken is answered here.
+
+        A junction's controller sees to that itself, as to everything else that it is told.
+        """
+        newer, stale = [], []
+        for command in commands:
+            self._epochs[command.domain, command.target, command.sequence] = command.epoch
+            if command.domain == SIGNALS:
+                newer.append(command)
+                continue
+            key, number = (command.domain, command.target), (command.epoch, command.sequence)
+            if number <= self._newest.get(key, (-1, -1)):
+                stale.append(command)
+            else:
+                self._newest[key] = number
+                newer.append(command)
+        self._tell(
+            [
+                Receipt(
+                    domain=command.domain,
+                    target=command.target,
+                    sequence=command.sequence,
+                    status=ReceiptStatus.STALE,
+                    at_ms=now_ms - self._shift_ms,
+                    detail="a newer lease was taken before it",
+                )
+                for command in stale
+            ]
+        )
+        return newer
 
     def _tell(self, receipts: Sequence[Receipt]) -> None:
         said: list[tuple[int, Receipt]] = []

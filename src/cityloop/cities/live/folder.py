@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,14 +11,30 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cityloop.cities.live.clock import PacedClock
+from cityloop.cities.live.services import check_services
+from cityloop.domains.emergency.schema import DOMAIN as EMERGENCY
+from cityloop.domains.emergency.schema import EmergencyTable
+from cityloop.domains.refuse.schema import DOMAIN as REFUSE
+from cityloop.domains.refuse.schema import RoundsTable
+from cityloop.domains.signals.schema import DOMAIN as SIGNALS
 from cityloop.domains.signals.schema import SignalAssets
 from cityloop.kernel.errors import ConfigError
+from cityloop.kernel.layout import Passages, Units
 from cityloop.wire.city_document import CityDocument, decode_city_document, encode_city_document
 
-__all__ = ["CITY_FILE", "LiveCase", "LiveToml", "is_live_folder", "read_live_case", "write_live_folder"]
+__all__ = ["CITY_FILE", "TABLES", "LiveCase", "LiveToml", "is_live_folder", "read_live_case", "write_live_folder"]
 
 CITY_FILE = "city.toml"
 _DOCUMENT = "city.json"
+
+TABLES: Mapping[str, type] = {
+    SIGNALS: SignalAssets,
+    EMERGENCY: EmergencyTable,
+    REFUSE: RoundsTable,
+    "units": Units,
+    "passages": Passages,
+}
+"""What a city document may hold beside the tables of every layout. A city without a service leaves its table out."""
 
 
 class LiveToml(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,7 +123,8 @@ def read_live_case(text: str) -> LiveCase:
             f"{city_file}: live.document: {document_file} cannot be read ({error.strerror or error}); "
             "make it with cityloop twin layout, or write it as docs/live.md tells"
         ) from error
-    document = decode_city_document(data, {"signals": SignalAssets}, str(document_file))
+    document = decode_city_document(data, TABLES, str(document_file))
+    check_services(document.layout, str(document_file))
     return LiveCase(folder=folder, name=toml.name, toml=toml.live, document=document, document_file=document_file)
 
 

@@ -24,8 +24,14 @@ _ONE_A_SCAN = (
     StreamKind.STAGE_SHOWN,
     StreamKind.CONTROL_MODE,
     StreamKind.CROSSING_CALL,
+    StreamKind.CROSSING_OCCUPIED,
+    *(kind for kind in StreamKind if StreamKind.UNIT_X_M <= kind <= StreamKind.UNIT_EDGE_M),
+    *(kind for kind in StreamKind if StreamKind.UNIT_STATUS <= kind <= StreamKind.TRUCK_NEXT),
+    StreamKind.CALL_COUNT,
 )
 """Kinds of which an instant has one reading. Others may have several, and are only held to come in order."""
+_PER_CALL = tuple(kind for kind in StreamKind if StreamKind.CALL_NUMBER <= kind <= StreamKind.CALL_STATUS)
+"""Kinds of which the dispatch centre's list reports one reading an open call."""
 
 
 class ScanFilter:
@@ -41,10 +47,10 @@ class ScanFilter:
         self.late = 0
         """Readings older than what their stream had said already."""
         kind = streams.kind
-        self._scans = np.isin(kind, [int(one) for one in _PER_OBJECT])
+        self._scans = np.isin(kind, [int(one) for one in (*_PER_OBJECT, *_PER_CALL)])
         self._single = np.isin(kind, [int(one) for one in _ONE_A_SCAN])
         self._count_stream = _count_streams(streams)
-        self._counts = np.flatnonzero(kind == StreamKind.OBJECT_COUNT)
+        self._counts = np.flatnonzero(np.isin(kind, (int(StreamKind.OBJECT_COUNT), int(StreamKind.CALL_COUNT))))
         self._newest: I64 = np.full(len(kind), _LONG_AGO, np.int64)
 
     def take(self, batch: Batch) -> Batch:
@@ -88,10 +94,8 @@ class ScanFilter:
 
 
 def _count_streams(streams: Streams) -> I32:
-    """Return for each stream the one that counts its scan's objects, -1 where there is none."""
-    counted = {
-        asset: row
-        for row, (kind, asset) in enumerate(zip(streams.kind.tolist(), streams.asset.tolist(), strict=True))
-        if kind == StreamKind.OBJECT_COUNT
-    }
-    return np.array([counted.get(asset, -1) for asset in streams.asset.tolist()], np.int32)
+    """Return for each stream the one that counts its scan's objects or its list's calls, -1 where there is none."""
+    pairs = list(zip(streams.kind.tolist(), streams.asset.tolist(), strict=True))
+    counted = {asset: row for row, (kind, asset) in enumerate(pairs) if kind == StreamKind.OBJECT_COUNT}
+    listed = next((row for row, (kind, _) in enumerate(pairs) if kind == StreamKind.CALL_COUNT), -1)
+    return np.array([listed if kind in _PER_CALL else counted.get(asset, -1) for kind, asset in pairs], np.int32)
