@@ -64,7 +64,8 @@ def command(
         return
     import orjson
 
-    from cityloop.studies.dashboard import DashboardBench, Motion, measure_dashboard, usual_chromium
+    from cityloop.studies.dashboard import DashboardBench, Motion, measure_dashboard
+    from cityloop.studies.pdf import usual_chromium
 
     figures = measure_dashboard(
         DashboardBench(seconds=seconds, chromium=chromium or usual_chromium(), pictures=pictures)

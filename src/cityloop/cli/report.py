@@ -19,7 +19,8 @@ __all__ = ["command"]
 )
 @click.option("--occupancy", default="", metavar="CLASS=N,...", help="Persons in a vehicle, such as bus=20,tram=60.")
 @click.option("--rescore", is_flag=True, help="Compute scorecards again even where they are there.")
-def command(folders: tuple[Path, ...], out: Path | None, occupancy: str, rescore: bool) -> None:
+@click.option("--pdf", is_flag=True, help="Print it as PDF too, by the Chromium that is installed.")
+def command(folders: tuple[Path, ...], out: Path | None, occupancy: str, rescore: bool, pdf: bool) -> None:
     """Write the report of one run, or of several together, from their folders.
 
     A DIR is a run folder or holds run folders. Runs of several controls on the same seeds are paired.
@@ -39,4 +40,9 @@ def command(folders: tuple[Path, ...], out: Path | None, occupancy: str, rescore
     for run in find_runs(folders):
         if rescore or persons is not None or not (run / SCORECARD_FILE).is_file():
             write_scorecard(run, occupancy=persons)
-    click.echo(write_report(folders, out or folders[0] / "report.html"))
+    page = write_report(folders, out or folders[0] / "report.html")
+    click.echo(page)
+    if pdf:
+        from cityloop.studies.pdf import print_pdf
+
+        click.echo(print_pdf(page))

@@ -101,7 +101,8 @@ def times_of_day(counts: tuple[Path, ...], periods: int, zone: str, out: Path) -
 @click.option("--day", required=True, help="First local day, such as 2026-11-22.")
 @click.option("--days", type=click.IntRange(1, 31), default=1, show_default=True, help="1: by hour; else by day.")
 @click.option("--out", required=True, type=_FILE, help="HTML file to write.")
-def report(city: str, data: Path, day: str, days: int, out: Path) -> None:
+@click.option("--pdf", is_flag=True, help="Print it as PDF beside it, by the Chromium that is installed.")
+def report(city: str, data: Path, day: str, days: int, out: Path, pdf: bool) -> None:
     """Write a day's or week's report of CITY as served in DATA: one file, made to print.
 
     \b
@@ -117,3 +118,7 @@ def report(city: str, data: Path, day: str, days: int, out: Path) -> None:
     )
     write_page(out, period_report(facts, data, day, days, lambda text: click.echo(text, err=True)))
     click.echo(f"{out}")
+    if pdf:
+        from cityloop.studies.pdf import print_pdf
+
+        click.echo(f"{print_pdf(out)}")

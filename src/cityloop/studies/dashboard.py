@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 import secrets
-import shutil
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from cityloop.kernel.errors import ConfigError
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["DashboardBench", "DashboardFigures", "Motion", "Serving", "measure_dashboard", "serving", "usual_chromium"]
+__all__ = ["DashboardBench", "DashboardFigures", "Motion", "Serving", "measure_dashboard", "serving"]
 
 _START_S = 300.0
 _VIEWS = ("city", "signals/7", "emergency", "refuse", "evidence")
@@ -285,8 +284,3 @@ def _is_ready(base: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-def usual_chromium() -> Path:
-    """Return the browser of the system."""
-    return Path(os.environ.get("CITYLOOP_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium")

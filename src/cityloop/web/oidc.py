@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cityloop.kernel.errors import InputError
-from cityloop.web.oidc_params import OidcParams, checked_url
+from cityloop.web.oidc_params import LOCAL, OidcParams, checked_url
 from cityloop.wire.jwt import Jwt, read_jwt, verify_signature
 
 __all__ = ["Begun", "Oidc", "OidcRefusedError", "Told"]
@@ -97,7 +97,9 @@ class Oidc:
         self.params = params
         self._pending: OrderedDict[str, _Pending] = OrderedDict()
         self._lock = threading.Lock()
-        self._opener = urllib.request.build_opener(_Straight())
+        # A proxy that the machine may have set up is no way to the machine itself.
+        near = urllib.parse.urlsplit(params.issuer).hostname in LOCAL
+        self._opener = urllib.request.build_opener(_Straight(), *([urllib.request.ProxyHandler({})] if near else []))
         self._about: Mapping[str, Any] = {}
         self._about_until_s = 0.0
         self._keys: list[Mapping[str, Any]] = []

@@ -12,9 +12,9 @@ import msgspec
 from cityloop.kernel.errors import ConfigError, InputError
 from cityloop.web.policy import ROLES
 
-__all__ = ["OidcParams", "checked_url", "read_oidc"]
+__all__ = ["LOCAL", "OidcParams", "checked_url", "read_oidc"]
 
-_LOCAL = ("127.0.0.1", "::1", "localhost")
+LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 class OidcParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,7 +62,7 @@ class OidcParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 def checked_url(url: str, what: str) -> str:
     """Return an address that may be trusted with sign-ins: https, or http on this machine alone."""
     parts = urllib.parse.urlsplit(url)
-    local = parts.scheme == "http" and parts.hostname in _LOCAL
+    local = parts.scheme == "http" and parts.hostname in LOCAL
     if not (parts.scheme == "https" or local) or not parts.hostname or parts.username or parts.fragment:
         raise InputError(f"{what}: {url[:80]!r} is no https address (http is taken on this machine alone)")
     return url
