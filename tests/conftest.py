@@ -169,7 +169,7 @@ def junction_of() -> Callable[..., HandMade]:
             movements=Movements(**{column.name: np.zeros(0, column.dtype) for column in columns_of(Movements)}),
             matrices=Matrices(foe.ravel(), foe.ravel(), np.zeros(links * links, np.bool_)),
             lamps=np.array([[LAMP_OF[lamp] for lamp in state] for state in states], np.uint8).ravel(),
-            intergreen_s=intergreens(states, yellow, all_red_s, clearing, crossing, foe).ravel(),
+            intergreen_s=intergreens(states, yellow, all_red_s, clearing, crossing, foe, foe).ravel(),
             sensing="area:150",
         )
         return HandMade(assets, (states,), frozenset(clearance_s))

@@ -122,6 +122,10 @@ def _watch(shown: list[str]) -> list[str]:
                 wrong.append(f"{second} s: {link} from green to red")
             if was in "Gg" and now not in "Gg" and held < (WALK_S if link == 3 else 5) and since[link]:
                 wrong.append(f"{second} s: {link} green for {held} s")
+            if was == "G" and now == "g":
+                foes = [i + j - link for i, j in FOES if link in (i, j)]
+                if any(lamps[foe] in "Gg" and before[foe] not in "Gg" for foe in foes):
+                    wrong.append(f"{second} s: {link} gave up its right of way without a yellow")
             if link == 3 and was in "Gg" and now not in "Gg":
                 ended[3] = second
             gained = (now == "G" and was != "G") or (now == "g" and was not in "Gg")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["ClearanceParams", "all_red_s", "crossing_clearance_s", "held_green_s", "yellow_s"]
+from cityloop.kernel.columns import BOOL, U8
+
+__all__ = ["ClearanceParams", "all_red_s", "ceding", "crossing_clearance_s", "held_green_s", "yellow_s"]
 
 _NOISE = 1e-9
 """A sum of lengths such as 12.8000000001 m must not cost another second."""
@@ -113,6 +115,29 @@ def crossing_clearance_s(length_m: float, params: ClearanceParams) -> int:
     .. [2] FGSV (2015). RiLSA, clearing time of pedestrians.
     """
     return _whole(length_m / params.walking_speed_mps)
+
+
+def ceding(before: U8, after: U8, yields: BOOL) -> BOOL:
+    """Return the links that stay green but lose their right of way to a stream that is let go, shape (n_links,).
+
+    Whoever has driven off under a protected green must be out of the junction before those come to whom the next must
+    yield: a steady yellow stands between the two greens [1]_.
+
+    Parameters
+    ----------
+    before, after
+        What each link is shown: 0 red, 1 green to yield, 2 protected green, others no green. Shape (n_links,).
+    yields
+        Whether each link yields to each other, shape (n_links, n_links).
+
+    References
+    ----------
+    .. [1] FHWA, Manual on Uniform Traffic Control Devices, chapter 4F (11th ed., 2023): protected/permissive turns.
+    """
+    green, was_green = (after == 1) | (after == 2), (before == 1) | (before == 2)
+    let_go = (green & ~was_green) | ((after == 2) & (before != 2))
+    losing: BOOL = (before == 2) & (after == 1) & (yields & let_go).any(axis=1)
+    return losing
 
 
 def held_green_s(change_s: float, crossing_s: float, yellow_s: float, all_red_s: float) -> float:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from cityloop.methods.clearance import ClearanceParams, all_red_s, crossing_clearance_s, held_green_s, yellow_s
+from cityloop.methods.clearance import (
+    ClearanceParams,
+    all_red_s,
+    ceding,
+    crossing_clearance_s,
+    held_green_s,
+    yellow_s,
+)
 
 PARAMS = ClearanceParams()
 
@@ -74,3 +82,24 @@ def test_a_standing_approach_is_refused():
 def test_vehicles_keep_green_only_for_what_a_crossing_needs_beyond_them(change_s, crossing_s, held_s):
     """With 4 s of yellow and 3.2 s of all-red; a change longer than its crossing holds nothing."""
     assert held_green_s(change_s, crossing_s, 4.0, 3.2) == held_s
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cedes"),
+    [
+        ((2, 0), (1, 2), True),  # the stream that it yields to is let go
+        ((2, 0), (1, 1), True),
+        ((2, 1), (1, 2), True),  # it gains the right of way
+        ((2, 2), (1, 2), False),  # it was let go already
+        ((2, 0), (1, 0), False),
+        ((2, 0), (1, 3), False),  # turning on red after a stop is no green
+        ((1, 0), (1, 2), False),  # it yielded before
+        ((2, 0), (2, 0), False),
+        ((2, 0), (0, 2), False),  # it loses its green altogether, which is a yellow anyway
+    ],
+)
+def test_a_right_of_way_is_given_up_to_those_who_are_let_go(before, after, cedes):
+    """Of two links the first yields to the second."""
+    yields = np.array([[False, True], [False, False]])
+    found = ceding(np.array(before, np.uint8), np.array(after, np.uint8), yields)
+    assert found.tolist() == [cedes, False]

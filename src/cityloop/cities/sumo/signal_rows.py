@@ -124,7 +124,7 @@ class SignalRows:
             if lane_ids:
                 self.l.columns["approach"][link_begin + group[0].link_index] = self.approach_row[lane_ids[0]]
         together = _shown_together(program, n_links)
-        change_s = intergreens(table.states, table.yellow_s, table.all_red_s, clearance_s, crossing, foe)
+        change_s = intergreens(table.states, table.yellow_s, table.all_red_s, clearance_s, crossing, foe, yields)
         self.c.add(
             link_begin=link_begin,
             link_end=len(self.l),

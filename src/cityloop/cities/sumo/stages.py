@@ -13,9 +13,10 @@ import numpy as np
 
 from cityloop.cities.sumo.netfile import Program
 from cityloop.domains.signals.schema import Lamp
-from cityloop.kernel.columns import BOOL, F64
+from cityloop.kernel.columns import BOOL, F64, U8
+from cityloop.methods.clearance import ceding
 
-__all__ = ["LAMP_OF", "StageTable", "intergreens", "stage_table"]
+__all__ = ["LAMP_OF", "StageTable", "cleared", "intergreens", "lamp_codes", "stage_table"]
 
 LAMP_OF = {"r": Lamp.RED, "u": Lamp.RED, "g": Lamp.PERMISSIVE, "G": Lamp.PROTECTED, "s": Lamp.STOP}
 _TEXT_OF = {Lamp.RED: "r", Lamp.PERMISSIVE: "g", Lamp.PROTECTED: "G", Lamp.STOP: "s"}
@@ -120,13 +121,24 @@ def _all_red(program: Program) -> float:
     return min(float(np.ceil(longest)), 10.0)
 
 
+def lamp_codes(state: str) -> U8:
+    """Return a stage's lamps as `Lamp` values, shape (n_links,)."""
+    return np.array([LAMP_OF[c] for c in state], np.uint8)
+
+
+def cleared(before: str, after: str, yields: BOOL) -> str:
+    """Return the lamps on the way from one stage to another: red where a green gives up its right of way."""
+    losing = ceding(lamp_codes(before), lamp_codes(after), yields)
+    return "".join("r" if lost else lamp for lost, lamp in zip(losing, after, strict=True))
+
+
 def intergreens(
-    states: Sequence[str], yellow_s: F64, all_red_s: float, clearance_s: F64, crossing: BOOL, foe: BOOL
+    states: Sequence[str], yellow_s: F64, all_red_s: float, clearance_s: F64, crossing: BOOL, foe: BOOL, yields: BOOL
 ) -> F64:
     """Return the time in s from leaving each stage to the first new green of each other, shape (n_stages, n_stages).
 
-    Vehicles that lose green see their yellow, then the all-red. A gaining stream that crosses a footway waits until
-    whoever began to walk at the Walk's last moment is over it.
+    Vehicles that lose green, or their right of way to a stream let go, see their yellow, then the all-red.
+    A gaining stream that crosses a footway waits until whoever began to walk at the Walk's last moment is over it.
     """
     n = len(states)
     table = np.zeros((n, n))
@@ -135,7 +147,8 @@ def intergreens(
             if a == b:
                 continue
             needed = 0.0
-            for i, (x, y) in enumerate(zip(states[a], states[b], strict=True)):
+            on_the_way = cleared(states[a], states[b], yields)
+            for i, (x, y) in enumerate(zip(states[a], on_the_way, strict=True)):
                 if x not in "gG" or y in "gG":
                     continue
                 if not crossing[i]:

@@ -11,7 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
+from cityloop.cities.sumo.stages import cleared
 from cityloop.domains.signals.schema import LinkKind, SignalAssets
+from cityloop.kernel.columns import BOOL
 from cityloop.methods.clearance import held_green_s
 
 __all__ = [
@@ -56,7 +58,8 @@ def transition_steps(
 ) -> tuple[tuple[str, float], ...]:
     """Return the lamp strings between two stages, each with its duration; empty when nothing has to clear.
 
-    Links green in both stages stay green. A crossing that loses its green goes red at once; where people need longer to
+    Links green in both stages stay green, save those that give up a protected green to a stream let go: they see their
+    yellow in between. A crossing that loses its green goes red at once; where people need longer to
     clear it than vehicles need, vehicles keep their green meanwhile (RiLSA 2015, 2.7; MUTCD 2023, 4I.06: Walk ends
     before the vehicles' green beside it). Then each vehicle link shows its own shipped yellow, and everything that
     gains green does so together when the last string has been shown.
@@ -73,7 +76,7 @@ def transition_steps(
         Further time after the change's own intergreen with nothing new green. [s]
     """
     before = tables.stage_states[junction_row][from_stage]
-    after = tables.stage_states[junction_row][to_stage]
+    after = cleared(before, tables.stage_states[junction_row][to_stage], _yields(tables.assets, junction_row))
     yellow_most_s, crossing_s = _needed_s(tables.assets, junction_row, before, after)
     total_s = _intergreen_s(tables.assets, junction_row, from_stage, to_stage)
     total_s = max(total_s, yellow_most_s, crossing_s)
@@ -108,7 +111,8 @@ def needed_intergreen_s(assets: SignalAssets, junction_row: int, before: str, af
 def _needed_s(assets: SignalAssets, junction_row: int, before: str, after: str) -> tuple[float, float]:
     """Return what the vehicles that lose green need, yellow alone, and what the crossings do. [s]."""
     begin = int(assets.controllers.link_begin[junction_row])
-    losing = [k for k, (was, now) in enumerate(zip(before, after, strict=True)) if _loses(was, now)]
+    on_the_way = cleared(before, after, _yields(assets, junction_row))
+    losing = [k for k, (was, now) in enumerate(zip(before, on_the_way, strict=True)) if _loses(was, now)]
     gaining = [k for k, (was, now) in enumerate(zip(before, after, strict=True)) if gains(was, now)]
     yellow_s = max((_yellow_s(assets, begin + link) for link in losing), default=0.0)
     foes = foes_of_crossings(assets, junction_row)
@@ -121,6 +125,14 @@ def _needed_s(assets: SignalAssets, junction_row: int, before: str, after: str) 
         default=0.0,
     )
     return yellow_s, clearance_s
+
+
+def _yields(assets: SignalAssets, junction_row: int) -> BOOL:
+    """Return which of a junction's links yields to which, shape (n_links, n_links)."""
+    controllers = assets.controllers
+    size = int(controllers.link_end[junction_row]) - int(controllers.link_begin[junction_row])
+    first = int(controllers.matrix_begin[junction_row])
+    return assets.matrices.yields[first : first + size * size].reshape(size, size)
 
 
 def foes_of_crossings(assets: SignalAssets, junction_row: int) -> dict[int, frozenset[int]]:

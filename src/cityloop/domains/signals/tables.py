@@ -14,7 +14,7 @@ import numpy as np
 from cityloop.domains.signals.schema import LinkKind, SignalAssets
 from cityloop.kernel.columns import BOOL, F64, I32, U8
 from cityloop.kernel.layout import Layout
-from cityloop.methods.clearance import held_green_s
+from cityloop.methods.clearance import ceding, held_green_s
 
 __all__ = ["SignalTables", "build_tables"]
 
@@ -114,7 +114,9 @@ def build_tables(layout: Layout) -> SignalTables:
         if crossing.any():
             all_red_s = float(controllers.all_red_s[j])
             yellow_s, clearance_s = links.yellow_s[lo:hi], links.clearance_s[lo:hi]
-            held_s[j, :s, :s] = _held(intergreen_s[j, :s, :s], shown, crossing, foe, yellow_s, clearance_s, all_red_s)
+            held_s[j, :s, :s] = _held(
+                intergreen_s[j, :s, :s], shown, crossing, foe, yields, yellow_s, clearance_s, all_red_s
+            )
         for stage in range(s):
             protected = shown[stage] == 2
             conflict[j, stage] = bool((foe & ~together & np.outer(protected, protected)).any())
@@ -205,6 +207,7 @@ def _held(
     shown: U8,
     crossing: BOOL,
     foe: BOOL,
+    yields: BOOL,
     yellow_s: F64,
     clearance_s: F64,
     all_red_s: float,
@@ -213,7 +216,7 @@ def _held(
     green = (shown == 1) | (shown == 2)
     held = np.zeros_like(intergreen_s)
     for a, b in np.argwhere(intergreen_s > 0):
-        losing = green[a] & ~green[b]
+        losing = (green[a] & ~green[b]) | ceding(shown[a], shown[b], yields)
         gaining = (green[b] & ~green[a]) | ((shown[b] == 2) & (shown[a] != 2))
         clearing = losing & crossing & foe[:, gaining].any(axis=1)
         if (losing & ~crossing).any() and clearing.any():

@@ -88,14 +88,20 @@ def test_a_program_of_greens_beside_yellows_alone_still_has_stages():
         (("grG", "grr"), 0.0),
         # One that gains the right of way over the crossing must.
         (("grG", "Grr"), 12.0),
+        # Link 1 stays green, and from now on yields to link 0, which is let go: a yellow of 4 s and the all-red.
+        (("rGr", "Ggr"), 6.0),
+        # It yields to nobody new.
+        (("GGr", "Ggr"), 0.0),
     ],
 )
 def test_intergreens(states, expected_s):
     """From leaving a stage to the first new green, by who loses what to whom; 0 drives over crossing 2."""
     foe = np.zeros((3, 3), np.bool_)
     foe[0, 2] = foe[2, 0] = True
+    yields = np.zeros((3, 3), np.bool_)
+    yields[1, 0] = True
     table = intergreens(
-        states, np.array([3.0, 4.0, 0.0]), 2.0, np.array([0.0, 0.0, 11.3]), np.array([False, False, True]), foe
+        states, np.array([3.0, 4.0, 0.0]), 2.0, np.array([0.0, 0.0, 11.3]), np.array([False, False, True]), foe, yields
     )
     assert table[0, 1] == expected_s
     assert table[0, 0] == table[1, 1] == 0.0

@@ -40,6 +40,14 @@ def test_right_of_way_is_given_up_only_at_the_end(junction_of):
     assert transition_steps(junction, 0, 0, 2) == ()
 
 
+def test_a_turn_that_gives_up_its_right_of_way_to_who_is_let_go_sees_yellow(junction_of):
+    """Link 1 turns across link 2: its protected green ends with yellow and all-red before both are green together."""
+    junction = junction_of(("rGr", "rgG", "GGr"), clearance_s={}, foes=((1, 2),), all_red_s=1.0)
+    assert transition_steps(junction, 0, 0, 1) == (("ryr", 3.0), ("rrr", 1.0))
+    assert transition_steps(junction, 0, 2, 1) == (("yyr", 3.0), ("rrr", 1.0))
+    assert transition_steps(junction, 0, 0, 2) == ()
+
+
 def test_a_change_that_only_adds_green_takes_no_time(junction_of):
     """Nothing has to clear, so nothing is shown in between, whatever all-red is asked for."""
     junction = _junction(junction_of)
