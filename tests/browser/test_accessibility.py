@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-import axe_core_python
 import pytest
 
-AXE = next(Path(axe_core_python.__file__).parent.rglob("axe.min.js"))
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PLACES = [
     "#/city",
     "#/city?junction=7",
@@ -34,15 +30,8 @@ def settled(page, place: str, until) -> None:
     until(page, "!/Loading|正在载入/.test(document.querySelector('#main').textContent)")
 
 
-def violations(page) -> list[str]:
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate(f"axe.run(document, {{runOnly: {json.dumps(RULES)}, resultTypes: ['violations']}})")
-    return [f"{one['id']}: {node['target']}" for one in found["violations"] for node in one["nodes"]]
-
-
 @pytest.mark.parametrize(("lang", "theme"), [("en", "light"), ("en", "dark"), ("zh", "light"), ("zh", "dark")])
-def test_no_view_breaks_a_rule_of_axe(visit, until, lang, theme):
+def test_no_view_breaks_a_rule_of_axe(visit, until, violations, lang, theme):
     """Every place of every view, in this language and theme, has no violation."""
     page = visit("#/city", lang=lang, theme=theme).page
     wrong = []
@@ -53,7 +42,7 @@ def test_no_view_breaks_a_rule_of_axe(visit, until, lang, theme):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_dialog_breaks_a_rule_of_axe(visit, until, theme):
+def test_no_dialog_breaks_a_rule_of_axe(visit, until, violations, theme):
     """What opens on a key is held to the same rules, and so is the map's table."""
     page = visit("#/signals/7", theme=theme).page
     page.get_by_role("heading", name="Now", exact=True).wait_for()

@@ -74,9 +74,9 @@ export function placeJunctions(
     const places = around(mark, width);
     const inside = ([x, y]: readonly [number, number]) =>
       x >= MARGIN && x + width <= v.width - MARGIN && y >= MARGIN && y <= v.height - MARGIN;
-    // A place on the screen before one that is cut off by its edge.
-    const sorted = [...places.filter(inside), ...places.filter((place) => !inside(place))];
-    const free = sorted.find(([x, y]) => room.takeIfFree([[x - 2, y - HALF_LINE, x + width + 2, y + HALF_LINE]]));
+    // On the screen no name is cut off by its edge; off it, names wait for the map to be moved there.
+    const shown = mark.x >= MARGIN && mark.x <= v.width - MARGIN && mark.y >= MARGIN && mark.y <= v.height - MARGIN;
+    const free = (shown ? places.filter(inside) : places).find(([x, y]) => room.takeIfFree([[x - 2, y - HALF_LINE, x + width + 2, y + HALF_LINE]]));
     mark.name = free ? { x: free[0], y: free[1] } : null;
   }
   return marks;
