@@ -172,6 +172,8 @@ class Arrays(NamedTuple):
     release: I64
     released: bool
     """Whether any load has to be waited for."""
+    queued: bool
+    """Whether anybody has to wait at a reload site."""
 
 
 def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
@@ -199,7 +201,7 @@ def arrays_of(problem: Problem, n_near: int = 60) -> Arrays:
         _whole(fleet.max_stops, np.int64), _whole(fleet.fixed_cost, np.int64), _whole(fleet.load, np.int64),
         _whole(fleet.allowed, np.bool_), _whole(fleet.breaks, np.int64), _whole(fleet.breaks_taken, np.int64),
         _nearest(problem, n_near), twin, problem.end_primary,
-        ready, bool(ready.any()),
+        ready, bool(ready.any()), bool(problem.queue.any()),
     )  # fmt: skip
 
 

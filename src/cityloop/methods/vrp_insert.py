@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cityloop.methods.vrp_kernel import NEVER, chain_fits, compiled, refresh, trip_fits
+from cityloop.methods.vrp_kernel import NEVER, chain_fits, compiled, put_after, trip_fits
 
 __all__ = ["client_of", "draw", "insert_client", "open_round", "put_picked", "touch", "try_place"]
 
@@ -29,14 +29,19 @@ def client_of(problem: Any, node: int) -> int:
 
 
 @compiled
-def touch(routes: Any, store: Any, v: int) -> None:
+def touch(problem: Any, routes: Any, store: Any, v: int) -> None:
     """Keep a route as it was before this iteration changes it."""
-    if not store.touched[v]:
-        store.touched[v] = 1
-        size = routes.length[v]
-        store.saved_length[v] = size
+    if store.touched[v]:
+        return
+    store.touched[v] = 1
+    size = routes.length[v]
+    store.saved_length[v] = size
+    for p in range(size):
+        store.saved_nodes[v, p] = routes.nodes[v, p]
+        store.saved_leg[v, p], store.saved_drive[v, p] = routes.leg[v, p], routes.drive[v, p]
+    for k in range(problem.breaks.shape[1] + 1):
         for p in range(size):
-            store.saved_nodes[v, p] = routes.nodes[v, p]
+            store.saved_leave[v, k, p], store.saved_latest[v, k, p] = routes.leave[v, k, p], routes.latest[v, k, p]
 
 
 @compiled
@@ -104,18 +109,13 @@ def try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int, bar
 def put_picked(problem: Any, routes: Any, store: Any) -> None:
     """Carry out the picked insertion."""
     v, p, site, kind, u = store.pick[1], store.pick[2], store.pick[3], store.pick[4], store.pick[5]
-    touch(routes, store, v)
-    grow = 1 if site < 0 else 2
-    for i in range(routes.length[v] - 1, p, -1):
-        routes.nodes[v, i + grow] = routes.nodes[v, i]
+    touch(problem, routes, store, v)
     if site < 0:
-        routes.nodes[v, p + 1] = u
+        put_after(problem, routes, v, p, u, -1)
     elif kind == 1:
-        routes.nodes[v, p + 1], routes.nodes[v, p + 2] = u, site
+        put_after(problem, routes, v, p, u, site)
     else:
-        routes.nodes[v, p + 1], routes.nodes[v, p + 2] = site, u
-    routes.length[v] += grow
-    refresh(problem, routes, v)
+        put_after(problem, routes, v, p, site, u)
 
 
 @compiled

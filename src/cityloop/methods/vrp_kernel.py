@@ -17,7 +17,18 @@ from numba import njit
 from cityloop.kernel.columns import I32, I64
 from cityloop.methods.vrp import Arrays
 
-__all__ = ["NEVER", "Routes", "chain_fits", "compiled", "new_routes", "refresh", "trip_fits"]
+__all__ = [
+    "NEVER",
+    "Routes",
+    "chain_fits",
+    "compiled",
+    "find_ready",
+    "new_routes",
+    "put_after",
+    "recount",
+    "refresh",
+    "trip_fits",
+]
 
 NEVER = 1 << 50
 
@@ -46,6 +57,8 @@ class Routes(NamedTuple):
     cost: I64
     leg: I32
     """Distance from a position to the next."""
+    drive: I32
+    """Duration from a position to the next."""
     ready: I64
     """When the loads of the trip that leaves from a position are ready; 0 where none does."""
     stops: I32
@@ -68,7 +81,7 @@ def new_routes(problem: Arrays, max_length: int) -> Routes:
         np.zeros((v, max_length), i32), np.zeros(v, i32), np.zeros((v, k, max_length), i64),
         np.zeros((v, k, max_length), i64), np.zeros((v, max_length, d), i64), np.zeros((v, max_length, d), i64),
         np.zeros((v, d), i64), np.zeros(v, i64), np.zeros((v, max_length), i32),
-        np.zeros((v, max_length), i64), np.zeros(v, i32),
+        np.zeros((v, max_length), i32), np.zeros((v, max_length), i64), np.zeros(v, i32),
         np.full(n, -1, i32), np.full(n, -1, i32),
         np.zeros(4, i64), np.zeros(d, i64), np.zeros((v, max_length), i32), np.zeros((6, max_length), i64),
     )  # fmt: skip
@@ -80,7 +93,7 @@ def _serve(problem: Any, node: int, arrive: int) -> Any:
     begin = max(arrive, problem.early[node])
     if begin > problem.late[node]:
         return NEVER
-    if node < problem.first_client and node >= problem.n_depots:
+    if problem.queued and problem.n_depots <= node < problem.first_client:
         row = node - problem.n_depots
         slots = problem.queue.shape[1]
         at = min(begin // problem.slot, slots - 1)
@@ -99,7 +112,7 @@ def _arrive_by(problem: Any, node: int, leave_by: int) -> Any:
     if leave_by < problem.early[node] + problem.service[node]:
         return -NEVER
     by = min(problem.late[node], leave_by - problem.service[node])
-    if node >= problem.first_client or node < problem.n_depots:
+    if not problem.queued or node >= problem.first_client or node < problem.n_depots:
         return by
     # The queue makes leaving a step function of arriving, monotone: halve until the last arrival is found.
     low, high = problem.early[node] - 1, by + 1
@@ -130,7 +143,7 @@ def _wait_for_load(problem: Any, v: int, clock: Any, ready: Any) -> None:
 
 
 @compiled
-def _find_ready(problem: Any, routes: Any, v: int) -> None:
+def find_ready(problem: Any, routes: Any, v: int) -> None:
     """Note for every trip of a route when its loads are ready."""
     ready = np.int64(0)
     for p in range(routes.length[v] - 1, -1, -1):
@@ -144,96 +157,156 @@ def _find_ready(problem: Any, routes: Any, v: int) -> None:
 
 
 @compiled
-def refresh(problem: Any, routes: Any, v: int) -> bool:
-    """Compute everything about one vehicle's route again; say whether it is legal."""
+def recount(problem: Any, routes: Any, v: int) -> bool:
+    """Count loads, stops and cost of a route again from its nodes and legs; say whether its loads are legal."""
     nodes, size = routes.nodes[v], routes.length[v]
-    states = problem.breaks.shape[1] + 1
-    dims = problem.demand.shape[1]
-    legal = True
-    for d in range(dims):
-        routes.prefix[v, 0, d] = problem.load[v, d]
-        routes.total[v, d] = problem.load[v, d]
-    stops, cost = 0, np.int64(0)
-    routes.sites[v, -1] = 0
-    if problem.released:
-        _find_ready(problem, routes, v)
+    legal, stops, cost, sites = True, 0, np.int64(0), 0
     for p in range(size):
         node = nodes[p]
-        before = nodes[max(p - 1, 0)]
-        if p > 0:
-            way = problem.distance[before, node]
-            routes.leg[v, p - 1] = way
-            cost += way
-        is_client = node >= problem.first_client
-        for d in range(dims):
-            if is_client:
-                routes.prefix[v, p, d] = routes.prefix[v, p - 1, d] + problem.demand[node, d]
-                routes.total[v, d] += problem.demand[node, d]
-            elif p == size - 1:
-                routes.prefix[v, p, d] = routes.prefix[v, p - 1, d]
-            elif p > 0:
-                routes.prefix[v, p, d] = 0
-            if routes.prefix[v, p, d] > problem.capacity[v, d]:
-                legal = False
-        if is_client:
+        if p < size - 1:
+            cost += routes.leg[v, p]
+        if node >= problem.first_client:
             stops += 1
             client = node if node < problem.end_primary else problem.twin[node]
             routes.vehicle_of[client] = v
             routes.position_of[client] = p
         elif 0 < p < size - 1:
-            routes.sites[v, routes.sites[v, -1]] = p
-            routes.sites[v, -1] += 1
-        drive = problem.duration[before, node] if p > 0 else 0
+            routes.sites[v, sites] = p
+            sites += 1
+    routes.sites[v, -1] = sites
+    for d in range(problem.demand.shape[1]):
+        load = problem.load[v, d]
+        total = load
+        routes.prefix[v, 0, d] = load
+        for p in range(1, size):
+            node = nodes[p]
+            if node >= problem.first_client:
+                load += problem.demand[node, d]
+                total += problem.demand[node, d]
+            elif p < size - 1:
+                load = np.int64(0)
+            routes.prefix[v, p, d] = load
+            legal = legal and load <= problem.capacity[v, d]
+        routes.total[v, d] = total
+        legal = legal and (size <= 2 or total <= problem.daily[v, d]) and problem.load[v, d] <= problem.capacity[v, d]
+        for p in range(size - 1, -1, -1):
+            if 0 < p < size - 1 and nodes[p] < problem.first_client:
+                load = routes.prefix[v, p - 1, d]
+            routes.segment[v, p, d] = load
+    routes.stops[v] = stops
+    routes.cost[v] = cost + (problem.fixed_cost[v] if stops > 0 else 0)
+    return legal and stops <= problem.max_stops[v]
+
+
+@compiled
+def _lay(problem: Any, routes: Any, v: int, begin: int, end: int) -> None:
+    """Look up the ways from the positions of a route before ``end``."""
+    for p in range(begin, end):
+        here, there = routes.nodes[v, p], routes.nodes[v, p + 1]
+        routes.leg[v, p] = problem.distance[here, there]
+        routes.drive[v, p] = problem.duration[here, there]
+
+
+@compiled
+def _forward(problem: Any, routes: Any, v: int, begin: int, known: int) -> None:
+    """Time a route from a position on; from ``known`` on only as far as anything changes."""
+    nodes, size, clock = routes.nodes[v], routes.length[v], routes.scratch
+    states = problem.breaks.shape[1] + 1
+    for p in range(begin, size):
+        node = nodes[p]
         for k in range(states):
             if p == 0:
                 arrive: Any = problem.open[v] if k == problem.breaks_taken[v] else np.int64(NEVER)
             else:
-                arrive = routes.leave[v, k, p - 1] + drive
-            routes.scratch[k] = arrive if p == size - 1 or p == 0 else _serve(problem, node, arrive)
+                arrive = routes.leave[v, k, p - 1] + routes.drive[v, p - 1]
+            clock[k] = arrive if p == size - 1 or p == 0 else _serve(problem, node, arrive)
         if p < size - 1:
-            _take_breaks(problem, v, routes.scratch)
-            if problem.released and not is_client:
-                _wait_for_load(problem, v, routes.scratch, routes.ready[v, p])
+            _take_breaks(problem, v, clock)
+            if problem.released and node < problem.first_client:
+                _wait_for_load(problem, v, clock, routes.ready[v, p])
+        same = p >= known
         for k in range(states):
-            routes.leave[v, k, p] = min(routes.scratch[k], NEVER)
-    for d in range(dims):
-        if size > 2 and routes.total[v, d] > problem.daily[v, d]:
-            legal = False
-        load = routes.prefix[v, size - 1, d]
-        for p in range(size - 1, -1, -1):
-            node = nodes[p]
-            routes.segment[v, p, d] = load
-            if p < size - 1 and p > 0 and node < problem.first_client:
-                load = routes.prefix[v, p - 1, d]
-                routes.segment[v, p, d] = load
-    routes.stops[v] = stops
-    if stops > problem.max_stops[v]:
-        legal = False
-    routes.cost[v] = cost + (problem.fixed_cost[v] if stops > 0 else 0)
+            leave = min(clock[k], NEVER)
+            same = same and leave == routes.leave[v, k, p]
+            routes.leave[v, k, p] = leave
+        if same:
+            break
+
+
+@compiled
+def _backward(problem: Any, routes: Any, v: int, begin: int, known: int) -> None:
+    """Find the last arrivals of a route from a position back; up to ``known`` only as far as anything changes."""
+    nodes, clock = routes.nodes[v], routes.scratch
+    states = problem.breaks.shape[1] + 1
+    for p in range(begin, -1, -1):
+        same = p <= known
+        for k in range(states - 1, -1, -1):
+            by = routes.latest[v, k, p + 1] - routes.drive[v, p]
+            if problem.released and by < routes.ready[v, p]:
+                by = np.int64(-NEVER)
+            if k < states - 1:
+                rest = min(clock[k + 1] - problem.breaks[v, k, 2], problem.breaks[v, k, 1])
+                if rest >= problem.breaks[v, k, 0]:
+                    by = max(by, rest)
+            clock[k] = by
+            last = _arrive_by(problem, nodes[p], by) if p > 0 else by
+            same = same and last == routes.latest[v, k, p]
+            routes.latest[v, k, p] = last
+        if same:
+            break
+
+
+@compiled
+def refresh(problem: Any, routes: Any, v: int) -> bool:
+    """Compute everything about one vehicle's route again; say whether it is legal."""
+    size = routes.length[v]
+    states = problem.breaks.shape[1] + 1
+    if problem.released:
+        find_ready(problem, routes, v)
+    _lay(problem, routes, v, 0, size - 1)
+    legal = recount(problem, routes, v)
+    _forward(problem, routes, v, 0, size)
     for k in range(states):
         last = problem.close[v]
         if k < states - 1:
             last = min(last, problem.breaks[v, k, 1])
         routes.latest[v, k, size - 1] = last
-    for p in range(size - 2, -1, -1):
-        node = nodes[p]
-        drive = problem.duration[node, nodes[p + 1]]
-        for k in range(states - 1, -1, -1):
-            by = routes.latest[v, k, p + 1] - drive
-            if problem.released and by < routes.ready[v, p]:
-                by = np.int64(-NEVER)
-            if k < states - 1:
-                rest = min(routes.scratch[k + 1] - problem.breaks[v, k, 2], problem.breaks[v, k, 1])
-                if rest >= problem.breaks[v, k, 0]:
-                    by = max(by, rest)
-            routes.scratch[k] = by
-            routes.latest[v, k, p] = _arrive_by(problem, node, by) if p > 0 else by
+    _backward(problem, routes, v, size - 2, -1)
     if size > 2:
         some = False
         for k in range(states):
             some = some or routes.leave[v, k, size - 1] <= routes.latest[v, k, size - 1]
         legal = legal and some
     return legal
+
+
+@compiled
+def put_after(problem: Any, routes: Any, v: int, p: int, first: int, second: int) -> None:
+    """Put ``first`` (and ``second`` unless -1) after position ``p`` of a route and bring up to date what changes."""
+    nodes, grow = routes.nodes[v], 1 if second < 0 else 2
+    states = problem.breaks.shape[1] + 1
+    for i in range(routes.length[v] - 1, p, -1):
+        nodes[i + grow] = nodes[i]
+        routes.leg[v, i + grow], routes.drive[v, i + grow] = routes.leg[v, i], routes.drive[v, i]
+        for k in range(states):
+            routes.leave[v, k, i + grow] = routes.leave[v, k, i]
+            routes.latest[v, k, i + grow] = routes.latest[v, k, i]
+    nodes[p + 1] = first
+    if second >= 0:
+        nodes[p + 2] = second
+    routes.length[v] += grow
+    _lay(problem, routes, v, p, p + grow + 1)
+    recount(problem, routes, v)
+    begin, unchanged = p + 1, p
+    if problem.released:
+        # The trip may leave at another time now.
+        find_ready(problem, routes, v)
+        begin = p
+        while begin > 0 and nodes[begin] >= problem.first_client:
+            begin -= 1
+        unchanged = begin - 1
+    _forward(problem, routes, v, begin, p + grow + 1)
+    _backward(problem, routes, v, p + grow, unchanged)
 
 
 @compiled

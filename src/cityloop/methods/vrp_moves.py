@@ -22,7 +22,7 @@ import numpy.typing as npt
 from cityloop.kernel.columns import F64, I8, I32, I64
 from cityloop.methods.vrp import MUST
 from cityloop.methods.vrp_insert import client_of, draw, insert_client, open_round, touch
-from cityloop.methods.vrp_kernel import compiled, refresh
+from cityloop.methods.vrp_kernel import compiled, find_ready, recount
 from cityloop.methods.vrp_reloads import orient, place_reloads
 
 __all__ = ["Store", "anneal", "keep_best", "total_cost", "undo"]
@@ -49,6 +49,10 @@ class Store(NamedTuple):
 
     saved_nodes: I32
     saved_length: I32
+    saved_leg: I32
+    saved_drive: I32
+    saved_leave: I64
+    saved_latest: I64
     touched: I8
     """Vehicles changed in this iteration."""
     out: I32
@@ -121,7 +125,7 @@ def _ruin(problem: Any, routes: Any, store: Any, seed: int) -> int:
         v = routes.vehicle_of[client]
         if store.touched[v]:
             continue
-        touch(routes, store, v)
+        touch(problem, routes, store, v)
         done += 1
         m = routes.stops[v]
         # The string lies in the order of clients, reload sites apart.
@@ -273,7 +277,14 @@ def undo(problem: Any, routes: Any, store: Any) -> None:
             routes.length[v] = size
             for p in range(size):
                 routes.nodes[v, p] = store.saved_nodes[v, p]
-            refresh(problem, routes, v)
+                routes.leg[v, p], routes.drive[v, p] = store.saved_leg[v, p], store.saved_drive[v, p]
+            for k in range(problem.breaks.shape[1] + 1):
+                for p in range(size):
+                    routes.leave[v, k, p] = store.saved_leave[v, k, p]
+                    routes.latest[v, k, p] = store.saved_latest[v, k, p]
+            recount(problem, routes, v)
+            if problem.released:
+                find_ready(problem, routes, v)
     count = store.saved_out[-1]
     store.out[-1] = count
     for i in range(count):

@@ -107,6 +107,10 @@ def new_store(
     return Store(
         saved_nodes=np.zeros_like(routes.nodes),
         saved_length=np.zeros_like(routes.length),
+        saved_leg=np.zeros_like(routes.leg),
+        saved_drive=np.zeros_like(routes.drive),
+        saved_leave=np.zeros_like(routes.leave),
+        saved_latest=np.zeros_like(routes.latest),
         touched=np.zeros(len(routes.length), np.int8),
         out=np.zeros(n + 1, np.int32),
         saved_out=np.zeros(n + 1, np.int32),

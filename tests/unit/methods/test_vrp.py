@@ -12,7 +12,7 @@ import pytest
 from cityloop.kernel.errors import InputError
 from cityloop.methods.arc_routing import bound, plan_cost
 from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem, arrays_of
-from cityloop.methods.vrp_kernel import new_routes, refresh, trip_fits
+from cityloop.methods.vrp_kernel import new_routes, put_after, refresh, trip_fits
 from cityloop.methods.vrp_pyvrp import solve_with_pyvrp
 from cityloop.methods.vrp_search import SearchParams, improve
 from cityloop.methods.vrp_start import start_by_savings
@@ -103,6 +103,39 @@ def test_a_place_is_found_in_time_exactly_when_the_route_with_it_is() -> None:
             fits, misfits = fits + said, misfits + (not said)
     assert fits > 50
     assert misfits > 50
+
+
+def test_a_route_brought_up_to_date_is_the_route_computed_anew() -> None:
+    """Times, loads and cost after an insertion, breaks included, are those of a full computation."""
+    rng = np.random.default_rng(6)
+    for _ in range(30):
+        base = problem(8, capacity=4, seed=int(rng.integers(1000)))
+        n = base.n_nodes
+        rest = np.array([[[1500, 2500, 700], [3000, 4000, 300]]])
+        given = replace(
+            base, release=np.where(np.arange(n) < 2, 0, rng.integers(-2000, 2000, n).clip(0)),
+            fleet=replace(base.fleet, breaks=rest), early=np.where(np.arange(n) < 2, 0, rng.integers(0, 3000, n)),
+            late=np.where(np.arange(n) < 2, FOREVER, rng.integers(3000, 8000, n)),
+        )  # fmt: skip
+        arrays = arrays_of(given)
+        once, anew = new_routes(arrays, 20), new_routes(arrays, 20)
+        nodes = [0, *rng.permutation(np.arange(2, n - 1)).tolist(), 1, 0]
+        once.nodes[0, : len(nodes)], once.length[0] = nodes, len(nodes)
+        refresh(arrays, once, 0)
+        p = int(rng.integers(len(nodes) - 1))
+        chain = [(n - 1, -1), (n - 1, 1), (1, n - 1)][int(rng.integers(3))]
+        put_after(arrays, once, 0, p, *chain)
+        size = int(once.length[0])
+        anew.nodes[0, :size], anew.length[0] = once.nodes[0, :size], size
+        refresh(arrays, anew, 0)
+        assert once.nodes[0, :size].tolist() == [*nodes[: p + 1], *(x for x in chain if x >= 0), *nodes[p + 1 :]]
+        for name in ("leave", "latest"):
+            assert (getattr(once, name)[0, :, :size] == getattr(anew, name)[0, :, :size]).all(), name
+        for name in ("prefix", "segment", "ready"):
+            assert (getattr(once, name)[0, :size] == getattr(anew, name)[0, :size]).all(), name
+        assert (once.leg[0, : size - 1] == anew.leg[0, : size - 1]).all()
+        assert once.cost[0] == anew.cost[0]
+        assert once.position_of.tolist() == anew.position_of.tolist()
 
 
 def test_rounds_are_opened_for_clients_that_pay_only_together() -> None:
