@@ -81,7 +81,7 @@ def halves(browser, demo: Shown, until):
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda socket: asked.append(socket.url))
     page.goto(demo.url)
-    until(page, f"{MAPS}.length === 2 && {MAPS}.every((one) => one?.vehicles.count > 5)", 200)
+    until(page, f"{MAPS}.length === 2 && {MAPS}.every((one) => one?.vehicles.count > 5)", 400)
     yield page, asked
     context.close()
 
@@ -93,7 +93,7 @@ def test_both_halves_show_the_same_second_of_the_same_city(halves, demo: Shown, 
     assert page.get_by_role("heading", name="Brain", exact=True).is_visible()
     line = page.locator(".standing").inner_text()
     assert "Simulation" in line
-    assert "synthetic demand" in line
+    assert "uncalibrated demand" in line
     assert "left Fixed plan, right Brain" in line
     until(page, "/Live feed connected/.test(document.querySelector('.standing').textContent)")
     until(page, "document.querySelector('.difference')")

@@ -35,6 +35,8 @@ interface Props {
 const PAN_PX = 90;
 const ZOOM = 1.35;
 const CLICK_PX = 5;
+/** Thirty frames a second are plenty beside another map. */
+const HALF_EVERY_MS = 30;
 const MOVES = [
   ["in", "map.in", "plus"],
   ["out", "map.out", "minus"],
@@ -52,7 +54,7 @@ export function MapView({ label, half, offered, selected = null, onPick }: Props
   useEffect(() => {
     const [c, box] = [canvas.current, ground.current];
     if (!c || !box) return undefined;
-    const renderer = new Renderer(c, () => shownOf(layers.peek(), offered), half?.camera);
+    const renderer = new Renderer(c, () => shownOf(layers.peek(), offered), half?.camera, half && HALF_EVERY_MS);
     made.current = renderer;
     const detach = half ? half.attach(renderer) : attach(renderer);
     let fitted = "";

@@ -35,12 +35,17 @@ export class Renderer {
   private running = 0;
   private changedAt = 0;
   private paintedAt = 0;
+  private touched = true;
+  private drawn: unknown[] = [];
+  private drawnAt = 0;
 
   constructor(
     readonly canvas: HTMLCanvasElement,
     private readonly layers: () => Layers,
     /** Two halves of one map look through the same. */
     readonly camera = new Camera(),
+    /** Least time between two frames: two maps beside each other share a processor. [ms] */
+    private readonly everyMs = 0,
   ) {
     const ctx = canvas.getContext("2d", { alpha: false });
     if (!ctx) throw new Error("This browser offers no 2D canvas.");
@@ -51,6 +56,8 @@ export class Renderer {
   start(): void {
     const loop = (time: number) => {
       this.running = requestAnimationFrame(loop);
+      if (time - this.drawnAt < this.everyMs) return;
+      this.drawnAt = time;
       this.draw(time);
     };
     this.running = requestAnimationFrame(loop);
@@ -67,12 +74,32 @@ export class Renderer {
     this.canvas.width = Math.round(this.camera.width * this.dpr);
     this.canvas.height = Math.round(this.camera.height * this.dpr);
     this.glyphs = null;
+    this.touched = true;
   }
 
   /** The ground has to be painted again: at once for what a person did, within a second for live data. */
   repaint(at: "now" | "soon"): void {
+    this.touched = true;
     if (at === "now") this.sheet.stale = true;
     else if (!this.changedAt) this.changedAt = performance.now();
+  }
+
+  /** Something that is drawn over the ground has changed. */
+  touch(): void {
+    this.touched = true;
+  }
+
+  /** Whether a frame would show what the last one did: then none is drawn, and the processor is somebody else's. */
+  private stands(time: number): boolean {
+    const { camera, scene, selected } = this;
+    const view = [camera.x, camera.y, camera.scale, camera.width, camera.height, selected?.x, selected?.y, this.crosshair];
+    const seen = [...view, scene, scene.things, scene.tracks, scene.lamp, scene.sensors];
+    const same = seen.length === this.drawn.length && seen.every((one, i) => one === this.drawn[i]);
+    const moving = this.vehicles.moving(time) || scene.tracks.some((track) => track.kind === "corridor");
+    if (same && !moving && !this.touched) return true;
+    this.drawn = seen;
+    this.touched = false;
+    return false;
   }
 
   private draw(time: number): void {
@@ -88,7 +115,8 @@ export class Renderer {
       this.changedAt = 0;
       this.paintedAt = time;
     }
-    this.sheet.advance(camera, dpr, time, SLICE_BUDGET_MS);
+    const painted = this.sheet.advance(camera, dpr, time, SLICE_BUDGET_MS);
+    if (!painted && this.stands(time)) return;
     this.sheet.blit(ctx, camera, dpr, p.ground);
     const on = this.layers();
     if (on.signals && camera.scale >= LAMPS_FROM_SCALE) this.drawLamps(p);

@@ -31,10 +31,10 @@ export class Sheet {
 
   constructor(private readonly painter: Painter) {}
 
-  /** Advance the repaint that the camera or new data call for, by at most `budgetMs` (always by one slice). */
-  advance(camera: Camera, dpr: number, now: number, budgetMs: number): void {
+  /** Advance the repaint that is called for, by at most `budgetMs` (always by one slice); return whether it is done now. */
+  advance(camera: Camera, dpr: number, now: number, budgetMs: number): boolean {
     if (!this.job && this.wanted(camera, dpr, now)) this.begin(camera, dpr);
-    if (!this.job) return;
+    if (!this.job) return false;
     const until = performance.now() + (this.painted ? budgetMs : 1e9);
     do {
       if (this.job.next().done) {
@@ -42,9 +42,10 @@ export class Sheet {
         [this.front, this.back] = [this.back, this.front];
         this.painted = true;
         this.paints++;
-        return;
+        return true;
       }
     } while (performance.now() < until);
+    return false;
   }
 
   private wanted(camera: Camera, dpr: number, now: number): boolean {

@@ -4,6 +4,9 @@ import type { Palette } from "./palette";
 
 const EMPTY = -32768;
 const JUMP = 900;
+/** Carried on past the last frame by at most so much of the time between two. */
+const LONGEST_WAY = 1.2;
+const SPARE_MS = 50;
 /** Kinds of the feed that are drawn apart: 1 bus, 2 rail, 5 person, 6 emergency, 7 refuse. */
 const LENGTH_M = [4.6, 12, 30, 8, 2, 0.8, 6, 9];
 const WIDTH_M = [1.9, 2.5, 2.6, 2.5, 0.8, 0.8, 2.2, 2.5];
@@ -45,6 +48,11 @@ export class Vehicles {
     this.count = count;
   }
 
+  /** Whether anybody is still on the way between the last two frames: else the picture stands. */
+  moving(time: number): boolean {
+    return this.now !== null && time - this.at < LONGEST_WAY * this.period + SPARE_MS;
+  }
+
   clear(): void {
     this.before = this.now = null;
     this.count = 0;
@@ -54,7 +62,7 @@ export class Vehicles {
   draw(ctx: CanvasRenderingContext2D, camera: Camera, box: Box, p: Palette, time: number, people: boolean): void {
     const { now, before } = this;
     if (!now) return;
-    const t = Math.min(1.2, (time - this.at) / this.period);
+    const t = Math.min(LONGEST_WAY, (time - this.at) / this.period);
     const [x0, y0, x1, y1] = box;
     const ax = ((x1 - x0) / 65534) * camera.scale;
     const ay = ((y1 - y0) / 65534) * camera.scale;

@@ -50,6 +50,7 @@ export function Standing() {
 /** The server's label in the reader's language where its meaning is known; otherwise as the server wrote it. */
 function labelOf(mode: string, label: string) {
   if (/SYNTHETIC/i.test(label)) return t(/UNCALIBRATED/i.test(label) ? "standing.synthetic_uncalibrated" : "standing.synthetic");
+  if (/UNCALIBRATED/i.test(label)) return t("standing.uncalibrated");
   if (mode === "load-test") return t("standing.load_test");
   return <span lang="en">{label}</span>;
 }

@@ -150,7 +150,10 @@ export function apply(frame: Frame, at: number): void {
     lastVehicles = { frame, at };
     for (const r of renderers) r.vehicles.take(frame.vehicles, at, frame.vehicles.truth);
   }
-  if (ground) for (const r of renderers) r.repaint("soon");
+  for (const r of renderers) {
+    r.touch();
+    if (ground) r.repaint("soon");
+  }
   if (at - beatAt > BEAT_MS || frame.full) {
     beatAt = at;
     batch(() => {

@@ -52,7 +52,10 @@ function take(frame: Frame, arrivedAt: number): void {
   if (frame.vehicles) {
     for (const r of renderers) r.vehicles.take(frame.vehicles, arrivedAt, frame.vehicles.truth);
   }
-  if (ground) for (const r of renderers) r.repaint("soon");
+  for (const r of renderers) {
+    r.touch();
+    if (ground) r.repaint("soon");
+  }
   if (arrivedAt - beatAt > BEAT_MS || frame.full) {
     beatAt = arrivedAt;
     leftNowMs.value = frame.nowMs;

@@ -47,6 +47,7 @@ export const en = {
   "standing.title": "What this picture is",
   "standing.synthetic": "synthetic demand",
   "standing.synthetic_uncalibrated": "synthetic demand, uncalibrated",
+  "standing.uncalibrated": "uncalibrated demand",
   "standing.load_test": "synthetic city made for load tests",
   "standing.truth": "vehicles drawn: simulation truth",
   "standing.mixed": "differs by district",

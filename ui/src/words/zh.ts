@@ -49,6 +49,7 @@ export const zh: Record<keyof typeof en, string> = {
   "standing.title": "画面说明",
   "standing.synthetic": "合成交通需求",
   "standing.synthetic_uncalibrated": "合成交通需求，未经标定",
+  "standing.uncalibrated": "未经标定的需求",
   "standing.load_test": "为压力测试合成的城市",
   "standing.truth": "所绘车辆为仿真真值",
   "standing.mixed": "各区不同",
