@@ -123,7 +123,7 @@ def test_who_must_yield_is_served_in_gaps(crossroads):
 
 
 def test_a_turn_that_will_have_to_yield_waits_for_its_yellow_too(crossroads):
-    """Before oncoming traffic starts a turn sees 3 s of yellow, though it stays green, and then has 1.2 s to start anew.
+    """Before oncoming traffic starts a turn sees 3 s of yellow, though it stays green, then needs 1.2 s to start anew.
 
     Who would turn at 2 s is held until 4.2 s and has to stop, 3 s more, if the change is made at once; nobody oncoming
     comes before 8 s.
