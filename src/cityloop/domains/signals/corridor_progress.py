@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cityloop.domains.signals.corridors import Claim, CorridorParams
+from cityloop.domains.signals.corridors import Claim, CorridorParams, serving_stage
 from cityloop.domains.signals.forecast import PEDESTRIAN_WEIGHT
 from cityloop.domains.signals.giving_way import release_stage, rivals_of
 from cityloop.domains.signals.state import SignalState
@@ -52,7 +52,7 @@ def without_a_gap(state: SignalState, claim: Claim, params: CorridorParams) -> b
 
 
 def freed(state: SignalState, claim: Claim, waits_s: dict[int, float], now_ms: int, params: CorridorParams) -> Claim:
-    """Return the claim; with a stage to release it by where the unit is stuck in a green that must give way."""
+    """Return the claim; where the unit is stuck, with another stage for it, or one that ends a green that yields."""
     if claim.release >= 0 and now_ms >= claim.locked_ms:
         claim = replace(claim, release=-1)
     j, tables = claim.junction, state.tables
@@ -64,6 +64,10 @@ def freed(state: SignalState, claim: Claim, waits_s: dict[int, float], now_ms: i
     least_s = max(patience_s, float(tables.min_green_s[j, claim.stage]))
     if green_s < least_s or now_ms - claim.best_ms < params.stuck_s * 1000 or claim.released >= params.releases:
         return claim
+    better = serving_stage(tables, claim.way, j, claim.stage, (), claim.before)
+    if better not in (-1, claim.stage):
+        # Whoever stands before the unit waits for another light than its own.
+        return replace(claim, stage=better, best_ms=now_ms)
     movements = tables.assets.movements
     beside = movements.link[np.isin(movements.approach, claim.way.approaches)].tolist()
     if not rivals_of(tables, j, beside, claim.stage):

@@ -6,7 +6,7 @@ the guard bounds; nothing here proposes a stage.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from cityloop.kernel.messages import PassJunction, RequestStatus
 __all__ = [
     "DEFAULT",
     "NO_CORRIDORS",
+    "Before",
     "Claim",
     "CorridorParams",
     "Corridors",
@@ -89,6 +90,12 @@ class CorridorParams:
 
 
 DEFAULT = CorridorParams()
+_YIELDING = 0.55
+"""Worth of a green that must give way, of a protected one."""
+_CLEARS = 0.3
+"""Worth of a stage that only lets those before the unit go."""
+_MOST_BEFORE = 3
+"""Of more vehicles than these the farther ones are not told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,15 @@ class Way:
     """All lanes of the street that it comes by: who stands on another one may be in its way too."""
     exit_group: int
     """Approach group of the next signal, -1 where there is none near."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Vehicles before a unit on one lane."""
+
+    count: int
+    wants: tuple[tuple[int, float], ...]
+    """Links that the lane leads to, and the share of its vehicles that takes each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +138,8 @@ class Claim:
     """The stage that serves it."""
     arrives_ms: int
     """As the sender said, later by what holds the unit up at junctions before."""
+    before: tuple[Before, ...] = ()
+    """Who is before the unit, by lane that it may come by."""
     queue_s: float = 0.0
     """Time that those before the unit need to leave under green. [s]"""
     opposed_s: float = 0.0
@@ -233,30 +251,57 @@ def upstream_of(layout: Layout, edge: int, reach_m: float) -> frozenset[int]:
     return frozenset(far_m)
 
 
-def serving_stage(tables: SignalTables, way: Way, junction: int, shown: int, also: Iterable[int] = ()) -> int:
+def serving_stage(
+    tables: SignalTables,
+    way: Way,
+    junction: int,
+    shown: int,
+    also: Iterable[int] = (),
+    before: Sequence[Before] = (),
+) -> int:
     """Return the stage that serves a way best, -1 where none does.
 
-    A protected green on its own links counts most, then whoever else stands on the same street, then links of a second
-    request, then a short change from what is shown.
+    A protected green on its own links counts most, if whoever stands before it can leave as well: a green arrow helps
+    nobody behind one who waits for the light beside it. Then whoever else stands on the same street, then links of a
+    second request, then a short change from what is shown.
+
+    Parameters
+    ----------
+    before
+        Who is before the unit, by lane that it may come by.
+
     """
     service = tables.service[junction] & ~tables.conflict[junction]
     begin = tables.assets.controllers.link_begin[junction]
     end = tables.assets.controllers.link_end[junction]
     approach_of = tables.assets.links.approach
     beside = [link for link in range(begin, end) if int(approach_of[link]) in way.beside and link not in way.links]
+    held_up = any(one.count for one in before)
     best, most = -1, 0.0
     for stage in range(int(tables.n_stages[junction])):
         if not service[stage]:
             continue
-        worth = _green(tables, way.links, stage) * 10.0
-        if worth == 0.0:
+        own, leave = _green(tables, way.links, stage), _leaving(tables, before, stage)
+        if leave == 0.0 or (own == 0.0 and not held_up):
             continue
-        worth += _green(tables, beside, stage) * 2.0 + _green(tables, tuple(also), stage) * 4.0
+        worth = 10.0 * leave * (own if not held_up else _CLEARS + (1.0 - _CLEARS) * own)
+        worth += _green(tables, beside, stage) * 2.0 + _green(tables, tuple(also), stage) * 4.0 * (own > 0.0)
         if shown >= 0:
             worth -= float(tables.intergreen_s[junction, shown, stage]) * 0.1
         if worth > most:
             best, most = stage, worth
     return best
+
+
+def _leaving(tables: SignalTables, before: Sequence[Before], stage: int) -> float:
+    """Return the chance that those before the unit all have a green in a stage; 1 where nobody is."""
+    chances = [
+        sum(share * min(_green(tables, (link,), stage) / _YIELDING, 1.0) for link, share in one.wants)
+        ** min(one.count, _MOST_BEFORE)
+        for one in before
+        if one.count
+    ]
+    return sum(chances) / len(chances) if chances else 1.0
 
 
 def _green(tables: SignalTables, links: Iterable[int], stage: int) -> float:
@@ -269,7 +314,7 @@ def _green(tables: SignalTables, links: Iterable[int], stage: int) -> float:
         elif lamp == 1:
             # A lamp that only says to give way is as good as a protected one where nobody is there to give way to.
             junction = int(tables.assets.links.junction[link])
-            total += 0.55 if rivals_of(tables, junction, (link,), stage) else 1.0
+            total += _YIELDING if rivals_of(tables, junction, (link,), stage) else 1.0
     return total / max(count, 1)
 
 

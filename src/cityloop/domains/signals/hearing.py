@@ -22,6 +22,7 @@ from cityloop.domains.signals.corridor_progress import (
 )
 from cityloop.domains.signals.corridors import (
     DEFAULT,
+    Before,
     Claim,
     CorridorParams,
     Corridors,
@@ -243,7 +244,8 @@ def _arbitrated(
         if claim.served_ms < 0:
             shown = int(state.last_stage[claim.junction])
             also = () if follower is None or rank else follower.way.links
-            claim = replace(claim, stage=serving_stage(state.tables, claim.way, claim.junction, shown, also))
+            stage = serving_stage(state.tables, claim.way, claim.junction, shown, also, claim.before)
+            claim = claim if stage < 0 else replace(claim, stage=stage)
         elif now_ms - claim.served_ms >= params.hold_cap_s * 1000:
             claim = replace(claim, served_ms=-1, locked_ms=now_ms + round(params.lock_s * 1000))
         waits_s = stage_waits_s(state, claim.junction, claim.stage, traffic, now_ms)
@@ -260,8 +262,10 @@ def _looked_at(state: SignalState, claim: Claim, traffic: Any, now_ms: int, para
     """Return the claim with what stands before the unit, what it must give way to, and how far it has come."""
     left_m = distance_m(state, claim)
     worst_s, most = 0.0, 0
+    before: list[Before] = []
     for lane in claim.way.approaches:
         ahead = traffic.distance_m[lane] < left_m - 8.0
+        before.append(_before(state, traffic, lane, int(ahead.sum())))
         slow = traffic.speed_mps[lane] < params.slow_mps
         count = int((ahead & slow).sum())
         if np.isinf(left_m):
@@ -271,7 +275,17 @@ def _looked_at(state: SignalState, claim: Claim, traffic: Any, now_ms: int, para
             most = max(most, count)
     rivals = rivals_of(state.tables, claim.junction, claim.way.links, claim.stage)
     against_s = opposed_s(state.tables, rivals, traffic, most) if rivals else 0.0
-    return come_forward(state, replace(claim, queue_s=worst_s, opposed_s=against_s), now_ms)
+    looked = replace(claim, queue_s=worst_s, opposed_s=against_s, before=tuple(before))
+    return come_forward(state, looked, now_ms)
+
+
+def _before(state: SignalState, traffic: Any, lane: int, count: int) -> Before:
+    """Return who is before a unit on a lane, and what they are taken to want."""
+    movements = state.tables.assets.movements
+    rows = np.flatnonzero(movements.approach == lane)
+    share = traffic.share[rows]
+    share = share / share.sum() if share.sum() > 0 else np.full(len(rows), 1.0 / max(len(rows), 1))
+    return Before(count, tuple(zip(movements.link[rows].tolist(), share.tolist(), strict=True)))
 
 
 def _later_by_queues(state: SignalState, claims: list[Claim], now_ms: int, params: CorridorParams) -> list[Claim]:

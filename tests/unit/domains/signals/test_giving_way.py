@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cityloop.domains.signals.corridor_progress import come_forward, exit_stage, freed, stage_waits_s, without_a_gap
-from cityloop.domains.signals.corridors import DEFAULT, Claim, Corridors, Way, serving_stage
+from cityloop.domains.signals.corridors import DEFAULT, Before, Claim, Corridors, Way, serving_stage
 from cityloop.domains.signals.decide.corridor import lead
 from cityloop.domains.signals.domain import signals
 from cityloop.domains.signals.forecast import MAX_QUEUE, Demand
@@ -27,11 +27,22 @@ BOTH, ACROSS, ALONE = range(3)
 """Stages: the turn with the oncoming stream, the cross street, the turn by itself under the same lamp."""
 
 
+FOES, YIELDS = ((LEFT, ONCOMING), (LEFT, CROSS), (ONCOMING, CROSS)), ((LEFT, ONCOMING),)
+
+
 @pytest.fixture
 def corner(crossroads: Callable[..., Any]) -> Any:
     """A left turn that gives way to an oncoming stream in stage 0 and to nobody in stage 2; a cross street, stage 1."""
-    foes, yields = ((LEFT, ONCOMING), (LEFT, CROSS), (ONCOMING, CROSS)), ((LEFT, ONCOMING),)
-    layout = crossroads(("gGr", "rrG", "grr"), ((LEFT,), (ONCOMING,), (CROSS,)), foes=foes, yields=yields).layout
+    return _seen(crossroads(("gGr", "rrG", "grr"), ((LEFT,), (ONCOMING,), (CROSS,)), foes=FOES, yields=YIELDS).layout)
+
+
+@pytest.fixture
+def plain(crossroads: Callable[..., Any]) -> Any:
+    """The same without a stage in which the turn is alone."""
+    return _seen(crossroads(("gGr", "rrG"), ((LEFT,), (ONCOMING,), (CROSS,)), foes=FOES, yields=YIELDS).layout)
+
+
+def _seen(layout: Any) -> Any:
     places = UnitPlaces(np.array([LEFT], np.int32), np.array([480.0]), np.array([NOW_MS], np.int64), frozenset(), 0)
     return replace(
         signals.start(layout, 0),
@@ -121,10 +132,29 @@ def test_no_green_is_held_from_afar_where_no_gap_is_to_be_had(corner: Any) -> No
     assert without_a_gap(corner, claim(opposed_s=10.0, released=DEFAULT.releases), DEFAULT)
 
 
-def test_a_unit_stuck_in_a_green_that_must_give_way_is_freed_by_its_end(corner: Any, street: Any) -> None:
-    """The stage that stops the oncoming stream is asked for; meanwhile nothing else is, and then it is led again."""
+def test_a_stuck_unit_gets_a_stage_in_which_nobody_is_given_way_to(corner: Any, street: Any) -> None:
+    """Where there is one, it stays led."""
     stuck = freed(corner, claim(), stage_waits_s(corner, 0, BOTH, street, NOW_MS), NOW_MS, DEFAULT)
-    assert stuck.release in (ACROSS, ALONE)
+    assert (stuck.stage, stuck.release, stuck.served_ms) == (ALONE, -1, claim().served_ms)
+
+
+def test_a_green_arrow_helps_nobody_behind_one_who_waits_for_the_light_beside_it(
+    crossroads: Callable[..., Any],
+) -> None:
+    """One lane leads ahead and to the left; an arrow stage serves the turn alone, another both, the turn giving way."""
+    states, lanes = ("GgGr", "rGrr", "rrrG"), ((0, 1), (2,), (3,))
+    state = signals.start(crossroads(states, lanes, foes=((1, 2), (0, 3), (2, 3)), yields=((1, 2),)).layout, 0)
+    way = Way((1,), (0,), (0,), -1)
+    assert serving_stage(state.tables, way, 0, 2) == 1
+    assert serving_stage(state.tables, way, 0, 2, (), (Before(1, ((0, 0.7), (1, 0.3))),)) == 0
+    assert serving_stage(state.tables, way, 0, 2, (), (Before(3, ((0, 0.0), (1, 1.0))),)) == 1
+
+
+def test_a_unit_stuck_in_a_green_that_must_give_way_is_freed_by_its_end(plain: Any, street: Any) -> None:
+    """The stage that stops the oncoming stream is asked for; meanwhile nothing else is, and then it is led again."""
+    corner = plain
+    stuck = freed(corner, claim(), stage_waits_s(corner, 0, BOTH, street, NOW_MS), NOW_MS, DEFAULT)
+    assert stuck.release == ACROSS
     assert stuck.released == 1
     assert stuck.served_ms == -1
     state = replace(corner, corridors=Corridors((stuck,)))
