@@ -63,7 +63,8 @@ def bench_fire(
     conditions = Conditions(Turnout(turnout_ms, turnout_ms))
     rows = []
     for seed in seeds:
-        places, incident, _ = draw_incidents(world.case, spec, seed, days, BEGIN_MS)
+        asked = draw_incidents(world.case, spec, seed, days, BEGIN_MS)
+        places, incident = asked.calls, asked.incident
         for name in arms:
             begun = time.process_time()
             city = run_arm(world, ARMS[name], places, days, conditions)
@@ -78,6 +79,7 @@ def bench_fire(
                 places.received_ms[high],
                 ledger.mobile_ms[high],
                 ledger.arrived_ms[high],
+                asked.alarm[high],
             )
             rows.append(FireRow(world.case.name, name, seed, found, ledger.moves, ledger.swaps, cpu_s))
             say(f"{world.case.name} seed {seed} {name}: first {found.first.mean_min:.2f} min")
@@ -105,6 +107,14 @@ def fire_lines(rows: Sequence[FireRow], days: float) -> list[str]:
             f"  {arm:<13}{a:>7.2f}{b:>7.2f}{c:>6.0f}%{d:>8.2f}{e:>7.2f}{f:>6.0f}%{g:>7.2f}{h:>7.2f}{i:>6.0f}%"
             f"{sum(row.found.unserved for row in mine):>10}{sum(row.moves for row in mine) / days / len(mine):>11.0f}"
         )
+        alarms = [row.found.second_alarm for row in mine if row.found.second_alarm is not None]
+        if any(one.incidents for one in alarms):
+            known = [one for one in alarms if one.incidents]
+            lines.append(
+                f"    second alarms, last unit: {_mean([one.mean_min for one in known]):.2f} min after it was asked "
+                f"for, 90th percentile {_mean([one.p90_min for one in known]):.2f}; "
+                f"{sum(one.incidents for one in known)} in all"
+            )
     return lines
 
 

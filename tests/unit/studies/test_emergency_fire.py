@@ -1,11 +1,13 @@
 """A fire service on a grid: every place is filled by a unit that can, and the right clocks run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cityloop.cities.events.fire import FireSpec, draw_incidents
 from cityloop.cities.events.grid import GridSpec, grid_case
-from cityloop.domains.emergency.schema import Fire, UnitStatus
+from cityloop.domains.emergency.schema import Fire, ResponsePlan, UnitStatus
 from cityloop.studies.emergency_fire import bench_fire, fire_lines, fire_world
 from cityloop.studies.emergency_run import ARMS, run_arm
 from cityloop.studies.emergency_world import BEGIN_MS
@@ -22,8 +24,8 @@ def world():
 @pytest.fixture(scope="module", params=["as-is", "brain", "naive", "status-plan"])
 def run(request, world):
     """A day."""
-    places, incident, _ = draw_incidents(world.case, SPEC, 3, 1.0, BEGIN_MS)
-    return run_arm(world, ARMS[request.param], places, 1.0, record=True), places, incident
+    asked = draw_incidents(world.case, SPEC, 3, 1.0, BEGIN_MS)
+    return run_arm(world, ARMS[request.param], asked.calls, 1.0, record=True), asked.calls, asked.incident
 
 
 def test_units_are_those_of_the_stations(world):
@@ -34,14 +36,42 @@ def test_units_are_those_of_the_stations(world):
 
 def test_incidents_ask_for_what_the_plan_says(world):
     """One row a place, received together."""
-    places, incident, kind = draw_incidents(world.case, SPEC, 3, 20.0, BEGIN_MS)
+    asked = draw_incidents(world.case, SPEC, 3, 20.0, BEGIN_MS)
+    places, incident, kind = asked.calls, asked.incident, asked.kind
     for k in range(int(incident.max()) + 1):
-        rows = np.flatnonzero(incident == k)
+        rows = np.flatnonzero((incident == k) & (asked.alarm == 1))
         determinant = SPEC.share[int(kind[rows[0]])][0]
         assert places.needs[rows].tolist() == [bits for bits, _ in SPEC.plan.places(determinant)]
         assert len(set(places.received_ms[rows].tolist())) == 1
         assert len(set(places.on_scene_ms[rows].tolist())) == 1
     assert set(kind.tolist()) == {0, 1, 2, 3, 4}
+
+
+def test_a_second_alarm_asks_for_more_later_and_only_where_the_plan_has_one(world):
+    """A fifth of structure fires: its units all together, 8 to 20 minutes after the call was answered."""
+    asked = draw_incidents(world.case, SPEC, 3, 200.0, BEGIN_MS)
+    names = [determinant for determinant, _, _, _ in SPEC.share]
+    grown = sorted(set(asked.incident[asked.alarm == 2].tolist()))
+    fires = {int(n) for n in asked.incident[asked.kind == names.index("structure fire")]}
+    assert set(grown) <= fires
+    assert 0.12 < len(grown) / len(fires) < 0.28
+    for n in grown[:20]:
+        first, more = (np.flatnonzero((asked.incident == n) & (asked.alarm == alarm)) for alarm in (1, 2))
+        assert asked.calls.needs[more].tolist() == list(SPEC.plan.second_places("structure fire"))
+        after_ms = set((asked.calls.received_ms[more] - asked.calls.received_ms[first[0]]).tolist())
+        assert len(after_ms) == 1
+        assert 8 * 60_000 <= after_ms.pop() <= 20 * 60_000
+    assert (np.diff(asked.calls.ready_ms) >= 0).all()
+
+
+def test_a_plan_without_second_alarms_has_the_same_incidents(world):
+    """They are drawn apart."""
+    plan = ResponsePlan(SPEC.plan.counts)
+    plain = draw_incidents(world.case, replace(SPEC, plan=plan), 3, 20.0, BEGIN_MS)
+    asked = draw_incidents(world.case, SPEC, 3, 20.0, BEGIN_MS)
+    first = asked.alarm == 1
+    assert plain.calls.received_ms.tolist() == asked.calls.received_ms[first].tolist()
+    assert plain.calls.on_scene_ms.tolist() == asked.calls.on_scene_ms[first].tolist()
 
 
 def test_every_place_is_filled_by_a_unit_that_can(run):
@@ -68,7 +98,7 @@ def test_one_incident_has_as_many_units_as_places(run):
 
 def test_units_that_are_no_cover_go_home(world):
     """Under the brain, which places engines, ladders and chiefs stand at their own stations when nobody needs them."""
-    places, _, _ = draw_incidents(world.case, SPEC, 3, 1.0, BEGIN_MS)
+    places = draw_incidents(world.case, SPEC, 3, 1.0, BEGIN_MS).calls
     units = run_arm(world, ARMS["brain"], places, 1.0).units
     others = (units.capability != int(Fire.ENGINE)) & (units.status == UnitStatus.STANDING)
     assert others.any()
@@ -83,4 +113,4 @@ def test_the_table_tells_first_second_and_full(world):
         assert row.found.unserved == 0
         assert row.found.first.incidents > row.found.second.incidents > 0
         assert row.found.first.p90_min >= row.found.first.mean_min
-    assert len(fire_lines(rows, 1.0)) == 4
+    assert len([line for line in fire_lines(rows, 1.0) if not line.startswith("    ")]) == 4

@@ -14,7 +14,7 @@ from cityloop.cities.events.case import Distribution, EmergencyCase, Family, Sit
 from cityloop.domains.emergency.schema import Fire, ResponsePlan
 from cityloop.kernel.columns import I32, I64
 
-__all__ = ["USUAL_PLAN", "FireSpec", "draw_incidents", "fire_case"]
+__all__ = ["USUAL_PLAN", "FireSpec", "Places", "draw_incidents", "fire_case"]
 
 USUAL_PLAN = ResponsePlan(
     {
@@ -23,9 +23,22 @@ USUAL_PLAN = ResponsePlan(
         "structure fire": ((int(Fire.ENGINE), 3), (int(Fire.LADDER), 1), (int(Fire.CHIEF), 1)),
         "outside fire": ((int(Fire.ENGINE), 1),),
         "small incident": ((int(Fire.ENGINE), 1),),
-    }
+    },
+    second={"structure fire": ((int(Fire.ENGINE), 2), (int(Fire.LADDER), 1), (int(Fire.CHIEF), 1))},
 )
 """A plan of usual size; a service has its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What incidents ask for, one row a place to fill."""
+
+    calls: Calls
+    incident: I64
+    kind: I32
+    """Row of the spec's shares: the determinant."""
+    alarm: I32
+    """1 for the first alarm, 2 for the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,10 @@ class FireSpec:
     chief_every: int = 6
     """A ladder at every third station, a chief at every sixth."""
     plan: ResponsePlan = USUAL_PLAN
+    second_share: float = 0.2
+    """Of incidents whose plan has a second alarm: how many ask for it."""
+    second_after_min: tuple[float, float] = (8.0, 20.0)
+    """From the call answered: between these, whoever came first by then. The same for every policy. [min]"""
 
 
 def fire_case(case: EmergencyCase, spec: FireSpec) -> EmergencyCase:
@@ -84,30 +101,34 @@ def fire_case(case: EmergencyCase, spec: FireSpec) -> EmergencyCase:
     )
 
 
-def draw_incidents(
-    case: EmergencyCase, spec: FireSpec, seed: int, days: float, begin_ms: int
-) -> tuple[Calls, I64, I32]:
-    """Draw a seed's incidents and the places each asks to be filled.
-
-    Returns one row a place, in order of arrival, and of each row its incident and the ``spec.share`` row of its
-    determinant.
-    """
+def draw_incidents(case: EmergencyCase, spec: FireSpec, seed: int, days: float, begin_ms: int) -> Places:
+    """Draw a seed's incidents and the places each asks to be filled, in the order in which they are asked for."""
     calls = draw_calls(case, seed, days, begin_ms)
     rng = np.random.default_rng([seed, 31])
     shares = np.array([share for _, _, share, _ in spec.share])
     kind = np.searchsorted(np.cumsum(shares / shares.sum())[:-1], rng.random(len(calls)), side="right")
-    places = [spec.plan.places(determinant) for determinant, _, _, _ in spec.share]
-    count = np.array([len(one) for one in places])[kind]
-    incident = np.repeat(np.arange(len(calls)), count)
+    names = [determinant for determinant, _, _, _ in spec.share]
+    asked = [(n, bits, 1) for n, k in enumerate(kind.tolist()) for bits, _ in spec.plan.places(names[k])]
+    # Drawn apart, so that a plan without second alarms has the same incidents.
+    later = np.random.default_rng([seed, 37])
+    grows = later.random(len(calls)) < spec.second_share
+    after_ms = np.rint(later.uniform(*spec.second_after_min, len(calls)) * 60_000.0).astype(np.int64)
+    for n in np.flatnonzero(grows).tolist():
+        asked += [(n, bits, 2) for bits in spec.plan.second_places(names[kind[n]])]
+    incident, needs, alarm = (np.array(column) for column in zip(*asked, strict=True))
+    delay_ms = np.where(alarm == 2, after_ms[incident], 0)
+    order = np.argsort(calls.ready_ms[incident] + delay_ms, kind="stable")
+    incident, needs, alarm, delay_ms = incident[order], needs[order], alarm[order], delay_ms[order]
     rows = take_calls(calls, incident)
-    needs = np.array([bits for k in kind for bits, _ in places[k]], np.int32)
     # All units of an incident stay as long: until it is dealt with.
     stay_min = rng.exponential(1.0, len(calls)) * np.array([minutes for _, _, _, minutes in spec.share])[kind]
     rows = replace(
         rows,
+        received_ms=rows.received_ms + delay_ms,
+        ready_ms=rows.ready_ms + delay_ms,
         priority=np.array([priority for _, priority, _, _ in spec.share], np.int32)[kind][incident],
         on_scene_ms=np.rint(np.maximum(stay_min, 2.0)[incident] * 60_000.0).astype(np.int64),
         transport=np.zeros(len(incident), np.bool_),
-        needs=needs,
+        needs=needs.astype(np.int32),
     )
-    return rows, incident.astype(np.int64), kind[incident].astype(np.int32)
+    return Places(rows, incident.astype(np.int64), kind[incident].astype(np.int32), alarm.astype(np.int32))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cityloop.domains.emergency.schema import Fire
-from cityloop.kernel.columns import F64, I32, I64
+from cityloop.kernel.columns import BOOL, F64, I32, I64
 
 __all__ = ["DueFigures", "FullAssignment", "due_of", "full_assignment"]
 
@@ -44,6 +44,8 @@ class FullAssignment:
     """The last of all units, of incidents that ask for more than one."""
     unserved: int
     """Places that nobody filled."""
+    second_alarm: DueFigures | None = None
+    """The last unit of second alarms, from when they were asked for; None where there was none."""
 
 
 def due_of(incident: I64, needs: I32, received_ms: I64, mobile_ms: I64, arrived_ms: I64) -> tuple[F64, F64, F64]:
@@ -69,11 +71,34 @@ def due_of(incident: I64, needs: I32, received_ms: I64, mobile_ms: I64, arrived_
     return first, second, full
 
 
-def full_assignment(incident: I64, needs: I32, received_ms: I64, mobile_ms: I64, arrived_ms: I64) -> FullAssignment:
-    """Return the figures of all incidents, beside the bounds of NFPA 1710."""
-    parts = due_of(incident, needs, received_ms, mobile_ms, arrived_ms)
+def full_assignment(
+    incident: I64, needs: I32, received_ms: I64, mobile_ms: I64, arrived_ms: I64, alarm: I32 | None = None
+) -> FullAssignment:
+    """Return the figures of all incidents, beside the bounds of NFPA 1710.
+
+    Parameters
+    ----------
+    incident, needs, received_ms, mobile_ms, arrived_ms
+        One row a place to fill.
+    alarm
+        2 for a place of a second alarm: it counts apart, from when it was asked for, beside the bound of a full
+        assignment; None where there is none.
+
+    """
+    first_alarm = np.ones(len(incident), np.bool_) if alarm is None else alarm < 2
+    parts = _parts(first_alarm, incident, needs, received_ms, mobile_ms, arrived_ms)
     first, second, full = (_figures(part, s) for part, s in zip(parts, (240.0, 360.0, 480.0), strict=True))
-    return FullAssignment(first=first, second=second, full=full, unserved=int((arrived_ms < 0).sum()))
+    again = None
+    if not first_alarm.all():
+        again = _figures(_parts(~first_alarm, incident, needs, received_ms, mobile_ms, arrived_ms)[2], 480.0)
+    unserved = int((arrived_ms < 0).sum())
+    return FullAssignment(first=first, second=second, full=full, unserved=unserved, second_alarm=again)
+
+
+def _parts(
+    some: BOOL, incident: I64, needs: I32, received_ms: I64, mobile_ms: I64, arrived_ms: I64
+) -> tuple[F64, F64, F64]:
+    return due_of(incident[some], needs[some], received_ms[some], mobile_ms[some], arrived_ms[some])
 
 
 def _clocks(received_ms: I64, mobile_ms: I64, arrived_ms: I64, row: int) -> tuple[float, float]:

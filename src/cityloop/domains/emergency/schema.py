@@ -6,7 +6,7 @@ highest. Nothing here triages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -358,14 +358,22 @@ class ResponsePlan:
 
     counts: dict[str, tuple[tuple[int, int], ...]]
     """By determinant: bits of capability and how many units with them."""
+    second: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    """The same of the second alarm: what comes besides when whoever is in command on scene asks for it."""
 
     def __post_init__(self) -> None:
-        """Refuse a determinant that asks for nobody."""
-        for determinant, wanted in self.counts.items():
+        """Refuse a determinant that asks for nobody, and a second alarm without a first."""
+        for determinant, wanted in (*self.counts.items(), *self.second.items()):
             if not wanted or any(bits <= 0 or count < 1 for bits, count in wanted):
                 raise ConfigError(
                     f"Response plan: {determinant!r} asks for {wanted}, must name units, at least 1 of each."
                 )
+            if determinant not in self.counts:
+                raise ConfigError(f"Response plan: {determinant!r} has a second alarm and no first; give it one.")
+
+    def second_places(self, determinant: str) -> tuple[int, ...]:
+        """Return what each unit of the second alarm must be able to do; none where there is no second alarm."""
+        return tuple(bits for bits, count in self.second.get(determinant, ()) for _ in range(count))
 
     def places(self, determinant: str) -> tuple[tuple[int, Due], ...]:
         """Return the places to fill: what each unit must be able to do, and its part."""

@@ -56,3 +56,25 @@ def test_an_assignment_with_a_place_unfilled_is_not_full():
     assert found.unserved == 1
     assert found.full.incidents == 0
     assert (found.first.incidents, found.first.mean_min, found.first.drive_within) == (1, 3.0, 1.0)
+
+
+def test_a_second_alarm_counts_from_when_it_was_asked_for_and_leaves_the_first_alone():
+    """Two more engines, asked for ten minutes in: the last of them comes seven minutes later."""
+    minute = 60_000
+    found = full_assignment(
+        np.array([0, 0, 0, 0]),
+        np.array([E, E, E, E], np.int32),
+        np.array([0, 0, 10, 10]) * minute,
+        np.array([1, 1, 11, 11]) * minute,
+        np.array([4, 5, 15, 17]) * minute,
+        np.array([1, 1, 2, 2], np.int32),
+    )
+    assert (found.first.mean_min, found.second.mean_min, found.full.mean_min) == (4.0, 5.0, 5.0)
+    assert found.second_alarm is not None
+    assert (found.second_alarm.incidents, found.second_alarm.mean_min) == (1, 7.0)
+
+
+def test_a_second_alarm_without_a_first_is_refused():
+    """By the determinant."""
+    with pytest.raises(ConfigError, match="'flood' has a second alarm and no first"):
+        ResponsePlan({"fire": ((E, 1),)}, second={"flood": ((E, 1),)})
