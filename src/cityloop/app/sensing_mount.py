@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, cast
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
+from cityloop.app import cad_link
 from cityloop.app.city_source import CitySource
+from cityloop.app.live_sensing import device_token
 from cityloop.app.live_source import LiveSource
 from cityloop.app.sensing import authenticate_with, identify_with, open_sensing, register_with, tls_subject, wall_ms
 from cityloop.sensing.access import Principal
@@ -93,6 +95,10 @@ def mount_sensing(
     routes = Starlette(routes=list(sensorthings_routes(things, authenticate)))
     beside = cast("ASGIApp", sensing_app(service.ingest, cast("AsgiApp", routes)))
     desk.beside = {"/sta": beside, "/ingest": beside}
+    cad: cad_link.CadLink | None = None
+    if desk.calls is not None:
+        device_token(opened, data / "sensing", cad_link.DEVICE)
+        cad = cad_link.CadLink(desk, service.broker)
     hub: FieldHub | None = None
     if live is not None:
         hub = FieldHub(service.broker, identify=identify_with(access))
@@ -111,6 +117,8 @@ def mount_sensing(
         if hub is not None:
             hub.start(asyncio.get_running_loop())
         tasks.extend(asyncio.create_task(keep_bridged(bridge)) for bridge in joined)
+        if cad is not None:
+            tasks.extend(asyncio.create_task(one) for one in (cad.take(), cad.tell()))
         if mqtt_port is not None:
             await service.listener.start()
 
