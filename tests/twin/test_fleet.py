@@ -84,7 +84,7 @@ def drive(tmp_path_factory):
                         command("refuse", 99, DriveRoute(round_, 1, ()), 3),
                     ]
                 )
-        numbers = [v for k, _, v in rows if k == StreamKind.CALL_NUMBER]
+        numbers = [v for k, _, v in rows if k == StreamKind.CALL_NUMBER and v < PHONED]
         if numbers and not sent:
             sent = int(numbers[0])
             city.apply(
