@@ -284,7 +284,7 @@ def test_ambulances_and_trucks_are_led_across_processes(tmp_path: Path, services
     try:
         brain, ports = pair.brain("brain")
         url = f"mqtt://127.0.0.1:{ports['mqtt']}"
-        told = json.loads(_finish(pair.field("field", url, "--end", "100")).splitlines()[-1])
+        told = json.loads(_finish(pair.field("field", url, "--end", "120")).splitlines()[-1])
         _finish(brain)
         assert told["packs"] == told["acknowledged"]
         reader = RunReader(pair.folder / "brain")

@@ -13,6 +13,7 @@ from pathlib import Path
 from cityloop.app import LEASED_ARMS, RunResult, brain_of
 from cityloop.app.live_sensing import Edges, SensingThread
 from cityloop.app.planner import planned
+from cityloop.app.rehearsal import rehearse
 from cityloop.cities.live.city import LiveCity, LiveParams
 from cityloop.cities.live.clock import PacedClock
 from cityloop.cities.live.folder import CITY_FILE, LiveCase, read_live_case
@@ -91,9 +92,10 @@ def run_live(spec: LiveSpec, say: Callable[[str], None], progress: Progress | No
 
 
 def warm_up(brain: Brain, case: LiveCase) -> None:
-    """Compile before the clock runs: the first tick must not be the one that compiles."""
+    """Compile before the clock runs: neither the first tick nor the first call must be the one that compiles."""
     layout = case.document.layout
     tick(brain, start(brain, layout, 0), empty_batch(), (), 1000)
+    rehearse(brain, layout)
 
 
 def aligned_ms(now_ms: int, settle_ms: int) -> int:

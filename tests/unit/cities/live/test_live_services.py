@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 from services_city import ScriptedCity, call_list, readings, services_layout
 
+from cityloop.app import brain_of
 from cityloop.app.field_agent import LinkFaults
 from cityloop.app.live_loopback import BEGIN_MS, live_loopback
 from cityloop.app.planner import PlannedCity
+from cityloop.app.rehearsal import rehearse
 from cityloop.cities.live.city import LiveParams
 from cityloop.cities.live.declared import NO_SCALE, field_stream, said_by_field
 from cityloop.cities.live.field import Field
 from cityloop.cities.live.folder import TABLES
 from cityloop.cities.live.scans import ScanFilter
 from cityloop.cities.live.services import check_services
+from cityloop.cities.toy.assets import ToyParams
+from cityloop.cities.toy.city import ToyCity
 from cityloop.domains.emergency.schema import Lead, Move, Send
 from cityloop.domains.refuse.schema import DriveRoute
 from cityloop.engine.inline import InlineEngine, LoopParams
@@ -187,3 +191,15 @@ def test_ambulances_and_trucks_are_led_over_the_link(faults):
     assert ("emergency", ReceiptStatus.ACCEPTED) in answered
     assert ("refuse", ReceiptStatus.ACCEPTED) in answered
     assert loopback.inbox.letters_not_kept == 0
+
+
+def test_a_brain_rehearses_before_its_first_call():
+    """What a call needs is compiled before the clock runs: a made-up one is answered."""
+    decided = [decision.proposal.action for decision in rehearse(services_of(), described())]
+    assert any(isinstance(action, Send) for action in decided)
+
+
+def test_a_city_without_services_rehearses_nothing():
+    """A city of signals alone is ticked without a reading."""
+    city = ToyCity(ToyParams())
+    assert isinstance(rehearse(brain_of("brain", city.layout()), city.layout()), tuple)
