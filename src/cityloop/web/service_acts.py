@@ -65,6 +65,8 @@ async def send_unit(desk: Desk, request: Request, who: Principal) -> Response:
         raise ApiError(409, "over", f"call: no call {body.call} is open", field="call")
     if not 0 <= body.unit < len(units["status"]["values"]):
         raise ApiError(422, "invalid", f"unit: there is no unit {body.unit}", field="unit")
+    if units["call"]["values"][body.unit] == body.call:
+        raise ApiError(409, "already", f"unit: it goes to call {body.call} already; choose another", field="unit")
     now_ms = desk.step_ms()
     for other in desk.holds.orders(now_ms=now_ms):
         # Of two acts on one unit or one call the later counts; both are in the audit log.

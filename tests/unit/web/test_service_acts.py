@@ -129,6 +129,17 @@ def test_calls_and_units_that_are_not_there(served: Any, body: dict[str, int], s
     assert client.post("/api/v1/dispatch", json={**body, "call": call, "why": "x"}).status_code == status
 
 
+def test_a_unit_that_goes_there_already_is_not_sent_again(served: Any) -> None:
+    """Nothing would be decided, and nobody would answer: it is said at once."""
+    client = served.client("engineer")
+    units = client.get("/api/v1/emergency").json()["tables"]["units"]["columns"]["call"]["values"]
+    calls = _calls(client)
+    unit = next(row for row, call in enumerate(units) if call in calls)
+    answer = client.post("/api/v1/dispatch", json={"call": units[unit], "unit": unit, "why": "x"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "already")
+    assert not served.desk.holds.orders()
+
+
 def test_a_person_of_one_district_moves_no_unit(served: Any) -> None:
     """Units belong to the whole city."""
     client = served.client("northern")
