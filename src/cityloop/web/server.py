@@ -113,7 +113,10 @@ def _guarded(desk: Desk, rule: Rule, handler: Handler) -> Callable[[Request], Aw
     async def endpoint(request: Request) -> Response:
         who = desk.gate.admit(request, rule)
         if not rule.act:
-            return await handler(desk, request, who)
+            try:
+                return await handler(desk, request, who)
+            except InputError as error:
+                raise ApiError(422, "invalid", str(error)) from error
         request.state.target, request.state.detail = "", {}
         outcome = "failed"
         try:

@@ -15,6 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cityloop.kernel.errors import InputError
 from cityloop.kernel.ladder import OPERATOR_REASONS, GateRule, gate_rule_of
 from cityloop.kernel.office import HeldOrder
 from cityloop.web.access import Principal
@@ -101,6 +102,8 @@ async def preview(desk: Desk, request: Request, who: Principal) -> Response:
     desk.previewing = True
     try:
         change = await asyncio.to_thread(desk.rounds.preview, asked)
+    except InputError as error:
+        raise ApiError(409, "no_plan", str(error)) from error
     finally:
         desk.previewing = False
     told = None if waits is None else {"decision": waits["id"], "reason": waits["reason"]}

@@ -12,6 +12,7 @@ import pytest
 from cityloop.app.load_services import LoadServices
 from cityloop.domains.emergency.schema import Rule, Send
 from cityloop.domains.refuse.schema import PlanRound
+from cityloop.kernel.errors import InputError
 from cityloop.kernel.journal import decision_bytes
 from cityloop.kernel.ladder import OPERATOR_REASONS, GateRule
 from cityloop.kernel.messages import Allowed, Decision, Proposal, Refused
@@ -183,6 +184,23 @@ def test_a_breakdown_is_previewed_from_what_is_published(served: Any) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.json()["change"]["stops"] > 0
     assert not served.steered
+
+
+def test_a_search_that_finds_nothing_is_said_and_the_next_may_look(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planner's own line reaches whoever asked; nobody is kept from asking again."""
+
+    def none_in_time(self: Any, fields: Any) -> dict[str, Any]:
+        raise InputError("the planner found no plan within 120 s; the plan in force stands")
+
+    client = served.client("viewer")
+    monkeypatch.setattr(Rounds, "preview", none_in_time)
+    answer = client.get("/api/v1/refuse/preview", params={"truck": 0})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_plan")
+    assert "the plan in force stands" in answer.json()["error"]["message"]
+    monkeypatch.undo()
+    assert client.get("/api/v1/refuse/preview", params={"truck": 0}).status_code == 200
 
 
 def test_what_a_lost_truck_hands_over_is_what_it_is_bound_for_and_its_open_stops() -> None:
