@@ -30,8 +30,8 @@ def off_grid_ms(stream: I32, observed_at_ms: I64) -> I32:
 
     Notes
     -----
-    A stream's pace is the median of some of its differences, its phase the median of some of its rests. A reading left
-    out, or a hundred, does not matter; a stream with one instant farther off than a quarter of its pace keeps none.
+    A stream's pace is the median of some of its differences, its phase the rounded median of some of its rests.
+    Readings left out do not matter; a stream with one instant farther off than a quarter of its pace keeps none.
     """
     off: I64 = np.zeros(len(stream), np.int64)
     if not len(stream):
@@ -50,6 +50,9 @@ def off_grid_ms(stream: I32, observed_at_ms: I64) -> I32:
     first = observed_at_ms[starts]
     rests = _rest(observed_at_ms[places] - first[:, None], pace[:, None])
     phase = first + np.sort(rests, axis=1)[:, middle]
+    # To a round instant, so that streams of one pace step from one to the next alike, and that repeats.
+    round_ms = np.maximum(np.minimum(pace // 8, _WHOLE_MS), 1)
+    phase = (phase + round_ms // 2) // round_ms * round_ms
     off = _rest(observed_at_ms - np.repeat(phase, counts), np.repeat(pace, counts))
     keeps &= np.maximum.reduceat(np.abs(off), starts) <= pace // 4
     off[~np.repeat(keeps, counts)] = 0

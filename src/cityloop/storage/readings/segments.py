@@ -2,8 +2,8 @@
 
 Columns: ``stream`` (int32), ``grid_ms`` (int64) and ``off_grid_ms`` (int32), whose sum is the instant of observation,
 ``delay_ms`` (int64: received less observed), ``value`` (float64), ``quality`` (uint8). A grid takes fewest bytes as
-bit-packed differences, what lies off it and delays as split bytes, values by a dictionary where they repeat and else as
-split bytes; zstd does the rest. Segments of format 1 have ``observed_at_ms`` in one column, and are read as well.
+bit-packed differences, delays as split bytes, what lies off the grid and values by a dictionary where they repeat and
+else as split bytes; zstd does the rest. Segments of format 1 have ``observed_at_ms`` in one column, and are read too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -88,9 +88,11 @@ class SegmentWriter:
             return
         import pyarrow as pa
 
-        if self._parquet is None:
-            self._parquet = _parquet_writer(self._readings, batch, self._row_group_rows, self._head.level)
         off = off_grid_ms(batch.stream, batch.observed_at_ms)
+        if self._parquet is None:
+            perhaps = {"off_grid_ms": off, "value": batch.value}
+            sample = {name: column[: self._row_group_rows] for name, column in perhaps.items()}
+            self._parquet = _parquet_writer(self._readings, sample, self._head.level)
         columns = [batch.stream, batch.observed_at_ms - off, off, batch.received_at_ms - batch.observed_at_ms]
         table = pa.table([*columns, batch.value, batch.quality], schema=_schema())
         self._parquet.write_table(table, row_group_size=self._row_group_rows)
@@ -289,26 +291,28 @@ def _schema() -> Any:
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in zip(COLUMNS, types, strict=True)])
 
 
-def _parquet_writer(sink: _Sink, first: Batch, row_group_rows: int, level: int) -> Any:
+def _parquet_writer(sink: _Sink, sample: Mapping[str, Any], level: int) -> Any:
+    """Return the writer of a segment.
+
+    Parameters
+    ----------
+    sample
+        The first row group of the columns that repeat in some segments and not in others.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    sample = first.value[:row_group_rows]
-    repeats = len(np.unique(sample)) < _REPEATS * len(sample)
-    encodings = {
-        "stream": "DELTA_BINARY_PACKED",
-        "grid_ms": "DELTA_BINARY_PACKED",
-        "off_grid_ms": "BYTE_STREAM_SPLIT",
-        "delay_ms": "BYTE_STREAM_SPLIT",
-    }
+    repeats = [name for name, column in sample.items() if len(np.unique(column)) < _REPEATS * len(column)]
+    encodings = {"stream": "DELTA_BINARY_PACKED", "grid_ms": "DELTA_BINARY_PACKED", "delay_ms": "BYTE_STREAM_SPLIT"}
+    encodings |= {name: "BYTE_STREAM_SPLIT" for name in sample if name not in repeats}
     return pq.ParquetWriter(
         pa.PythonFile(sink, mode="w"),
         _schema().with_metadata({"cityloop.sorted_by": "stream, observed_at_ms, received_at_ms"}),
         compression="zstd",
         # A segment just sealed is soon merged with others: what counts is that sealing keeps up.
         compression_level=1 if level == 0 else 3,
-        use_dictionary=["quality", "value"] if repeats else ["quality"],
-        column_encoding=encodings if repeats else {**encodings, "value": "BYTE_STREAM_SPLIT"},
+        use_dictionary=["quality", *repeats],
+        column_encoding=encodings,
         write_statistics=["stream", "grid_ms", "off_grid_ms"],
         write_page_checksum=True,
         sorting_columns=[pq.SortingColumn(0)],
