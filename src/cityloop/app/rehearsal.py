@@ -25,7 +25,8 @@ _CALL_M = 1.0
 
 def rehearse(brain: Brain, layout: Layout) -> tuple[Decision, ...]:
     """Let a brain decide on a made-up call and an open round, in a state that nobody keeps; return what it decides."""
-    state, decided = start(brain, layout, 0), []
+    state = start(brain, layout, 0)
+    decided: list[Decision] = []
     for second in range(1, _TICKS + 1):
         ticked = tick(brain, state, _readings(layout, second * 1000), (), second * 1000)
         state = ticked.state

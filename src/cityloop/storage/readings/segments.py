@@ -90,8 +90,8 @@ class SegmentWriter:
 
         off = off_grid_ms(batch.stream, batch.observed_at_ms)
         if self._parquet is None:
-            perhaps = {"off_grid_ms": off, "value": batch.value}
-            sample = {name: column[: self._row_group_rows] for name, column in perhaps.items()}
+            first = slice(self._row_group_rows)
+            sample = {"off_grid_ms": off[first], "value": batch.value[first]}
             self._parquet = _parquet_writer(self._readings, sample, self._head.level)
         columns = [batch.stream, batch.observed_at_ms - off, off, batch.received_at_ms - batch.observed_at_ms]
         table = pa.table([*columns, batch.value, batch.quality], schema=_schema())
