@@ -95,9 +95,11 @@ class HalvesTold:
         if tick is None:
             return {"arm": arm, "now_s": None}
         own, led, back = tick.modes
+        # SUMO writes its summary in blocks: before the first one nothing is known, which is not none.
+        heard = bool(tick.vehicles or tick.marks_s)
         return {
-            "arm": arm, "now_s": tick.now_s, "end_s": tick.end_s, "vehicles": tick.vehicles,
-            "standing": tick.standing, "own": own, "led": led, "back": back, "unplugged": tick.unplugged,
+            "arm": arm, "now_s": tick.now_s, "end_s": tick.end_s, "vehicles": tick.vehicles if heard else None,
+            "standing": tick.standing if heard else None, "own": own, "led": led, "back": back, "unplugged": tick.unplugged,
             "decisions": tick.decisions,
         }  # fmt: skip
 
