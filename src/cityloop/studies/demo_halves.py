@@ -99,8 +99,8 @@ class HalvesTold:
         heard = bool(tick.vehicles or tick.marks_s)
         return {
             "arm": arm, "now_s": tick.now_s, "end_s": tick.end_s, "vehicles": tick.vehicles if heard else None,
-            "standing": tick.standing if heard else None, "own": own, "led": led, "back": back, "unplugged": tick.unplugged,
-            "decisions": tick.decisions,
+            "standing": tick.standing if heard else None, "own": own, "led": led, "back": back,
+            "unplugged": tick.unplugged, "decisions": tick.decisions,
         }  # fmt: skip
 
 
