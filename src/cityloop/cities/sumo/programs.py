@@ -19,7 +19,7 @@ import msgspec
 from cityloop.cities.sumo.city_toml import write_atomically
 from cityloop.cities.sumo.network import Network
 from cityloop.cities.sumo.shipped import is_sound, shipped_stages
-from cityloop.cities.sumo.transitions import transition_steps
+from cityloop.cities.sumo.transitions import GREEN, clearances_ms, foes_of_crossings, gains, transition_steps
 from cityloop.domains.signals.schema import Plan, PlanStage
 from cityloop.kernel.errors import ConfigError
 
@@ -183,14 +183,42 @@ def program_phases(network: Network, row: int, plan: Plan) -> tuple[Phase, ...]:
         )
     phases: list[Phase] = []
     for here, shown in enumerate(plan.stages):
-        least_s = shown.min_green_s if plan.actuated else shown.green_s
+        least_s = _clearing_green_s(network, row, plan, here)
         state = network.stage_states[row][shown.stage]
-        phases.append(Phase(state, least_s, least_s, shown.green_s, green=True))
+        phases.append(Phase(state, least_s, least_s, max(shown.green_s, least_s), green=True))
         following = plan.stages[(here + 1) % len(plan.stages)]
         if following.stage != shown.stage:
             for state, duration_s in transition_steps(network, row, shown.stage, following.stage):
                 phases.append(Phase(state, duration_s, duration_s, duration_s))
     return tuple(phases)
+
+
+def _least_shown_s(plan: Plan, at: int) -> float:
+    return plan.stages[at].min_green_s if plan.actuated else plan.stages[at].green_s
+
+
+def _clearing_green_s(network: Network, row: int, plan: Plan, here: int) -> float:
+    """Return how long a stage of a plan is shown at the least. [s].
+
+    A crossing may have ended in an earlier change, and those who drive over it start only in the next: the stages in
+    between last until it is clear.
+    """
+    count, least_s = len(plan.stages), _least_shown_s(plan, here)
+    states = [network.stage_states[row][shown.stage] for shown in plan.stages]
+    after, now = states[(here + 1) % count], states[here]
+    change_s = intergreen_s(network, row, plan.stages[here].stage, plan.stages[(here + 1) % count].stage)
+    for crossing, foes in foes_of_crossings(network.assets, row).items():
+        if now[crossing] in GREEN or not any(gains(now[foe], after[foe]) for foe in foes):
+            continue
+        elapsed_s = change_s
+        for back in range(1, count):
+            before = (here - back) % count
+            elapsed_s += intergreen_s(network, row, plan.stages[before].stage, plan.stages[(before + 1) % count].stage)
+            if states[before][crossing] in GREEN:
+                least_s = max(least_s, math.ceil(clearances_ms(network.assets, row)[crossing] / 1000 - elapsed_s))
+                break
+            elapsed_s += _least_shown_s(plan, before)
+    return float(least_s)
 
 
 def _without_offset(plan: Plan) -> Plan:

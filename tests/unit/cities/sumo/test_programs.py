@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
+from cityloop.cities.sumo.netfile import Program
 from cityloop.cities.sumo.network import Network, read_network
 from cityloop.cities.sumo.programs import (
     Phase,
@@ -121,6 +123,22 @@ def test_any_order_of_stages_is_shown_safely(walked):
         backwards = tuple(PlanStage(s.stage, s.min_green_s, s.min_green_s) for s in reversed(plan.stages))
         phases = program_phases(walked, row, msgspec.structs.replace(plan, stages=backwards))
         assert lamp_faults(walked, row, phases) == []
+
+
+@pytest.mark.parametrize("actuated", [True, False])
+def test_a_crossing_that_ended_before_the_last_stage_is_clear_before_the_next(junction_of, actuated):
+    """Crossing 3 needs 20 s; whoever drives over it starts two changes of 3 s later, so the 5 s between become 14."""
+    made = junction_of(("GrrG", "rGrr", "rrGr"), clearance_s={3: 20.0}, foes=((0, 1), (0, 2), (1, 2), (2, 3)))
+    network = SimpleNamespace(
+        assets=made.assets,
+        stage_states=made.stage_states,
+        tls_ids=("J",),
+        programs=(Program("J", "0", "static", 0, ()),),
+    )
+    stages = tuple(PlanStage(stage, 5.0, 5.0, 3.0) for stage in range(3))
+    phases = program_phases(network, 0, Plan("J", stages, 0.0, actuated=actuated))
+    assert [(phase.state, phase.min_s) for phase in phases if phase.green] == [("GrrG", 5), ("rGrr", 14), ("rrGr", 5)]
+    assert all(phase.max_s >= phase.min_s for phase in phases)
 
 
 def test_actuated_greens_keep_shipped_bounds_or_5_to_50_s(town):
