@@ -36,6 +36,9 @@ LONGEST_LEASE_MS = 4000
 LEAST_GREEN_MS = 5000
 """Least green of any link (RiLSA 2015, 2.7.3)."""
 
+LONGEST_DETOUR_MS = 15_000
+"""After so long on the way home nobody is let go first any more: the own plan is soon there for all."""
+
 HAND_BACK_ALL_RED_S = 2.0
 """All-red of a hand-back where the shipped program has none."""
 
@@ -142,6 +145,7 @@ class FieldController:
         self._answered: ReceiptStatus | None = None
         self._change: _Change | None = None
         self._home: int | None = None
+        self._homeward_ms = 0
         self._let_go: set[int] = set()
         """Local links that were green since the way home began."""
         self._own_stages = {self._number[p.state] for p in own.phases if p.state in self._number}
@@ -222,6 +226,7 @@ class FieldController:
             self._lease = lease = None
             if mode_before is Mode.LEASED:
                 self.mode = Mode.HANDING_BACK
+                self._homeward_ms = now_ms
         self._advance(now_ms)
         if lease is not None:
             status = ReceiptStatus.ACCEPTED if self._serve(lease, now_ms) else ReceiptStatus.PENDING
@@ -331,6 +336,8 @@ class FieldController:
 
     def _let_go_first(self, stage: int, home: _Home, now_ms: int) -> int | None:
         """Return the own program's stage to show before it is joined, None where nobody stands too long."""
+        if now_ms - self._homeward_ms > LONGEST_DETOUR_MS:
+            return None
         late = kept_waiting(home.lamps, self._own, home.joined_ms)
         best: int | None = None
         best_red_ms = 0
