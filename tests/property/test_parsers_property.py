@@ -86,7 +86,7 @@ TEXT_PARSERS = {
     "conversion": (lambda text: conversion(text, "Cel"), "degF"),
     "same_unit": (lambda text: same_unit(text, "Cel"), "°C"),
 }
-ELSEWHERE = ("test_wire_fuzz.py", "test_odata_property.py", "test_blocks_property.py")
+ELSEWHERE = ("test_wire_fuzz.py", "test_odata_property.py", "test_blocks_property.py", "test_call_codecs_property.py")
 """Other modules of this folder that put parsers to the same test."""
 
 REFUSALS = (CityloopError, msgspec.MsgspecError)

@@ -115,7 +115,7 @@ function Head() {
         {clock(nowMs.value || null)}
       </time>
       <span class="grow" />
-      <button type="button" class="btn finder" onClick={() => (open.value = { kind: "find" })}>
+      <button type="button" class="btn finder" aria-label={t("find.title")} onClick={() => (open.value = { kind: "find" })}>
         <Icon name="find" />
         <span class="wide-only">{t("find.title")}</span>
         <kbd>/</kbd>
