@@ -99,7 +99,8 @@ def test_both_halves_show_the_same_second_of_the_same_city(halves, demo: Shown, 
     until(page, "document.querySelector('.difference')")
     assert "Too early to tell." in page.locator(".difference").inner_text()
     told = httpx.get(f"{demo.base}/api/v1/halves", headers=bearer(demo), trust_env=False).json()
-    assert abs(told["halves"]["left"]["now_s"] - told["halves"]["right"]["now_s"]) <= 5.0
+    # Numbers are told every five seconds of the city, by arms that are a second apart at the most.
+    assert abs(told["halves"]["left"]["now_s"] - told["halves"]["right"]["now_s"]) <= 7.0
     assert page.locator(".note.apart").count() == 0
     assert all(re.match(rf"(http|ws)://{demo.base.split('//')[1]}/", url) for url in asked)
     page.screenshot(path=tmp_path_factory.getbasetemp() / "demo-halves.png")

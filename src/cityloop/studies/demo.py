@@ -123,7 +123,8 @@ def run_demo(spec: DemoSpec, show: Callable[[DemoTick], None], page: DemoPage | 
     try:
         for worker in workers.values():
             worker.start()
-        finished = _listen(said, workers, len(spec.arms) * len(spec.seeds), show, page)
+        reached = None if staged is None else staged[1]
+        finished = _listen(said, workers, len(spec.arms) * len(spec.seeds), show, page, reached)
         for worker in workers.values():
             worker.join()
     finally:
@@ -153,6 +154,7 @@ def _listen(
     runs: int,
     show: Callable[[DemoTick], None],
     page: DemoPage | None,
+    reached: Any,
 ) -> list[_Finished]:
     """Take what the workers say until every run is finished, or one has failed."""
     finished: list[_Finished] = []
@@ -176,6 +178,7 @@ def _listen(
         elif isinstance(message, Stepped):
             assert page is not None
             page.step(message)
+            InStep.take_in(reached, list(workers).index(message.arm), message.reached_s)
         else:
             show(message)
             if page is not None:

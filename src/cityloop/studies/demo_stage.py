@@ -38,6 +38,8 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True):
 
     arm: str
     seed: int
+    reached_s: float
+    """How far the arm is, over all seeds; see `InStep`."""
     payload: bytes
 
 
@@ -48,17 +50,28 @@ def trace_folder(room: Path, arm: str, seed: int) -> Path:
 
 @dataclass(slots=True)
 class InStep:
-    """Keeps arms in separate processes within a second of each other."""
+    """Keeps arms in separate processes within a second of each other, as the page shows them.
+
+    Not as they run: what an arm says may lie in its process for long while the other's is let through first.
+    """
 
     reached: Any
-    """A shared array of seconds, one an arm; infinite once an arm is over."""
+    """A shared array of seconds, one an arm: how much of it the page has taken in; infinite once an arm is over."""
     mine: int
 
-    def at(self, seed_number: int, since_s: float) -> None:
-        """Say where this arm is, and wait while it is ahead."""
-        here = seed_number * _SEED_S + since_s
-        self.reached[self.mine] = here
-        while here > min(self.reached) + _AHEAD_S:
+    @staticmethod
+    def place(seed_number: int, since_s: float) -> float:
+        """Return how far an arm is, over all seeds. [s]."""
+        return seed_number * _SEED_S + since_s
+
+    @staticmethod
+    def take_in(reached: Any, arm: int, reached_s: float) -> None:
+        """Note that the page shows an arm's step; what comes after the arm's end changes nothing."""
+        reached[arm] = max(reached[arm], reached_s)
+
+    def wait(self, here_s: float) -> None:
+        """Wait while this arm is ahead of what the page shows of any."""
+        while here_s > min(self.reached) + _AHEAD_S:
             time.sleep(_NAP_S)
 
     def over(self) -> None:
@@ -117,8 +130,9 @@ class Stage:
         )
         self._trace.append(now_ms, encode(told))
         whole = msgspec.structs.replace(told, shown=shown, views=packed_views(state))
-        self.put(Stepped(arm=self.arm, seed=self.seed, payload=encode(whole)))
-        self.in_step.at(self.seed_number, (now_ms - self.begin_ms) / 1000)
+        here_s = InStep.place(self.seed_number, (now_ms - self.begin_ms) / 1000)
+        self.put(Stepped(arm=self.arm, seed=self.seed, reached_s=here_s, payload=encode(whole)))
+        self.in_step.wait(here_s)
 
     def close(self) -> None:
         """Keep what was told. Safe to call twice."""
