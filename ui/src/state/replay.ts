@@ -1,7 +1,7 @@
 /** The scrubber: recorded frames in place of live ones, at any speed, from an instant that the address can name. */
 import { effect, signal } from "@preact/signals";
 import { get, getBytes } from "../api/client";
-import { readFrame, type Frame } from "../api/frame";
+import { readFrames, type Frame } from "../api/frame";
 import { apply, nowMs, replaying } from "./city";
 import { sayError } from "./operations";
 
@@ -24,17 +24,6 @@ export async function loadSpan(): Promise<void> {
   }
 }
 
-function split(bytes: ArrayBuffer): Frame[] {
-  const view = new DataView(bytes);
-  const found: Frame[] = [];
-  for (let k = 0; k + 4 <= bytes.byteLength; ) {
-    const long = view.getUint32(k, true);
-    found.push(readFrame(bytes.slice(k + 4, k + 4 + long)));
-    k += 4 + long;
-  }
-  return found;
-}
-
 /** Show the city as it was at an instant. */
 export async function seek(instantMs: number): Promise<void> {
   replaying.value = true;
@@ -46,7 +35,7 @@ export async function seek(instantMs: number): Promise<void> {
     try {
       // From a little before: the frame in force at the instant is the last one before it.
       const begin = Math.round(wanted) - 2000;
-      frames = split(await getBytes(`/frames?begin_ms=${begin}&end_ms=${begin + CHUNK_S * 1000}&step_s=1`));
+      frames = readFrames(await getBytes(`/frames?begin_ms=${begin}&end_ms=${begin + CHUNK_S * 1000}&step_s=1`));
     } catch (error) {
       sayError(error);
       break;
