@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+from serving import wait_for
 
 TOKEN = "a-token-of-the-administrator"
 _PATIENCE_S = 480.0
@@ -46,16 +46,7 @@ class City:
 
     def wait(self, what: Any) -> Any:
         """Ask until the answer is there."""
-        until_s = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < until_s:
-            try:
-                found = what()
-                if found:
-                    return found
-            except OSError:
-                assert self.process.poll() is None, self.process.stdout and self.process.stdout.read()
-            time.sleep(0.3)
-        raise AssertionError("it never came")
+        return wait_for(what, self.process, _PATIENCE_S)
 
 
 def _free_port() -> int:

@@ -9,13 +9,13 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import wait_for
 
 from cityloop.storage.audit_log import verify_audit
 
@@ -52,16 +52,7 @@ class Served:
 
     def wait(self, what: Any) -> Any:
         """Ask until the answer is there."""
-        until_s = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < until_s:
-            try:
-                found = what()
-                if found:
-                    return found
-            except OSError:
-                assert self.process.poll() is None, self.process.stdout and self.process.stdout.read()
-            time.sleep(0.3)
-        raise AssertionError("it never came")
+        return wait_for(what, self.process, _PATIENCE_S)
 
     def ready(self) -> None:
         self.wait(lambda: self.ask("/readyz", token=None) == "ready\n")
