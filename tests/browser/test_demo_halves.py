@@ -101,7 +101,8 @@ def test_both_halves_show_the_same_second_of_the_same_city(halves, demo: Shown, 
     told = httpx.get(f"{demo.base}/api/v1/halves", headers=bearer(demo), trust_env=False).json()
     # Numbers are told every five seconds of the city, by arms that are a second apart at the most.
     assert abs(told["halves"]["left"]["now_s"] - told["halves"]["right"]["now_s"]) <= 7.0
-    assert page.locator(".note.apart").count() == 0
+    # A feed that comes late on a busy machine is told of; it does not stay so.
+    until(page, "!document.querySelector('.note.apart')")
     assert all(re.match(rf"(http|ws)://{demo.base.split('//')[1]}/", url) for url in asked)
     page.screenshot(path=tmp_path_factory.getbasetemp() / "demo-halves.png")
 
