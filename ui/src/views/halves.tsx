@@ -1,7 +1,7 @@
 /** Two synchronised halves of one map: the same city, seed and second, under two controls. */
 import { createContext } from "preact";
 import { useContext, useMemo, useState } from "preact/hooks";
-import type { Half, HalvesTold } from "../api/types";
+import type { Half, HalvesTold } from "../api/halves";
 import { Lines } from "../charts/lines";
 import { Figure } from "../charts/figure";
 import { Camera } from "../map/camera";

@@ -341,7 +341,7 @@ class FieldController:
         late = kept_waiting(home.lamps, self._own, home.joined_ms)
         best: int | None = None
         best_red_ms = 0
-        for candidate in self._own_stages - {stage}:
+        for candidate in sorted(self._own_stages - {stage}):
             served_ms = now_ms + self._change_ms(stage, candidate) + self._minimum_ms[candidate]
             red_ms = max(
                 (
