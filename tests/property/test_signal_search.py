@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cityloop.domains.signals.decide import brain
+from cityloop.domains.signals.decide.horizon_search import search
 from cityloop.domains.signals.domain import signals
 from cityloop.domains.signals.forecast import MAX_QUEUE, Demand
 from cityloop.domains.signals.schema import Reason
@@ -67,8 +68,13 @@ def asked(crossroads, queues: Queues, shown: int, factor: float = 1.0, order: tu
     return proposal
 
 
+# Two headways after its queue set off the last user leaves at the very instant at which a second's departures end.
+ON_THE_SECOND = Queues(((), (0.0, 0.0, 0.0), ()), (1.0, 1.0, 1.0), (2.0, 1.4000000000000001, 2.0))
+
+
 @settings(max_examples=150)
 @given(queues=lanes, shown=st.integers(0, 2))
+@example(queues=ON_THE_SECOND, shown=0)
 def test_the_choice_is_the_least_of_what_was_weighed(crossroads, queues, shown):
     """A service stage, at a cost that no rejected alternative undercuts by more than what eagerness is worth.
 
@@ -111,3 +117,30 @@ def test_the_choice_does_not_hang_on_the_order_of_lanes(crossroads, queues, show
 def test_equal_inputs_give_equal_proposals(crossroads, queues, shown):
     """Twice asked, the answer is the same to the last bit."""
     assert asked(crossroads, queues, shown) == asked(crossroads, queues, shown)
+
+
+def keeping(etas_s: tuple[tuple[float, ...], ...], shown: int, first_end_s: int) -> float:
+    """Return the cost told for plans that do not change at once; from ``first_end_s`` 1 on there are no others."""
+    n, most, n_stages = len(etas_s), 24, 4
+    eta_s = np.zeros((n, most))
+    for row, etas in enumerate(etas_s):
+        eta_s[row, : len(etas)] = etas
+    count = np.array([len(etas) for etas in etas_s], np.int32)
+    wants = np.repeat(np.arange(n, dtype=np.int32)[:, None], most, axis=1)
+    lamp = np.array([[2, 0, 0, 2], [1, 0, 2, 0], [0, 2, 0, 0]], np.uint8)
+    foes = np.array([0, 0, 1], np.int32), np.array([0, 1, 1], np.int32), np.array([0], np.int32)
+    intergreen_s = np.where(np.eye(n_stages, dtype=bool), 0.0, 3.0)
+    costs = np.full(n_stages + 1, np.nan)
+    search(
+        shown, first_end_s, n_stages, 24, 0, n, eta_s, wants, count, np.ones(n), np.full(n, 2.0),
+        np.zeros((n, most), np.bool_), lamp, np.arange(n, dtype=np.int32), *foes,
+        np.array([True, True, True, False]), np.full(n_stages, 5.0), intergreen_s, np.zeros((n_stages, n_stages)),
+        2.0, 0.8, 4.0, 0.5, 9.0, costs,
+    )  # fmt: skip
+    return float(costs[n_stages])
+
+
+def test_a_rejected_alternative_is_told_at_its_own_cost():
+    """A better plan of the same first action, found later, does not make the others look cheaper than they are."""
+    etas_s = (0.0, 5.0, 9.0), (7.0, 8.0, 10.0, 10.0), (11.0,)
+    assert keeping(etas_s, 1, 0) == pytest.approx(keeping(etas_s, 1, 1))

@@ -213,6 +213,7 @@ def search(
     leaf = np.full(n_nodes, _NEVER)
     lost = np.full((n_stages + 1, n_nodes), _NEVER)
     leave = np.zeros((n, most))
+    gone_by = np.zeros((n, most), np.int32)
     n_leave = np.zeros(n, np.int32)
     gone_w = np.zeros(horizon + 3)
     gone_wt = np.zeros(horizon + 3)
@@ -264,6 +265,8 @@ def search(
                         s = t0
                     if s > horizon:
                         s = horizon + 1
+                    # Counted and moved up by this one second: two roundings of one instant could count a user twice.
+                    gone_by[i, x] = s
                     gone_w[s] += w
                     gone_wt[s] += w * min(t, total_h)
                     if t - eta_s[q0 + i, place[node, i] + x] > 2.0:
@@ -284,7 +287,7 @@ def search(
                 elif is_root and e > 16 and e % 2 != 0:
                     continue
                 for i in range(n):
-                    while cut[i] < n_leave[i] and leave[i, cut[i]] <= e + yellow_use_s:
+                    while cut[i] < n_leave[i] and gone_by[i, cut[i]] <= e:
                         cut[i] += 1
                     last[i] = cut[i]
                 last_e = e
@@ -301,7 +304,7 @@ def search(
                         last_e = ends
                         for i in range(n):
                             x = cut[i]
-                            while x < n_leave[i] and leave[i, x] <= ends + yellow_use_s:
+                            while x < n_leave[i] and gone_by[i, x] <= ends:
                                 x += 1
                             last[i] = x
                     sum_w, sum_wt, sum_stop = gone_w[ends], gone_wt[ends], gone_stop[ends]
@@ -325,14 +328,12 @@ def search(
                     to = k2 * (horizon + 1) + t1
                     if cost < value[to]:
                         if value[to] < _NEVER:
-                            old = tag[to]
-                            if old != branch:
-                                gap = value[to] - cost
-                                for b in range(n_stages + 1):
-                                    if lost[b, to] < _NEVER:
-                                        lost[b, to] += gap
-                                if lost[old, to] > gap:
-                                    lost[old, to] = gap
+                            gap = value[to] - cost
+                            for b in range(n_stages + 1):
+                                if lost[b, to] < _NEVER:
+                                    lost[b, to] += gap
+                            if tag[to] != branch and lost[tag[to], to] > gap:
+                                lost[tag[to], to] = gap
                         value[to] = cost
                         left_w[to] = sum_w
                         left_wt[to] = sum_wt
