@@ -122,13 +122,18 @@ class Client:
         self.paho = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=version)
         self.paho.username_pw_set("box", token or server.token)
         self.paho.on_message = lambda _c, _u, message: self.heard.append(message)
-        self.paho.on_publish = lambda _c, _u, _m, reason, _p: self.acks.append(reason.value)
+        self.whys: list[str] = []
+        self.paho.on_publish = self._acknowledged
         self.paho.on_disconnect = lambda _c, _u, _f, reason, _p: self.left.append(reason)
         self.connected: list[object] = []
         self.paho.on_connect = lambda _c, _u, _f, reason, _p: self.connected.append(reason)
         self.subscribed: list[int] = []
         self.paho.on_subscribe = lambda _c, _u, _m, reasons, _p: self.subscribed.extend(r.value for r in reasons)
         self._port = server.mqtt_port
+
+    def _acknowledged(self, _client, _user, _mid, reason, properties) -> None:
+        self.whys.append(getattr(properties, "ReasonString", ""))
+        self.acks.append(reason.value)
 
     def __enter__(self) -> Client:
         self.paho.connect("127.0.0.1", self._port, keepalive=30)
@@ -251,6 +256,9 @@ def test_unreadable_messages_are_told_where_they_can_be_and_kept(server):
     """5.0 hears that the payload is invalid; 3.1.1 cannot be told, so the message waits for a person."""
     with Client(server, mqtt.MQTTv5) as client:
         assert client.publish("readings/s0", "1e999") == 0x99
+        assert "1e999" in client.whys[-1] or "infinite" in client.whys[-1]
+        assert client.publish("devices/another/state", "x") == 0x87
+        assert client.whys[-1] == "box may not publish to 'devices/another/state'"
     with Client(server, mqtt.MQTTv311) as client:
         assert client.publish("readings/s0", "[" * 200_000) == 0
     with server.http(ADMIN) as http:
@@ -384,6 +392,10 @@ def test_over_its_limit_a_server_refuses_and_recovers(tmp_path):
         assert post("stage", 0).status_code == 200
         with Client(limited, mqtt.MQTTv5) as client:
             assert client.publish("readings/s1", "1") == 0x97
+            # A scan that carries others along: it is kept, and its sender told to send those alone again.
+            rows = "".join(f"{name},{1_700_000_000_500 + at},1\n" for at in range(50) for name in ("s1", "stage"))
+            assert client.publish("packs/csv", f"stream,observed_at_ms,value\n{rows}") == 0x97
+            assert "its 50 control readings were kept, the other 50 were not" in client.whys[-1]
         with Client(limited, mqtt.MQTTv311) as client:
             # Cannot be told, so it is made to wait, and acknowledged when its share has grown.
             assert client.publish("readings/s1", "2") == 0

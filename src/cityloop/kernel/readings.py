@@ -36,12 +36,14 @@ Done = Callable[[Exception | None], None]
 
 # A refusal is an outcome that senders are told of, and reads as one.
 class Overloaded(CityloopError):  # noqa: N818 - see above
-    """More is offered than can be taken now; nothing of what was offered was kept."""
+    """More is offered than can be taken now; nothing of what was offered was kept, save ``kept`` readings."""
 
-    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+    def __init__(self, message: str, retry_after_s: float = 1.0, *, kept: int = 0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         """When it is worth trying again. [s]"""
+        self.kept = kept
+        """Readings that were kept all the same: control traffic. Only the others are to be sent again."""
 
 
 class StoreFull(StoreError):  # noqa: N818 - as above

@@ -1,21 +1,24 @@
 """The only way in for readings, whatever they came by: limits, quality, live state, then the log, then the answer.
 
 ``submit`` returns at once; ``done`` is told from another thread when the readings would survive a power cut. Memory is
-bounded by the rows that wait for that. Rows of control streams (``DataKind.CONTROL``) pass every limit of ours.
+bounded by the rows that wait for that. Control traffic (``DataKind.CONTROL``) passes every limit of ours, as
+``admission`` tells.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from cityloop.kernel.batch import Batch, empty_batch
-from cityloop.kernel.columns import BOOL, I32
+from cityloop.kernel.columns import I32
 from cityloop.kernel.errors import InputError
 from cityloop.kernel.quarantine import QUARANTINED, DeadLetter, DeadLetters, Fault
 from cityloop.kernel.readings import Done, Overloaded, Readings, StreamTable
+from cityloop.sensing.admission import Admission, Parted
 from cityloop.sensing.drain import Drain
 from cityloop.sensing.known import ANY_DEVICE, Known
 from cityloop.sensing.letters import letters_of_messages, letters_of_names, letters_of_rows
@@ -23,7 +26,6 @@ from cityloop.sensing.live import LiveState
 from cityloop.sensing.offers import Limits, Offer, Taken, join, pick_rows, plain_batch, shares_of
 from cityloop.sensing.pending import Both, Pending
 from cityloop.sensing.quality import QualityParams, Watch, judge
-from cityloop.sensing.shares import FairShares
 from cityloop.wire.arrow import ArrowPack
 from cityloop.wire.named import NamedReadings
 
@@ -56,7 +58,7 @@ class Inbox:
         self.submitted_rows = 0
         self.letters_not_kept = 0
         self.pending = Pending()
-        self._shares = FairShares(self.limits.readings_per_s, self.limits.burst_s)
+        self._admission = Admission(self.limits, self.watch, self.pending)
         self._lock = threading.RLock()
         self._letters_second = -1
         self._letters_in_second = 0
@@ -66,7 +68,7 @@ class Inbox:
         judge(empty_batch(), np.array([ANY_DEVICE], np.int32), self.watch, live, 0)
 
     def submit(self, batch: Batch, *, device: str, done: Done) -> Taken:
-        """Take a batch of one device, whole or not at all.
+        """Take a batch of one device, whole or not at all; its control traffic, whatever becomes of the rest.
 
         Parameters
         ----------
@@ -78,26 +80,21 @@ class Inbox:
         Raises
         ------
         Overloaded
-            When the batch is over the device's share or too much waits for the disk; ``done`` is then not called.
+            When the batch is over the device's share or too much waits for the disk; ``done`` is then not called. Where
+            its control traffic is taken all the same ``done`` is told this once that is safe.
         """
         self.known.refresh_if_grown()
         now_ms = self.now_ms()
         number = self.known.device(device)
         with self._lock:
-            if number >= 0:
-                self._admit(batch, number, now_ms)
-            return self._take(batch, np.array([number], np.int32), now_ms, done, ())
+            return self._take_own(batch, number, now_ms, done, ())
 
     def submit_mixed(self, batch: Batch, devices: I32, *, done: Done) -> Taken:
         """Take a batch of rows of many devices, as ``Known.device`` counts them; some rows may be refused."""
         self.known.refresh_if_grown()
         now_ms = self.now_ms()
         with self._lock:
-            refused: BOOL | None = None
-            if self.pending.rows + len(batch) > self.limits.pending_rows:
-                refused = ~self.watch.is_control(batch.stream)
-            elif self.limits.readings_per_s is not None:
-                refused = self._over_share(batch.stream, devices, now_ms)
+            refused = self._admission.rows(batch.stream, devices, now_ms)
             if refused is not None and refused.any():
                 self.refused_rows += int(np.count_nonzero(refused))
                 rows = np.flatnonzero(~refused)
@@ -123,16 +120,19 @@ class Inbox:
         now_ms = self.now_ms()
         with self._lock:
             found: list[Taken | Overloaded] = []
-            admitted, rows = [], 0
+            admitted: list[Offer] = []
+            parted: list[Overloaded | None] = []
+            rows = 0
             for offer in offers:
                 try:
-                    if offer.device >= 0:
-                        self._admit(offer.batch, offer.device, now_ms, ahead=rows)
+                    part = self._admit(offer.batch, offer.device, now_ms, ahead=rows)
                 except Overloaded as error:
                     found.append(error)
                     continue
-                rows += len(offer.batch)
-                admitted.append(offer)
+                kept = offer.batch if part is None else pick_rows(offer.batch, np.flatnonzero(~part.refused))
+                rows += len(kept)
+                admitted.append(Offer(kept, offer.device))
+                parted.append(None if part is None else part.why)
                 found.append(_LATER)
             if not admitted:
                 return found
@@ -144,7 +144,10 @@ class Inbox:
                 join([offer.batch.value for offer in admitted], np.float64),
             )
             writer = devices[:1] if (devices == devices[0]).all() else np.repeat(devices, sizes)
-            parts = iter(shares_of(self._take(batch, writer, now_ms, done, ()), sizes))
+            shares = shares_of(self._take(batch, writer, now_ms, done, ()), sizes)
+            if any(parted):
+                shares = [replace(share, over=over) for share, over in zip(shares, parted, strict=True)]
+            parts = iter(shares)
         return [next(parts) if part is _LATER else part for part in found]
 
     def submit_named(self, named: NamedReadings, *, device: str, done: Done) -> Taken:
@@ -166,9 +169,7 @@ class Inbox:
             batch = plain_batch(rows, named.observed_at_ms, value)
         number = self.known.device(device)
         with self._lock:
-            if number >= 0:
-                self._admit(batch, number, now_ms, extra=len(letters))
-            return self._take(batch, np.array([number], np.int32), now_ms, done, letters)
+            return self._take_own(batch, number, now_ms, done, letters)
 
     def submit_packs(self, packs: Sequence[ArrowPack], *, device: str, done: Done) -> Taken:
         """Take the Arrow packs of one message, together."""
@@ -234,37 +235,30 @@ class Inbox:
         with self._lock:
             return self._drain.take(until_ms)
 
-    def _admit(self, batch: Batch, device: int, now_ms: int, extra: int = 0, ahead: int = 0) -> None:
-        """Refuse a pack that is over its device's share, unless most of it is control traffic.
-
-        Parameters
-        ----------
-        extra
-            Rows of its message that are set aside.
-        ahead
-            Rows taken already that do not wait for the disk yet.
-        """
-        rows = len(batch) + extra
-        full = self.pending.rows + ahead + rows > self.limits.pending_rows
-        if not full and self.limits.readings_per_s is None:
-            return
-        if len(batch) and 2 * np.count_nonzero(self.watch.is_control(batch.stream)) >= rows:
-            return
-        wait_s = 1.0 if full else self._shares.admit_pack(device, rows, now_ms)
-        if wait_s > 0:
-            self.refused_rows += rows
-            what = "too much waits for the disk" if full else "more readings than your share"
-            raise Overloaded(f"{what}; nothing was kept, try again in {wait_s:.1f} s", wait_s)
-
-    def _over_share(self, streams: I32, devices: I32, now_ms: int) -> BOOL | None:
-        free = self.watch.is_control(streams) | (devices < 0)
-        asked = np.flatnonzero(~free)
-        admitted = self._shares.admit_rows(devices[asked], now_ms)
-        if admitted is None:
+    def _admit(self, batch: Batch, device: int, now_ms: int, extra: int = 0, ahead: int = 0) -> Parted | None:
+        """Let a device's pack in, whole (None) or its control traffic alone, or refuse it."""
+        if device < 0:
             return None
-        refused = np.zeros(len(streams), np.bool_)
-        refused[asked] = ~admitted
-        return refused
+        try:
+            part = self._admission.pack(batch.stream, device, now_ms, extra=extra, ahead=ahead)
+        except Overloaded:
+            self.refused_rows += len(batch) + extra
+            raise
+        if part is not None:
+            self.refused_rows += int(np.count_nonzero(part.refused)) + extra
+        return part
+
+    def _take_own(self, batch: Batch, device: int, now_ms: int, done: Done, letters: Sequence[DeadLetter]) -> Taken:
+        """Take what is let in of a device's pack, and tell of the rest once that is safe."""
+        writer = np.array([device], np.int32)
+        part = self._admit(batch, device, now_ms, extra=len(letters))
+        if part is None:
+            return self._take(batch, writer, now_ms, done, letters)
+
+        def told(error: Exception | None) -> None:
+            done(error or part.why)
+
+        return self._take(pick_rows(batch, np.flatnonzero(~part.refused)), writer, now_ms, told, ())
 
     def _take(self, batch: Batch, writer: I32, now_ms: int, done: Done, letters: Sequence[DeadLetter]) -> Taken:
         judged = judge(batch, writer, self.watch, self.live, now_ms)

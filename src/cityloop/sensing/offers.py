@@ -13,6 +13,7 @@ from cityloop.kernel.batch import Batch, empty_batch
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.quarantine import QUARANTINED, Fault
+from cityloop.kernel.readings import Overloaded
 from cityloop.sensing.quality import KEPT_OUT, SUSPECT
 
 __all__ = ["Limits", "Offer", "Taken", "join", "pick_rows", "plain_batch", "shares_of"]
@@ -40,14 +41,17 @@ class Limits:
     letters_per_s: int = 5000
     """Readings set aside that are kept for reading; more are counted only."""
 
+    control_scan_rows: int = 100
+    """Readings of a control stream that pass every limit, each interval it declares (0.1 to 10 s; none: 1 s)."""
+
     drain_rows: int = 2_000_000
     """Readings kept for a live city's next look; the oldest give way."""
 
     def __post_init__(self) -> None:
         if self.readings_per_s is not None and not self.readings_per_s > 0:
             raise ConfigError(f"readings_per_s is {self.readings_per_s:g}, must be above 0")
-        if min(self.pending_rows, self.message_bytes, self.drain_rows) < 1:
-            raise ConfigError("pending_rows, message_bytes and drain_rows must be at least 1")
+        if min(self.pending_rows, self.message_bytes, self.control_scan_rows, self.drain_rows) < 1:
+            raise ConfigError("pending_rows, message_bytes, control_scan_rows and drain_rows must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,9 @@ class Taken:
     quarantined: int = 0
     refused: BOOL | None = None
     """Of a mixed batch the rows that were over their device's share; None when all were taken."""
+
+    over: Overloaded | None = None
+    """Of an offer among others: why all but its control readings were refused."""
 
     received_at_ms: int = 0
     """When the rows were heard, as they are stored."""

@@ -106,6 +106,8 @@ class PackLane:
                 continue
             if why is not None:
                 answer(*why)
+            elif taken.over is not None:
+                answer(*refusal(taken.over))
             else:
                 answer(200, self.saying(taken), ())
 

@@ -16,7 +16,7 @@ import numpy as np
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.sensing.live import grown
 
-__all__ = ["FairShares", "water_level"]
+__all__ = ["FairShares", "first_of_each", "water_level"]
 
 _EPOCH_MS = 1000
 
@@ -74,12 +74,7 @@ class FairShares:
         self._total -= taken
         if taken == len(devices):
             return None
-        # Rank of each row among those of its device, in order of arrival.
-        order = np.argsort(inverse, kind="stable")
-        rank = np.empty(len(devices), np.int64)
-        rank[order] = np.arange(len(devices)) - np.repeat(np.cumsum(rows) - rows, rows)
-        admitted: BOOL = rank < allowed[inverse]
-        return admitted
+        return first_of_each(inverse, rows, allowed)
 
     def _pass_time(self, devices: int, now_ms: int) -> None:
         assert self.rate_per_s is not None
@@ -108,6 +103,25 @@ class FairShares:
         passed_s = np.where(fresh, self._burst_s, (now_ms - self._credit_at[who]) / 1000)
         self._credit[who] = np.minimum(self._credit[who] + np.maximum(passed_s, 0) * self._level, cap)
         self._credit_at[who] = now_ms
+
+
+def first_of_each(inverse: I64, rows: I64, allowed: F64) -> BOOL:
+    """Return which rows are among the first of their sender that are allowed.
+
+    Parameters
+    ----------
+    inverse
+        Which sender each row is of, in order of arrival.
+    rows
+        How many rows each sender has.
+    allowed
+        How many of them pass.
+    """
+    order = np.argsort(inverse, kind="stable")
+    rank = np.empty(len(inverse), np.int64)
+    rank[order] = np.arange(len(inverse)) - np.repeat(np.cumsum(rows) - rows, rows)
+    first: BOOL = rank < allowed[inverse]
+    return first
 
 
 def water_level(demand: F64, rate: float) -> float:

@@ -123,6 +123,8 @@ class Bridge:
         """Messages taken and acknowledged."""
         self.refused = 0
         """Messages that were no readings: kept as dead letters."""
+        self.parted = 0
+        """Messages of which only the control readings were kept: the rest was over the bridge's share."""
         self.unknown = 0
         """Messages of topics that nothing here reads."""
         self._inbox = inbox
@@ -176,7 +178,11 @@ class Bridge:
                 self.refused += 1
                 self._inbox.set_aside(payload, f"{topic}: {error}", device=self.params.device)
                 return 0
-            except (Overloaded, StoreFull):
+            except (Overloaded, StoreFull) as error:
+                if isinstance(error, Overloaded) and error.kept:
+                    # A broker can only send it whole again, and control readings must not be heard twice.
+                    self.parted += 1
+                    return 0
                 # Nothing is acknowledged meanwhile, so the broker keeps the rest.
                 await asyncio.sleep(_RETRY_S)
                 continue

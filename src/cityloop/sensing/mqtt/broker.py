@@ -11,7 +11,7 @@ from cityloop.kernel.errors import CityloopError, InputError
 from cityloop.kernel.readings import Overloaded, StoreFull
 from cityloop.sensing.inbox import Inbox
 from cityloop.sensing.live import Feed
-from cityloop.sensing.mqtt.session import MAX_OUT_BYTES, Session, SessionTable
+from cityloop.sensing.mqtt.session import MAX_OUT_BYTES, Session, SessionTable, wants_reasons
 from cityloop.sensing.mqtt.topics import TopicHandler
 from cityloop.wire.mqtt.packets import (
     Connect,
@@ -207,6 +207,7 @@ class Broker:
         session.name, session.device = device, self.inbox.known.device(device)
         session.will = packet.will
         session.connected = True
+        session.explains = wants_reasons(packet)
         table, slot = self.sessions, session.slot
         table.version[slot] = version
         table.device[slot] = session.device
@@ -233,7 +234,8 @@ class Broker:
         handler = next((found for found in self._handlers if found.handles(topic)), None)
         allowed = self._authorise(session.name, topic, True)
         if not allowed or (handler is None and not self._may_write(session.name, topic)):
-            self._acknowledge(session, packet, Reason.NOT_AUTHORISED)
+            why = f"{session.name or 'an administrator'} may not publish to {topic!r:.80}"
+            self._acknowledge(session, packet, Reason.NOT_AUTHORISED, why)
             return
         if handler is None:
             self.publish(topic, packet.payload, qos=packet.qos, retain=packet.retain, device=session.name)
@@ -247,15 +249,15 @@ class Broker:
 
         try:
             handler.publish(topic, packet.payload, session.name, done)
-        except (Overloaded, StoreFull):
+        except (Overloaded, StoreFull) as error:
             if session.version == 5 and packet.qos:
-                self._acknowledge(session, packet, Reason.QUOTA_EXCEEDED)
+                self._acknowledge(session, packet, Reason.QUOTA_EXCEEDED, str(error))
                 return
             raise
         except InputError as error:
             # Only the sender of a QoS 1 message of 5.0 can be told, so what was said is kept for a person to read.
             self.inbox.set_aside(packet.payload, f"{topic}: {error}", device=session.name)
-            self._acknowledge(session, packet, Reason.PAYLOAD_INVALID)
+            self._acknowledge(session, packet, Reason.PAYLOAD_INVALID, str(error))
 
     def _durable(self, session: Session, serial: int, packet: Publish, error: Exception | None) -> None:
         if session.serial != serial or session.closed:
@@ -264,7 +266,7 @@ class Broker:
             self._acknowledge(session, packet, Reason.SUCCESS)
         elif session.version == 5:
             full = isinstance(error, StoreFull | Overloaded)
-            self._acknowledge(session, packet, Reason.QUOTA_EXCEEDED if full else Reason.UNSPECIFIED)
+            self._acknowledge(session, packet, Reason.QUOTA_EXCEEDED if full else Reason.UNSPECIFIED, _said(error))
         # A client of 3.1.1 can only be left without an acknowledgement: it sends again when it comes back.
 
     def _topic(self, session: Session, packet: Publish) -> str:
@@ -294,9 +296,10 @@ class Broker:
             return False
         return self._authorise(device, topic, True) and (not device or topic.startswith(_DEVICES))
 
-    def _acknowledge(self, session: Session, packet: Publish, reason: Reason) -> None:
+    def _acknowledge(self, session: Session, packet: Publish, reason: Reason, why: str = "") -> None:
         if packet.qos:
-            session.send(puback(session.version, packet.packet_id, reason), self.now_s)
+            why = why if session.explains else ""
+            session.send(puback(session.version, packet.packet_id, reason, why), self.now_s)
 
     def _subscribe(self, session: Session, head: int, body: bytes) -> None:
         asked = decode_subscribe(head, body, session.version)
@@ -378,6 +381,10 @@ class Broker:
             return
         packet = Publish(topic=topic, payload=payload, qos=1, retain=retain, packet_id=session.take_id())
         session.send(encode_publish(packet, session.version), self.now_s)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, CityloopError) else ""
 
 
 def describe(error: CityloopError) -> tuple[Reason, str]:

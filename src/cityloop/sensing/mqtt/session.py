@@ -13,10 +13,10 @@ import numpy as np
 from cityloop.kernel.columns import BOOL, I32, I64, U8
 from cityloop.sensing.access import subject_of
 from cityloop.sensing.live import grown
-from cityloop.wire.mqtt.packets import Will
+from cityloop.wire.mqtt.packets import Connect, Will
 from cityloop.wire.mqtt.split import ALIASES
 
-__all__ = ["MAX_OUT_BYTES", "Session", "SessionTable"]
+__all__ = ["MAX_OUT_BYTES", "Session", "SessionTable", "wants_reasons"]
 
 MAX_OUT_BYTES = 1 << 20
 """What may wait to be sent to a client before messages to it are left out. [B]"""
@@ -37,6 +37,7 @@ class Session:
         "control",
         "deferred_since",
         "device",
+        "explains",
         "fd",
         "filters",
         "handshaking",
@@ -62,6 +63,8 @@ class Session:
         """Never given twice: tells this client from another that got its slot later."""
         self.version = 4
         self.connected = False
+        self.explains = False
+        """Whether refusals carry a line for a person: 5.0, and the client did not ask to be spared."""
         self.closed = False
         self.handshaking = isinstance(sock, ssl.SSLSocket)
         self.again = False
@@ -246,3 +249,9 @@ class SessionTable:
         self.serial[slot] = -1
         self.patience_ms[slot] = 2**62
         self._free.append(slot)
+
+
+def wants_reasons(packet: Connect) -> bool:
+    """Return whether a client is told the reason of a refusal in words: problem information, and room for it."""
+    longest = packet.properties.get(0x27, 2**28)
+    return packet.version == 5 and packet.properties.get(0x17, 1) == 1 and isinstance(longest, int) and longest >= 1024

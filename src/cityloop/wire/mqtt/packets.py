@@ -315,10 +315,12 @@ def connack(version: int, reason: int, *, session_present: bool, properties: Pro
     return frame(0x20, bytes((session_present, _CONNACK_OF_4.get(reason, 3 if reason else 0))))
 
 
-def puback(version: int, packet_id: int, reason: int = 0) -> bytes:
-    """Return a PUBACK."""
+def puback(version: int, packet_id: int, reason: int = 0, why: str = "") -> bytes:
+    """Return a PUBACK, from 5.0 on with the reason, in a line for a person too where one is given."""
     body = packet_id.to_bytes(2, "big")
-    return frame(0x40, body + bytes([reason]) if version == 5 and reason else body)
+    if version != 5 or not reason:
+        return frame(0x40, body)
+    return frame(0x40, body + bytes([reason]) + (encode_properties({0x1F: why[:200]}) if why else b""))
 
 
 def suback(version: int, packet_id: int, reasons: Sequence[int]) -> bytes:
