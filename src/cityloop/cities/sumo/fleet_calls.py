@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cityloop.cities.sumo.fleet_assets import Kerb
-from cityloop.cities.sumo.fleet_case import CallsCase
+from cityloop.cities.sumo.fleet_case import TREATS, CallsCase
 from cityloop.domains.emergency.schema import TakeCall
 from cityloop.kernel.columns import F64
 
@@ -36,6 +36,8 @@ class Call:
     on_scene_ms: int
     transport: bool
     handover_ms: int
+    needs: int = 0
+    """What the patient needs of a hospital, by the crew's word once it is there: bits of ``Capability``."""
     upgraded_ms: int = _NEVER_MS
     """When it is triaged again, one higher, if nobody is there yet."""
     cancelled_ms: int = _NEVER_MS
@@ -47,6 +49,10 @@ class Call:
     arrived_ms: int = -1
     left_scene_ms: int = -1
     at_hospital_ms: int = -1
+    hospital: int = -1
+    """Site to which the patient was taken."""
+    door: int = 0
+    """A ``Door``: why that hospital."""
     free_ms: int = -1
     by_brain: bool = False
     """Whether the unit that came was sent by the brain, and not by the dispatch centre's own plan."""
@@ -64,8 +70,8 @@ class Call:
 
 def draw_calls(model: CallsCase, kerbs: Sequence[Kerb], seed: int, span_ms: tuple[int, int]) -> list[Call]:
     """Draw a seed's calls; each quantity has a generator of its own, so that another rate leaves the others alone."""
-    gaps, ranks, places, along, scene, carry, handing, later = (
-        np.random.default_rng(child) for child in np.random.SeedSequence([seed, 0x63616C6C]).spawn(8)
+    gaps, ranks, places, along, scene, carry, handing, later, finding = (
+        np.random.default_rng(child) for child in np.random.SeedSequence([seed, 0x63616C6C]).spawn(9)
     )
     if model.per_h <= 0:
         return []
@@ -81,6 +87,8 @@ def draw_calls(model: CallsCase, kerbs: Sequence[Kerb], seed: int, span_ms: tupl
     handover = _minutes(handing, model.handover_min, most)
     transport = carry.random(most) < model.transport_share
     upgraded, cancelled, when = later.random(most), later.random(most), later.uniform(30.0, 150.0, most)
+    names = tuple(model.needs_share)
+    found = np.searchsorted(np.cumsum([model.needs_share[name] for name in names]), finding.random(most), side="right")
     calls = []
     for k in range(count):
         kerb = kerbs[at[k]]
@@ -96,6 +104,7 @@ def draw_calls(model: CallsCase, kerbs: Sequence[Kerb], seed: int, span_ms: tupl
                 on_scene_ms=int(on_scene[k]),
                 transport=bool(transport[k]),
                 handover_ms=int(handover[k]),
+                needs=TREATS[names[found[k]]] if transport[k] and found[k] < len(names) else 0,
                 upgraded_ms=_later(received_ms, when[k], priority[k] > 1 and upgraded[k] < model.upgraded_share),
                 cancelled_ms=_later(received_ms, when[k], cancelled[k] < model.cancelled_share),
             )

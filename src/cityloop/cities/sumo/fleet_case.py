@@ -14,10 +14,11 @@ import msgspec
 
 from cityloop.cities.sumo.folder import CityCase
 from cityloop.kernel.errors import ConfigError
+from cityloop.methods.hospital_choice import Capability
 
 __all__ = [
-    "QUIET", "REFUSE", "SIREN", "VEHICLE_TYPES", "Breakdown", "CallsCase", "EmergencyFile", "FleetCase", "OnEdge",
-    "RefuseFile", "SiteCase", "TruckCase", "UnitCase", "read_fleet",
+    "QUIET", "REFUSE", "SIREN", "TREATS", "VEHICLE_TYPES", "Breakdown", "CallsCase", "EmergencyFile", "FleetCase",
+    "OnEdge", "RefuseFile", "SiteCase", "TruckCase", "UnitCase", "read_fleet",
 ]  # fmt: skip
 
 QUIET, SIREN, REFUSE = "cityloop.quiet", "cityloop.siren", "cityloop.refuse"
@@ -29,6 +30,9 @@ VEHICLE_TYPES = f"""<vType id="{QUIET}" vClass="emergency" guiShape="emergency" 
 """
 """With lights and siren a driver passes a red, slowed to 20 km/h and giving way to whoever is on the junction. SUMO's
 own device for blue light is left out: it crashes on some networks."""
+
+TREATS = {capability.name.lower().replace("_", " "): int(capability) for capability in Capability if capability.name}
+"""What a hospital may say that it treats besides the ordinary, and a patient may need."""
 
 _File = TypeVar("_File", bound=msgspec.Struct)
 
@@ -47,6 +51,8 @@ class SiteCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kind: str
     """``station``, ``hospital`` or ``kerb``."""
     place: OnEdge
+    treats: tuple[str, ...] = ()
+    """What a hospital treats besides the ordinary: ``stroke``, ``cath lab``, ``trauma``, ``paediatric``."""
 
 
 class UnitCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,6 +78,8 @@ class CallsCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     upgraded_share: float = 0.0
     """Of calls below the highest priority: triaged again, higher, while somebody is on the way."""
     cancelled_share: float = 0.0
+    needs_share: dict[str, float] = {}
+    """Of patients who are taken to a hospital, those who need each of what hospitals may treat."""
 
 
 class EmergencyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,6 +169,9 @@ def _check_emergency(path: Path, file: EmergencyFile) -> None:
     for site in file.sites:
         if site.kind not in ("station", "hospital", "kerb"):
             raise ConfigError(f"{path}: sites: {site.name!r} is a {site.kind!r}; give station, hospital or kerb")
+        for word in site.treats:
+            if site.kind != "hospital" or word not in TREATS:
+                raise ConfigError(f"{path}: sites: {site.name!r} treats {word!r}; hospitals treat {', '.join(TREATS)}")
     if not any(site.kind == "hospital" for site in file.sites):
         raise ConfigError(f"{path}: sites: there is no hospital; give at least one")
     for unit in file.units:
@@ -176,6 +187,13 @@ def _check_emergency(path: Path, file: EmergencyFile) -> None:
     for name in ("transport_share", "upgraded_share", "cancelled_share"):
         if not 0 <= getattr(calls, name) <= 1:
             raise ConfigError(f"{path}: calls.{name} is {getattr(calls, name):g}; give 0 to 1")
+    for word, share in calls.needs_share.items():
+        if word not in TREATS or not 0 <= share <= 1:
+            raise ConfigError(
+                f"{path}: calls.needs_share: {word!r} {share:g}; give {', '.join(TREATS)} a share, 0 to 1"
+            )
+    if sum(calls.needs_share.values()) > 1:
+        raise ConfigError(f"{path}: calls.needs_share: sums to more than 1; a patient here has one need at most")
     if calls.per_h < 0 or calls.call_taking_s < 0 or file.turnout_s < 0:
         raise ConfigError(f"{path}: calls.per_h, calls.call_taking_s and turnout_s must be 0 or more")
     if not 0 <= file.begins_at_h <= 23:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cityloop.cities.sumo.fleet_assets import FleetSetup, Kerb
 from cityloop.cities.sumo.fleet_calls import Call, call_from_outside, draw_calls
 from cityloop.cities.sumo.fleet_case import QUIET, SIREN
+from cityloop.cities.sumo.fleet_hospitals import Hospitals
 from cityloop.cities.sumo.fleet_vehicle import ServiceVehicle
 from cityloop.domains.emergency.schema import CallStatus, Lead, Move, Send, TakeBreak, TakeCall, UnitStatus
 from cityloop.kernel.layout import StreamKind
@@ -55,7 +56,7 @@ class UnitFleet:
         emergency = setup.case.emergency
         assert emergency is not None
         self._sites, self._call_kerbs, self._model = setup.sites, setup.call_kerbs, emergency.calls
-        self._kinds = [site.kind for site in emergency.sites]
+        self._hospitals = Hospitals(emergency.sites, setup.sites)
         self._turnout_ms = round(emergency.turnout_s * 1000)
         number = {site.name: row for row, site in enumerate(emergency.sites)}
         self.units = [
@@ -174,7 +175,8 @@ class UnitFleet:
             case UnitStatus.ON_SCENE if call is not None and now_ms >= unit.until_ms:
                 call.left_scene_ms = now_ms
                 if call.transport:
-                    unit.site = self._nearest(call.kerb, "hospital")
+                    unit.site, call.door = self._hospitals.advised(call.kerb, call.needs)
+                    call.hospital = unit.site
                     vehicle.go(self._sites[unit.site], QUIET)
                     self._set(unit, UnitStatus.TRANSPORTING)
                 else:
@@ -257,10 +259,6 @@ class UnitFleet:
 
     def _at(self, unit: _Unit) -> int:
         return next((row for row, kerb in enumerate(self._sites) if kerb == unit.vehicle.target), -1)
-
-    def _nearest(self, kerb: Kerb, kind: str) -> int:
-        rows = [row for row, one in enumerate(self._kinds) if one == kind]
-        return min(rows, key=lambda row: _apart(self._sites[row], kerb))
 
     # ------------------------------------------------------------------ what is told
 
