@@ -266,6 +266,37 @@ def test_unreadable_messages_are_told_where_they_can_be_and_kept(server):
         assert "unreadable" in http.get("/ingest/letters?limit=1000").json()["letters"][-1]["reasons"]
 
 
+def test_a_reading_that_is_set_aside_is_told_why(server):
+    """5.0 hears that nothing was kept and why, by the quick way and by the careful one; 3.1.1 is done with it."""
+    with Client(server, mqtt.MQTTv5) as client:
+        for topic, payload, why in (
+            ("readings/s0", "1000", "s0: 1000 is outside -50 to 60"),
+            ("readings/s0", '{"value": 1, "unit": "furlong"}', "s0: unit 'furlong' is none that 'Cel'"),
+            ("readings/nobody", "1", "no stream is named 'nobody'"),
+            ("readings/S0", "1", "there is 's0', and names are compared to the letter"),
+            ("readings/other", "1", "other: the stream belongs to another device"),
+            ("packs/csv", "stream,observed_at_ms,value\ns0,1000,1\n", "a clock that was never set"),
+            ("packs/csv", "stream,observed_at_ms,value\ns0,9224318015999,1\n", "s from now"),
+        ):
+            assert client.publish(topic, payload) == 0x99, topic
+            assert why in client.whys[-1]
+        assert client.publish("packs/csv", "stream,observed_at_ms,value\ns0,1000,1\ns1,1700000000009,5\n") == 0
+        assert "s0: observed at 1000 ms" in client.whys[-1]
+    with Client(server, mqtt.MQTTv311) as client:
+        assert client.publish("readings/s0", "1000") == 0
+        assert client.publish("readings/S0", "1") == 0
+
+
+def test_who_wants_no_words_is_sent_none(server):
+    """A client that asked to be spared problem information gets the reason's number alone."""
+    with socket.create_connection(("127.0.0.1", server.mqtt_port), timeout=20) as sock:
+        hello = Connect(version=5, client_id="terse", user="box", password=server.token.encode(), properties={0x17: 0})
+        sock.sendall(encode_connect(hello))
+        assert sock.recv(1000)[0] == 0x20
+        sock.sendall(encode_publish(Publish(topic="readings/s0", payload=b"1000", qos=1, packet_id=7), 5))
+        assert sock.recv(100) == b"\x40\x03\x00\x07\x99"
+
+
 def test_packs_come_over_mqtt_too(server):
     """An Arrow body is one message."""
     body = arrow.encode_arrow(["s4", "s4"], np.array([1_700_000_000_000, 1_700_000_000_001]), np.array([1.0, 2.0]))
@@ -375,6 +406,23 @@ def test_the_simulator_loads_a_server(server):
     faulty = runner.invoke(command, [*common, "--url", server.url, "--faults", "0.9"], catch_exceptions=False)
     assert json.loads(faulty.output.splitlines()[-1])["acknowledged"] == 250
     assert server.opened.inbox.watch.counts.sum() > 0
+
+
+def test_a_pack_of_which_some_was_set_aside_says_what_and_why(server):
+    """By each way over HTTP: the codecs' own, and the short one of packs."""
+    rows = np.array([server.opened.streams.row_of("s2"), 4_000_000, server.opened.streams.row_of("s2")], np.int32)
+    pack = arrow.encode_arrow(rows, np.full(3, 1_700_000_123_000), np.array([1.0, 1.0, np.nan]))
+    csv = b"stream,observed_at_ms,value,unit\ns2,1700000124000,1,Cel\nS2,1700000124000,1,Cel\ns2,1700000125000,1,lux\n"
+    with server.http() as http:
+        told = http.post("/ingest", content=pack, headers={"Content-Type": arrow.MEDIA_TYPE}).json()
+        assert (told["stored"], told["quarantined"]) == (1, 2)
+        assert told["why"] == ["a row: row 4000000 is no stream", "s2: nan is no finite number"]
+        told = http.post("/ingest", content=csv, headers={"Content-Type": "text/csv"}).json()
+        assert (told["stored"], told["quarantined"]) == (1, 2)
+        assert told["why"] == [
+            "S2: no stream is named 'S2'; there is 's2', and names are compared to the letter",
+            "s2: unit 'lux' is none that 'Cel', the stream's own, can be made from",
+        ]
 
 
 def test_over_its_limit_a_server_refuses_and_recovers(tmp_path):

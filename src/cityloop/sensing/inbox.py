@@ -108,6 +108,8 @@ class Inbox:
             late=taken.late,
             duplicate=taken.duplicate,
             quarantined=taken.quarantined,
+            letters=taken.letters,
+            fault=taken.fault,
             refused=refused,
         )
 
@@ -162,7 +164,7 @@ class Inbox:
         bad = rows < 0
         bad[wrong_unit] = True
         if bad.any():
-            letters += letters_of_names(named, np.flatnonzero(bad), set(wrong_unit), device, now_ms)
+            letters += letters_of_names(named, np.flatnonzero(bad), set(wrong_unit), self.known, device, now_ms)
             good = np.flatnonzero(~bad)
             batch = plain_batch(rows[good], named.observed_at_ms[good], value[good])
         else:
@@ -281,6 +283,7 @@ class Inbox:
             duplicate=duplicate,
             quarantined=quarantined,
             received_at_ms=now_ms,
+            letters=letters,
             fault=judged.fault,
         )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cityloop.kernel.columns import F64, I32
 from cityloop.kernel.errors import InputError
@@ -32,6 +34,8 @@ class Known:
         self._names: list[str] = []
         self._packs: dict[bytes, I32] = {}
         self._conversions: dict[tuple[int, str], tuple[float, float] | None] = {}
+        self._folded: dict[str, str] = {}
+        self._folded_turn = -1
         self._owners_known = 0
         self.turn = 0
         """Goes up when rows may stand for other streams than before: what was remembered by name is then worthless."""
@@ -84,6 +88,21 @@ class Known:
         """Return the name of a device by its number."""
         return self._names[number] if number >= 0 else ""
 
+    def unit_of(self, name: str) -> str:
+        """Return the unit that a stream's values are in."""
+        return self.streams.unit_of(int(self.streams.rows_of([name])[0]))
+
+    def alike(self, name: str) -> str:
+        """Return the known name that differs from this one by case or Unicode form alone; empty when there is none."""
+        with self._lock:
+            if self._folded_turn != self.turn:
+                self._folded_turn, self._folded = self.turn, {}
+                for row in range(self._owners_known):
+                    with suppress(InputError):
+                        known = self.streams.name_of(row)
+                        self._folded[_folded(known)] = known
+            return self._folded.get(_folded(name), "")
+
     def rows_of(self, names: Sequence[str]) -> I32:
         """Return the rows of names, -1 where there is no such stream."""
         self.refresh_if_grown()
@@ -124,3 +143,7 @@ class Known:
             elif found != (1.0, 0.0):
                 value[place] = value[place] * found[0] + found[1]
         return value, wrong
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()

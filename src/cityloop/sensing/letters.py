@@ -15,6 +15,9 @@ from cityloop.wire.named import NO_INSTANT, NamedReadings, RefusedReading
 
 __all__ = ["letters_of_messages", "letters_of_names", "letters_of_rows"]
 
+_LOOKED_FOR = 5
+"""Unknown names of a message for which a known one that looks the same is looked for."""
+
 
 def letters_of_rows(batch: Batch, judged: Judged, writer: I32, known: Known, now_ms: int) -> list[DeadLetter]:
     """Return a letter for each row that was judged out."""
@@ -26,7 +29,7 @@ def letters_of_rows(batch: Batch, judged: Judged, writer: I32, known: Known, now
         value = float(batch.value[row])
         found = not fault & Fault.UNKNOWN_STREAM
         name = known.streams.name_of(stream) if found else ""
-        why = f"row {stream} is no stream"
+        why = ""
         if fault & Fault.OUT_OF_RANGE:
             why = f"{value:g} is outside {columns.low[stream]:g} to {columns.high[stream]:g}"
         elif fault & Fault.NOT_A_NUMBER:
@@ -52,15 +55,21 @@ def letters_of_rows(batch: Batch, judged: Judged, writer: I32, known: Known, now
 
 
 def letters_of_names(
-    named: NamedReadings, places: I64, wrong_unit: set[int], device: str, now_ms: int
+    named: NamedReadings, places: I64, wrong_unit: set[int], known: Known, device: str, now_ms: int
 ) -> list[DeadLetter]:
     """Return a letter for each reading of an unknown stream or of a unit that cannot be converted."""
-    letters = []
+    letters: list[DeadLetter] = []
     for place in places.tolist():
         name = named.names[place]
         unit = named.units[place] if named.units is not None else ""
         wrong = place in wrong_unit
         observed = int(named.observed_at_ms[place])
+        if wrong:
+            why = f"unit {unit!r:.60} is none that {known.unit_of(name)!r:.60}, the stream's own, can be made from"
+        else:
+            why = f"no stream is named {name!r:.120}"
+            alike = known.alike(name) if len(letters) < _LOOKED_FOR else ""
+            why += f"; there is {alike!r:.120}, and names are compared to the letter" if alike else ""
         letters.append(
             DeadLetter(
                 fault=Fault.WRONG_UNIT if wrong else Fault.UNKNOWN_STREAM,
@@ -69,7 +78,7 @@ def letters_of_names(
                 stream=name,
                 observed_at_ms=now_ms if observed == NO_INSTANT else observed,
                 value=float(named.value[place]),
-                why=f"unit {unit!r} is not that of the stream" if wrong else f"no stream is named {name!r:.120}",
+                why=why,
             )
         )
     return letters

@@ -12,11 +12,15 @@ import numpy.typing as npt
 from cityloop.kernel.batch import Batch, empty_batch
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.errors import ConfigError
-from cityloop.kernel.quarantine import QUARANTINED, Fault
+from cityloop.kernel.quarantine import QUARANTINED, DeadLetter, Fault
 from cityloop.kernel.readings import Overloaded
 from cityloop.sensing.quality import KEPT_OUT, SUSPECT
 
-__all__ = ["Limits", "Offer", "Taken", "join", "pick_rows", "plain_batch", "shares_of"]
+__all__ = ["Limits", "Offer", "Taken", "join", "pick_rows", "plain_batch", "reasons", "shares_of"]
+
+
+_REASONS = 5
+"""Readings set aside that a sender is told the reason of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +78,18 @@ class Taken:
     received_at_ms: int = 0
     """When the rows were heard, as they are stored."""
 
+    letters: Sequence[DeadLetter] = ()
+    """What was set aside, with the reason: parts of the message first, then rows in the order they came."""
+
     fault: npt.NDArray[np.uint16] | None = None
     """``Fault`` bits of every row that was judged, in the order they came."""
+
+
+def reasons(letters: Sequence[DeadLetter]) -> list[str]:
+    """Return a few lines that tell a sender why some of its readings were set aside."""
+    lines = [f"{letter.stream or 'a row'}: {letter.why}" for letter in letters[:_REASONS]]
+    more = len(letters) - len(lines)
+    return [*lines, f"and {more} more"] if more else lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +106,24 @@ def shares_of(taken: Taken, sizes: Sequence[int]) -> list[Taken]:
     if taken.stored == sum(sizes) and not (taken.suspect or taken.late):
         return [Taken(stored=size, received_at_ms=taken.received_at_ms) for size in sizes]
     assert taken.fault is not None
-    found, begin = [], 0
+    found, begin, told = [], 0, 0
     for size in sizes:
         fault = taken.fault[begin : begin + size]
         kept = fault & KEPT_OUT == 0
+        quarantined = int(np.count_nonzero(fault & np.uint16(QUARANTINED)))
         found.append(
             Taken(
                 stored=int(np.count_nonzero(kept)),
                 suspect=int(np.count_nonzero(kept & (fault & SUSPECT != 0))),
                 late=int(np.count_nonzero(fault & np.uint16(Fault.LATE))),
                 duplicate=int(np.count_nonzero(fault & np.uint16(Fault.DUPLICATE))),
-                quarantined=int(np.count_nonzero(fault & np.uint16(QUARANTINED))),
+                quarantined=quarantined,
+                letters=taken.letters[told : told + quarantined],
                 received_at_ms=taken.received_at_ms,
                 fault=fault,
             )
         )
-        begin += size
+        begin, told = begin + size, told + quarantined
     return found
 
 

@@ -50,7 +50,11 @@ _DEVICE = {
 _TAKEN = {
     "type": "object",
     "properties": {
-        what: {"type": "integer", "minimum": 0} for what in ("stored", "suspect", "late", "duplicate", "quarantined")
+        **{
+            what: {"type": "integer", "minimum": 0}
+            for what in ("stored", "suspect", "late", "duplicate", "quarantined")
+        },
+        "why": {"type": "array", "items": {"type": "string"}, "description": "Of what was set aside, at most six."},
     },
     "required": ["stored", "suspect", "late", "duplicate", "quarantined"],
 }

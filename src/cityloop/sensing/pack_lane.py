@@ -17,6 +17,7 @@ from cityloop.kernel.batch import Batch
 from cityloop.kernel.errors import CityloopError, InputError
 from cityloop.kernel.readings import Overloaded, StoreFull
 from cityloop.sensing.inbox import Inbox, Offer, Taken
+from cityloop.sensing.offers import reasons
 from cityloop.sensing.packs import PackReader
 
 __all__ = ["Answer", "Headers", "PackLane", "refusal", "told"]
@@ -113,6 +114,8 @@ class PackLane:
 
     def saying(self, taken: Taken) -> bytes:
         """Return the body that tells what became of a pack."""
+        if taken.letters:
+            return msgspec.json.encode(told(taken))
         key = (taken.stored, taken.suspect, taken.late, taken.duplicate, taken.quarantined)
         body = self._said.get(key)
         if body is None:
@@ -139,15 +142,18 @@ class _Alone:
             self._answer(*refusal(error))
 
 
-def told(taken: Taken) -> dict[str, int]:
-    """Return what a sender is told."""
-    return {
+def told(taken: Taken) -> dict[str, int | list[str]]:
+    """Return what a sender is told: counts, and why some readings were set aside."""
+    said: dict[str, int | list[str]] = {
         "stored": taken.stored,
         "suspect": taken.suspect,
         "late": taken.late,
         "duplicate": taken.duplicate,
         "quarantined": taken.quarantined,
     }
+    if taken.letters:
+        said["why"] = reasons(taken.letters)
+    return said
 
 
 def refusal(error: Exception) -> tuple[int, bytes, Headers]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cityloop.kernel.readings import Done
-from cityloop.sensing.inbox import Inbox
+from cityloop.sensing.inbox import Inbox, Taken
 from cityloop.sensing.live import Latest
 from cityloop.wire.named import Gathering
 from cityloop.wire.sparkplug import decode_payload, decode_topic
@@ -22,16 +22,16 @@ class SparkplugNodes:
     def __init__(self) -> None:
         self._names: dict[str, dict[int, str]] = {}
 
-    def take(self, topic: str, body: bytes, device: str, inbox: Inbox, done: Done) -> None:
+    def take(self, topic: str, body: bytes, device: str, inbox: Inbox, done: Done) -> Taken | None:
         """Take the readings of one message: streams are named ``<group>/<edge>[/<device>]/<metric>``."""
         told = decode_topic(topic)
         if told.message in _DEATHS:
             self._names.pop(told.source, None)
             done(None)
-            return
+            return None
         if told.message not in (*_BIRTHS, "NDATA", "DDATA"):
             done(None)
-            return
+            return None
         payload = decode_payload(body)
         known = self._names.get(told.source, {})
         if told.message in _BIRTHS and len(self._names) < _MAX_SOURCES:
@@ -45,7 +45,7 @@ class SparkplugNodes:
                 gathering.refuse(f"{told.source}/alias {metric.alias}", "the alias was not named by a birth")
             elif metric.value is not None and name not in ("bdSeq", "Node Control/Rebirth"):
                 gathering.take(f"{told.source}/{name}", metric.observed_at_ms, metric.value)
-        inbox.submit_named(gathering.done(), device=device, done=done)
+        return inbox.submit_named(gathering.done(), device=device, done=done)
 
 
 class SparkplugTopics:
@@ -59,9 +59,9 @@ class SparkplugTopics:
         """Return whether a topic is of Sparkplug's namespace."""
         return topic.startswith("spBv1.0/")
 
-    def publish(self, topic: str, payload: bytes, device: str, done: Done) -> None:
+    def publish(self, topic: str, payload: bytes, device: str, done: Done) -> Taken | None:
         """Take a message."""
-        self._nodes.take(topic, payload, device, self._inbox, done)
+        return self._nodes.take(topic, payload, device, self._inbox, done)
 
     def reading_topics(self, rows: Iterable[int]) -> Iterable[tuple[bytes, int]]:
         """Yield nothing."""

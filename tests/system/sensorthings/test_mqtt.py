@@ -128,3 +128,18 @@ def test_faulty_message_is_not_acknowledged_as_kept(running, http):
     sender.publish("v1.1/Datastreams(1)/Observations", {"result": 3})
     sender.close()
     assert [o["result"] for o in http.get(f"{running.url}/Observations").json()["value"]] == [3]
+
+
+def test_what_never_can_be_kept_is_not_sent_for_ever(running, http):
+    """3.1.1 has no word for a refusal: what is refused is counted, and the sender done with it."""
+    sender = Subscriber(running)
+    before = int(running.service.inbox.watch.counts.sum())
+    for topic, body in (
+        ("v1.1/Datastreams(1)/Observations", {"nothing": 1}),
+        ("v1.1/Datastreams(99)/Observations", {"result": 1}),
+        ("v1.1/Datastreams(1)/Observations", {"result": 1, "phenomenonTime": "never"}),
+    ):
+        sender.publish(topic, body)
+    sender.close()
+    assert running.service.inbox.watch.counts.sum() == before + 3
+    assert http.get(f"{running.url}/Observations").json()["value"] == []

@@ -9,8 +9,9 @@ import numpy as np
 
 from cityloop.kernel.errors import CityloopError, InputError
 from cityloop.kernel.readings import Overloaded, StoreFull
-from cityloop.sensing.inbox import Inbox
+from cityloop.sensing.inbox import Inbox, Taken
 from cityloop.sensing.live import Feed
+from cityloop.sensing.mqtt.answers import outcome
 from cityloop.sensing.mqtt.session import MAX_OUT_BYTES, Session, SessionTable, wants_reasons
 from cityloop.sensing.mqtt.topics import TopicHandler
 from cityloop.wire.mqtt.packets import (
@@ -241,33 +242,29 @@ class Broker:
             self.publish(topic, packet.payload, qos=packet.qos, retain=packet.retain, device=session.name)
             self._acknowledge(session, packet, Reason.SUCCESS)
             return
-        serial = session.serial
+        taken: Taken | None = None
+
+        def answer(error: Exception | None) -> None:
+            if isinstance(error, InputError):
+                # Only the sender of a QoS 1 message of 5.0 can be told, so what was said is kept for a person to read.
+                self.inbox.set_aside(packet.payload, f"{topic}: {error}", device=session.name)
+            said = outcome(session.version, error, taken)
+            if said is not None:
+                self._acknowledge(session, packet, *said)
 
         def done(error: Exception | None) -> None:
-            if packet.qos:
-                self.call_soon(partial(self._durable, session, serial, packet, error))
+            # Answered on the loop, hence after what was taken is known.
+            if packet.qos or isinstance(error, InputError):
+                self.call_soon(partial(answer, error))
 
         try:
-            handler.publish(topic, packet.payload, session.name, done)
+            taken = handler.publish(topic, packet.payload, session.name, done)
         except (Overloaded, StoreFull) as error:
-            if session.version == 5 and packet.qos:
-                self._acknowledge(session, packet, Reason.QUOTA_EXCEEDED, str(error))
-                return
-            raise
+            if session.version != 5 or not packet.qos:
+                raise
+            answer(error)
         except InputError as error:
-            # Only the sender of a QoS 1 message of 5.0 can be told, so what was said is kept for a person to read.
-            self.inbox.set_aside(packet.payload, f"{topic}: {error}", device=session.name)
-            self._acknowledge(session, packet, Reason.PAYLOAD_INVALID, str(error))
-
-    def _durable(self, session: Session, serial: int, packet: Publish, error: Exception | None) -> None:
-        if session.serial != serial or session.closed:
-            return
-        if error is None:
-            self._acknowledge(session, packet, Reason.SUCCESS)
-        elif session.version == 5:
-            full = isinstance(error, StoreFull | Overloaded)
-            self._acknowledge(session, packet, Reason.QUOTA_EXCEEDED if full else Reason.UNSPECIFIED, _said(error))
-        # A client of 3.1.1 can only be left without an acknowledgement: it sends again when it comes back.
+            answer(error)
 
     def _topic(self, session: Session, packet: Publish) -> str:
         alias = packet.properties.get(0x23)
@@ -297,7 +294,7 @@ class Broker:
         return self._authorise(device, topic, True) and (not device or topic.startswith(_DEVICES))
 
     def _acknowledge(self, session: Session, packet: Publish, reason: Reason, why: str = "") -> None:
-        if packet.qos:
+        if packet.qos and not session.closed:
             why = why if session.explains else ""
             session.send(puback(session.version, packet.packet_id, reason, why), self.now_s)
 
@@ -381,10 +378,6 @@ class Broker:
             return
         packet = Publish(topic=topic, payload=payload, qos=1, retain=retain, packet_id=session.take_id())
         session.send(encode_publish(packet, session.version), self.now_s)
-
-
-def _said(error: Exception) -> str:
-    return str(error) if isinstance(error, CityloopError) else ""
 
 
 def describe(error: CityloopError) -> tuple[Reason, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +11,10 @@ import numpy as np
 from cityloop.kernel.batch import Batch, empty_batch
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.errors import CityloopError
+from cityloop.kernel.quarantine import QUARANTINED
 from cityloop.kernel.readings import Overloaded, StoreFull
+from cityloop.sensing.inbox import Taken
+from cityloop.sensing.mqtt.answers import set_aside
 from cityloop.sensing.mqtt.broker import Broker
 from cityloop.sensing.mqtt.session import Session
 from cityloop.sensing.mqtt.sockets import send_each
@@ -145,22 +149,26 @@ class RowsIn:
 
         def answer(error: Exception | None) -> None:
             if told is not None:
-                self._answer(told, error)
+                self._answer(told, error, aside)
 
         def done(error: Exception | None) -> None:
             # Answered on the loop, hence after what was refused here is known.
             if not silent:
                 broker.call_soon(partial(answer, error))
 
+        aside: dict[int, tuple[Reason, str]] = {}
         devices = broker.sessions.device[some.slot]
         try:
             taken = broker.inbox.submit_mixed(batch, devices, done=done)
         except (Overloaded, StoreFull):
             self._over(some, np.ones(len(some), np.bool_))
             return
+        taken_rows = np.arange(len(some)) if taken.refused is None else np.flatnonzero(~taken.refused)
+        if told is not None and (taken.refused is not None or taken.letters):
+            asked = taken_rows[some.packet_id[taken_rows] > 0]
+            told = some.of(asked)
+            aside.update(_set_aside(taken, taken_rows, asked))
         if taken.refused is not None:
-            if told is not None:
-                told = some.of(np.flatnonzero((some.packet_id > 0) & ~taken.refused))
             self._over(some, taken.refused)
 
     def _over(self, some: _Some, refused: BOOL) -> None:
@@ -188,15 +196,19 @@ class RowsIn:
             self._deferred.append(kept)
             self._deferred_rows += len(kept)
 
-    def _answer(self, some: _Some, error: Exception | None) -> None:
+    def _answer(self, some: _Some, error: Exception | None, aside: Mapping[int, tuple[Reason, str]]) -> None:
         """Acknowledge rows that are durable; say of others that they are not, where that can be said."""
         if error is None:
-            self._send_acks(some, Reason.SUCCESS)
+            version = self._broker.sessions.version[some.slot]
+            apart = [row for row in aside if version[row] == 5]
+            for row in apart:
+                self._send_acks(some.of(np.array([row])), *aside[row])
+            self._send_acks(some.of(np.delete(np.arange(len(some)), apart)) if apart else some, Reason.SUCCESS)
             return
         reason = Reason.QUOTA_EXCEEDED if isinstance(error, StoreFull | Overloaded) else Reason.UNSPECIFIED
         self._send_acks(some.of(np.flatnonzero(self._broker.sessions.version[some.slot] == 5)), reason)
 
-    def _send_acks(self, some: _Some, reason: Reason) -> None:
+    def _send_acks(self, some: _Some, reason: Reason, why: str = "") -> None:
         """Send acknowledgements, one write a session."""
         if not len(some):
             return
@@ -207,7 +219,8 @@ class RowsIn:
             ):
                 session = by_slot[slot]
                 if session is not None and session.serial == serial:
-                    session.send(puback(session.version, packet_id, reason), now_s)
+                    words = why if session.explains else ""
+                    session.send(puback(session.version, packet_id, reason, words), now_s)
             return
         order = np.argsort(some.slot, kind="stable")
         slots, serials, packet_ids = some.slot[order], some.serial[order], some.packet_id[order]
@@ -228,3 +241,13 @@ class RowsIn:
             session = by_slot[slot]
             if session is not None:
                 session.send(data[begin:end].tobytes(), now_s)
+
+
+def _set_aside(taken: Taken, rows: I64, asked: I64) -> dict[int, tuple[Reason, str]]:
+    """Return what is said of rows that were set aside, by their place among those that asked."""
+    if not taken.letters or taken.fault is None:
+        return {}
+    bad = rows[np.flatnonzero(taken.fault & np.uint16(QUARANTINED))].tolist()
+    letter_of = dict(zip(bad, taken.letters, strict=True))
+    places = enumerate(asked.tolist())
+    return {place: set_aside([letter_of[row]], whole=True) for place, row in places if row in letter_of}

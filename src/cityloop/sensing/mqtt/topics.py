@@ -36,7 +36,7 @@ class TopicHandler(Protocol):
     def handles(self, topic: str) -> bool:
         """Return whether messages to a topic are this handler's."""
 
-    def publish(self, topic: str, payload: bytes, device: str, done: Done) -> None:
+    def publish(self, topic: str, payload: bytes, device: str, done: Done) -> Taken | None:
         """Take a message; ``done`` is told, from any thread, once its readings are durable.
 
         Raises
@@ -67,7 +67,7 @@ class ReadingTopics:
         """Return whether a topic is that of a stream."""
         return topic.startswith(PREFIX)
 
-    def publish(self, topic: str, payload: bytes, device: str, done: Done) -> None:
+    def publish(self, topic: str, payload: bytes, device: str, done: Done) -> Taken | None:
         """Take one reading."""
         value, observed_at_ms, unit = decode_single(payload)
         named = NamedReadings(
@@ -76,7 +76,7 @@ class ReadingTopics:
             np.array([value], np.float64),
             [unit] if unit else None,
         )
-        self._inbox.submit_named(named, device=device, done=done)
+        return self._inbox.submit_named(named, device=device, done=done)
 
     def reading_topics(self, rows: Iterable[int]) -> Iterable[tuple[bytes, int]]:
         """Yield each stream's own topic."""
@@ -125,12 +125,10 @@ class PackTopics:
         """Return whether there is a codec for a topic."""
         return any(matches(wanted, topic) for wanted in self._codecs)
 
-    def publish(self, topic: str, payload: bytes, device: str, done: Done) -> None:
+    def publish(self, topic: str, payload: bytes, device: str, done: Done) -> Taken | None:
         """Take the readings of a message."""
-        for wanted, decode in self._codecs.items():
-            if matches(wanted, topic):
-                decode(payload, device, self._inbox, done)
-                return
+        decode = next(decode for wanted, decode in self._codecs.items() if matches(wanted, topic))
+        return decode(payload, device, self._inbox, done)
 
     def reading_topics(self, rows: Iterable[int]) -> Iterable[tuple[bytes, int]]:
         """Yield nothing: these carry many readings a message."""

@@ -318,7 +318,7 @@ def connack(version: int, reason: int, *, session_present: bool, properties: Pro
 def puback(version: int, packet_id: int, reason: int = 0, why: str = "") -> bytes:
     """Return a PUBACK, from 5.0 on with the reason, in a line for a person too where one is given."""
     body = packet_id.to_bytes(2, "big")
-    if version != 5 or not reason:
+    if version != 5 or not (reason or why):
         return frame(0x40, body)
     return frame(0x40, body + bytes([reason]) + (encode_properties({0x1F: why[:200]}) if why else b""))
 
