@@ -32,7 +32,7 @@ __all__ = ["command"]
     "--pictures",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep a picture of every view there, in both themes and languages.",
+    help="Keep a picture of every view there, in both themes and languages, here and on a phone.",
 )
 @click.option(
     "--json", "json_out", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT", help="Results file."

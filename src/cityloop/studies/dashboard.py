@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["DashboardBench", "DashboardFigures", "Motion", "Serving", "measure_dashboard", "serving"]
 
 _START_S = 300.0
-_VIEWS = ("city", "signals/7", "emergency", "refuse", "evidence")
+_VIEWS = (
+    "city", "city?junction=7", "signals/7", "emergency", "refuse", "evidence", "evidence/decisions", "evidence/case",
+    "evidence/whatif", "evidence/sensors", "evidence/calibration", "evidence/month", "evidence/approvals",
+    "evidence/audit", "evidence/exports",
+)  # fmt: skip
+_PHONE = (390, 844)
 
 _FIRST_MAP = """(() => {
   const look = () => {
@@ -78,7 +83,7 @@ class DashboardBench:
     height: int = 900
     chromium: Path
     pictures: Path | None = None
-    """Folder for a picture of every view, in both themes and languages; None for none."""
+    """Folder for a picture of every view, in both themes and languages, here and on a phone; None for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,17 +221,18 @@ def _compressed_kb() -> float:
 
 def _take_pictures(browser: Browser, base: str, token: str, folder: Path, bench: DashboardBench) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for theme in ("light", "dark"):
-        for language in ("en", "zh"):
-            context = browser.new_context(viewport={"width": bench.width, "height": bench.height})
-            page = context.new_page()
-            page.goto(f"{base}/?token={token}")
-            page.goto(f"{base}/?lang={language}&theme={theme}")
-            for view in _VIEWS:
-                page.evaluate("place => { location.hash = place }", f"#/{view}")
-                page.wait_for_timeout(2500)
-                page.screenshot(path=folder / f"{view.split('/')[0]}-{theme}-{language}.png")
-            context.close()
+    for size, theme, language in itertools.product(("room", "phone"), ("light", "dark"), ("en", "zh")):
+        width, height = _PHONE if size == "phone" else (bench.width, bench.height)
+        context = browser.new_context(viewport={"width": width, "height": height})
+        page = context.new_page()
+        page.goto(f"{base}/?token={token}")
+        page.goto(f"{base}/?lang={language}&theme={theme}")
+        for view in _VIEWS:
+            page.evaluate("place => { location.hash = place }", f"#/{view}")
+            page.wait_for_timeout(2500)
+            name = re.sub(r"[^a-z]+", "-", view).strip("-")
+            page.screenshot(path=folder / f"{name}-{theme}-{language}-{size}.png", full_page=size == "phone")
+        context.close()
 
 
 @dataclass(frozen=True, slots=True)
