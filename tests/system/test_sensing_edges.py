@@ -275,13 +275,21 @@ def test_a_reading_that_is_set_aside_is_told_why(server):
             ("readings/nobody", "1", "no stream is named 'nobody'"),
             ("readings/S0", "1", "there is 's0', and names are compared to the letter"),
             ("readings/other", "1", "other: the stream belongs to another device"),
-            ("packs/csv", "stream,observed_at_ms,value\ns0,1000,1\n", "a clock that was never set"),
-            ("packs/csv", "stream,observed_at_ms,value\ns0,9224318015999,1\n", "s from now"),
+            (
+                "packs/csv",
+                "stream,observed_at_ms,value\ns0,1000,1\n",
+                "s0: observed at 1970-01-01T00:00:01+00:00: a clock that was never set",
+            ),
+            (
+                "packs/csv",
+                "stream,observed_at_ms,value\ns0,9224318015999,1\n",
+                "s0: observed at 2262-04-22T22:33:35+00:00, ",
+            ),
         ):
             assert client.publish(topic, payload) == 0x99, topic
             assert why in client.whys[-1]
         assert client.publish("packs/csv", "stream,observed_at_ms,value\ns0,1000,1\ns1,1700000000009,5\n") == 0
-        assert "s0: observed at 1000 ms" in client.whys[-1]
+        assert "s0: observed at 1970-01-01T00:00:01+00:00" in client.whys[-1]
     with Client(server, mqtt.MQTTv311) as client:
         assert client.publish("readings/s0", "1000") == 0
         assert client.publish("readings/S0", "1") == 0
@@ -423,6 +431,28 @@ def test_a_pack_of_which_some_was_set_aside_says_what_and_why(server):
             "S2: no stream is named 'S2'; there is 's2', and names are compared to the letter",
             "s2: unit 'lux' is none that 'Cel', the stream's own, can be made from",
         ]
+
+
+def test_a_pack_without_a_time_is_set_aside_however_often_it_comes(server):
+    """A missing date is no reading of now, the first time a form of pack is seen and every time after."""
+    row = np.array([server.opened.streams.row_of("s4")], np.int32)
+    with server.http() as http:
+        for value in (1.0, 2.0, 3.0):
+            pack = arrow.encode_arrow(row, np.array([-(2**63)]), np.array([value]))
+            told = http.post("/ingest", content=pack, headers={"Content-Type": arrow.MEDIA_TYPE}).json()
+            assert (told["stored"], told["quarantined"]) == (0, 1)
+
+
+def test_a_device_that_looks_like_a_known_one_is_given_no_token(server):
+    """Two names that nobody can tell apart would be two devices, and readings of the one refused to the other."""
+    with server.http(ADMIN) as http:
+        for name in ("BOX", "\uff42ox"):
+            refused = http.post("/ingest/devices", json={"device": name})
+            assert refused.status_code == 400
+            assert "differs from the known 'box' only by case or Unicode form" in refused.json()["error"]
+        assert http.post("/ingest/devices", json={"device": "box-2"}).status_code == 200
+        assert http.post("/ingest/devices/revoke", json={"device": "box-2"}).json() == {"revoked": 1}
+        assert http.post("/ingest/devices", json={"device": "Box-2"}).status_code == 200
 
 
 def test_over_its_limit_a_server_refuses_and_recovers(tmp_path):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cityloop.kernel.errors import InputError
+from cityloop.wire.named import folded
 
 __all__ = ["Access", "DeviceTokens", "Principal", "TokenRow", "TokenRows", "credentials_of", "subject_of"]
 
@@ -100,10 +101,12 @@ class DeviceTokens:
     def __init__(self, rows: TokenRows, now_ms: Callable[[], int]) -> None:
         self._rows = rows
         self._now_ms = now_ms
+        self._known: dict[str, str] = {}
+        self._look()
 
     def issue(self, device: str) -> str:
         """Return a new token of a device. It is shown this once and kept as a digest."""
-        _check_name("device", device)
+        self._check_device(device)
         token_id = secrets.token_hex(8)
         token = f"cld_{token_id}_{secrets.token_urlsafe(32)}"
         digest = hashlib.sha256(token.encode()).digest()
@@ -122,7 +125,9 @@ class DeviceTokens:
 
     def revoke(self, device: str) -> int:
         """Make all tokens of a device worthless."""
-        return self._rows.remove(device)
+        gone = self._rows.remove(device)
+        self._look()
+        return gone
 
     def listed(self) -> Sequence[TokenRow]:
         """Return what is known of all tokens."""
@@ -132,8 +137,23 @@ class DeviceTokens:
         """Let the subject of a verified client certificate stand for a device; an empty device takes it back."""
         _check_name("subject", subject)
         if device:
-            _check_name("device", device)
+            self._check_device(device)
         self._rows.set_subject(subject, device)
+        self._look()
+
+    def _check_device(self, device: str) -> None:
+        """Refuse a device that nobody can tell from a known one."""
+        _check_name("device", device)
+        known = self._known.setdefault(folded(device), device)
+        if known != device:
+            raise InputError(
+                f"device {device!r} differs from the known {known!r} only by case or Unicode form; use that one"
+            )
+
+    def _look(self) -> None:
+        """Take over the names of all devices that are known."""
+        names = [*(row.device for row in self._rows.tokens()), *self._rows.subjects().values()]
+        self._known = {folded(name): name for name in names}
 
     def device_of_subject(self, subject: str) -> str | None:
         """Return the device that a verified client certificate stands for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -13,6 +12,7 @@ from cityloop.kernel.readings import StreamTable
 from cityloop.sensing.judging import GONE
 from cityloop.sensing.quality import Watch
 from cityloop.wire.arrow import ArrowPack, name_bytes
+from cityloop.wire.named import folded
 from cityloop.wire.units import conversion
 
 __all__ = ["ANY_DEVICE", "Known"]
@@ -100,8 +100,8 @@ class Known:
                 for row in range(self._owners_known):
                     with suppress(InputError):
                         known = self.streams.name_of(row)
-                        self._folded[_folded(known)] = known
-            return self._folded.get(_folded(name), "")
+                        self._folded[folded(known)] = known
+            return self._folded.get(folded(name), "")
 
     def rows_of(self, names: Sequence[str]) -> I32:
         """Return the rows of names, -1 where there is no such stream."""
@@ -143,7 +143,3 @@ class Known:
             elif found != (1.0, 0.0):
                 value[place] = value[place] * found[0] + found[1]
         return value, wrong
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from cityloop.kernel.columns import I32, I64
 from cityloop.kernel.quarantine import QUARANTINED, DeadLetter, Fault
 from cityloop.sensing.known import Known
 from cityloop.sensing.quality import Judged
-from cityloop.wire.named import NO_INSTANT, NamedReadings, RefusedReading
+from cityloop.wire.named import INSTANT_RANGE_MS, NO_INSTANT, NamedReadings, RefusedReading
 
 __all__ = ["letters_of_messages", "letters_of_names", "letters_of_rows"]
 
@@ -37,9 +38,10 @@ def letters_of_rows(batch: Batch, judged: Judged, writer: I32, known: Known, now
         elif fault & Fault.NOT_OWN_STREAM:
             why = "the stream belongs to another device"
         elif fault & Fault.FUTURE:
-            why = f"observed {(int(judged.observed_at_ms[row]) - now_ms) / 1000:.0f} s from now"
+            at_ms = int(judged.observed_at_ms[row])
+            why = f"observed at {_instant(at_ms)}, {(at_ms - now_ms) / 1000:.0f} s ahead of now: set the device's clock"
         elif fault & Fault.ANCIENT:
-            why = f"observed at {int(judged.observed_at_ms[row])} ms: a clock that was never set"
+            why = f"observed at {_instant(int(judged.observed_at_ms[row]))}: a clock that was never set"
         letters.append(
             DeadLetter(
                 fault=fault,
@@ -90,3 +92,10 @@ def letters_of_messages(refused: Sequence[RefusedReading], device: str, now_ms: 
         DeadLetter(fault=Fault.UNREADABLE, device=device, received_at_ms=now_ms, stream=part.name, why=part.why)
         for part in refused
     ]
+
+
+def _instant(at_ms: int) -> str:
+    low, high = INSTANT_RANGE_MS
+    if not low <= at_ms <= high:
+        return f"{at_ms} ms"
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)).isoformat(timespec="seconds")

@@ -37,7 +37,8 @@ class PackReader:
             self._turn = turn
         found = self._forms.read(body)
         if found is not None:
-            return plain_batch(*found)
+            rows, observed_at_ms, value = found
+            return plain_batch(rows, arrow.dated(observed_at_ms), value)
         packs = list(arrow.decode_arrow(body, max_bytes=self.inbox.limits.unpacked_bytes))
         if len(packs) != 1 or packs[0].units is not None:
             return packs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +16,7 @@ from cityloop.kernel.columns import BOOL, I32, I64
 from cityloop.kernel.errors import InputError
 from cityloop.kernel.readings import DataKind, StreamColumns
 from cityloop.storage.metadata import Metadata, Transaction
+from cityloop.wire.named import folded
 
 __all__ = ["Registration", "StreamRegister"]
 
@@ -320,7 +320,7 @@ class StreamRegister:
 
 
 def _register(transaction: Transaction, what: Registration, made: dict[tuple[str, str], int]) -> int:
-    folded = unicodedata.normalize("NFKC", what.name).casefold()
+    alike = folded(what.name)
     facts = {
         "unit_name": what.unit,
         "unit_symbol": what.unit,
@@ -332,7 +332,7 @@ def _register(transaction: Transaction, what: Registration, made: dict[tuple[str
         "interval_s": None if math.isnan(what.interval_s) else what.interval_s,
         "kind": int(what.kind),
     }
-    known = transaction.execute("SELECT id, external_name FROM datastreams WHERE folded_name = ?", (folded,)).fetchone()
+    known = transaction.execute("SELECT id, external_name FROM datastreams WHERE folded_name = ?", (alike,)).fetchone()
     if known is not None:
         row, name = known
         if name != what.name:
@@ -350,7 +350,7 @@ def _register(transaction: Transaction, what: Registration, made: dict[tuple[str
             "observation_type": _MEASUREMENT,
             "unit_definition": "",
             "external_name": what.name,
-            "folded_name": folded,
+            "folded_name": alike,
             "thing": _made_for(transaction, made, "things", what.device or "registered streams", {}),
             "sensor": _made_for(
                 transaction, made, "sensors", _SENSOR, {"encoding_type": "text/plain", "metadata": '""'}

@@ -20,10 +20,10 @@ import numpy as np
 import pyarrow as pa
 
 from cityloop.kernel.columns import F64, I32, I64
-from cityloop.wire.named import WireError
+from cityloop.wire.named import NO_INSTANT, WireError
 from cityloop.wire.unpacked import unpacked_bytes
 
-__all__ = ["MAX_ROWS", "MEDIA_TYPE", "ArrowPack", "decode_arrow", "encode_arrow", "name_bytes"]
+__all__ = ["MAX_ROWS", "MEDIA_TYPE", "ArrowPack", "dated", "decode_arrow", "encode_arrow", "name_bytes"]
 
 MEDIA_TYPE = "application/vnd.cityloop.readings.v1+arrow"
 """Media type of a body; ``application/vnd.apache.arrow.stream`` is understood too."""
@@ -100,6 +100,12 @@ def encode_arrow(streams: I32 | list[str], observed_at_ms: I64, value: F64) -> b
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return] # pyarrow tells no types
 
 
+def dated(instants: I64) -> I64:
+    """Return instants of which none means that there is none: a sender's missing time is no reading of now."""
+    missing = instants == NO_INSTANT
+    return np.where(missing, NO_INSTANT + 1, instants) if missing.any() else instants
+
+
 def name_bytes(names: pa.Array) -> bytes:
     """Return bytes that are equal for equal names only, to remember rows by."""
     offsets = np.frombuffer(names.buffers()[1], np.int32, len(names) + 1, names.offset * 4)
@@ -152,7 +158,7 @@ def _streams(column: pa.Array) -> tuple[I32 | None, pa.Array | None, I32 | None]
 def _instants(column: pa.Array) -> I64:
     kind = column.type
     if pa.types.is_int64(kind):
-        return column.to_numpy(zero_copy_only=True)  # type: ignore[no-any-return]
+        return dated(column.to_numpy(zero_copy_only=True))
     if pa.types.is_timestamp(kind):
         counts: I64 = column.view(pa.int64()).to_numpy(zero_copy_only=True)
         if kind.unit in _MS_PER:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ __all__ = [
     "NamedReadings",
     "RefusedReading",
     "WireError",
+    "folded",
 ]
 
 NO_INSTANT = -(2**63)
@@ -28,6 +30,11 @@ INSTANT_RANGE_MS = (-62_135_596_800_000, 253_402_300_799_999)
 
 MAX_NAME_BYTES = 255
 """Longest name of a stream, in UTF-8."""
+
+
+def folded(name: str) -> str:
+    """Return a name without what people do not see: case and Unicode form. Names that fold alike are taken for one."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 class WireError(InputError):

@@ -47,6 +47,13 @@ def test_arrow_packs_come_back_as_they_went(streams):
         assert pack.stream.tolist() == [4, 2]
 
 
+def test_arrow_takes_no_missing_time_for_now():
+    """The least int64 is what a missing date becomes in many a sender's hands; it is an instant like any other."""
+    body = arrow.encode_arrow(np.array([4], np.int32), np.array([NO_INSTANT]), np.array([1.5]))
+    (pack,) = arrow.decode_arrow(body, max_bytes=MOST)
+    assert pack.observed_at_ms.tolist() == [NO_INSTANT + 1]
+
+
 def body_of(**columns):
     batch = pa.record_batch(list(columns.values()), names=list(columns))
     sink = pa.BufferOutputStream()

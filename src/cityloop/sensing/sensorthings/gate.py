@@ -15,7 +15,7 @@ from cityloop.kernel.columns import F64, I32, I64
 from cityloop.kernel.errors import CityloopError
 from cityloop.kernel.quarantine import QUARANTINED, Fault
 from cityloop.sensing.inbox import Inbox, Taken
-from cityloop.sensing.sensorthings.errors import Forbidden
+from cityloop.sensing.sensorthings.errors import Forbidden, NotFound
 from cityloop.sensing.sensorthings.ports import FollowedReadings, Streams
 from cityloop.wire.odata import ODataError
 
@@ -56,7 +56,9 @@ class Gate:
         others = self._streams.devices(streams) - {device} if device else set()
         if others:
             wrong = next(s for s in streams if self._streams.device_of(s) != device)
-            raise Forbidden(f"Datastream {wrong} is not device {device!r}'s own; ask for its token")
+            if not self._streams.exists(wrong):
+                raise NotFound(f"there is no Datastream {wrong}")
+            raise Forbidden(f"Datastream {wrong} belongs to another device than {device!r}; ask for its token")
 
     async def submit(self, stream: I32, observed_ms: I64, value: F64, device: str) -> Outcome:
         """Submit rows and wait, without holding up others, until they are durable."""

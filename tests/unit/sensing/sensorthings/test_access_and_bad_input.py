@@ -61,6 +61,15 @@ def test_device_writes_its_own_streams_and_nothing_else(client, owned):
     assert client.post("$batch", batch, 200, token=token).json()["responses"][0]["status"] == 403
 
 
+def test_device_that_names_no_datastream_is_told_so(client, owned):
+    """Not that it belongs to somebody else."""
+    for path, body in (
+        ("Datastreams(99)/Observations", {"result": 5}),
+        ("Observations", {"result": 5, "Datastream": {"@iot.id": 99}}),
+    ):
+        assert "no Datastream 99" in client.error("POST", path, 404, json=body, token=owned["a"])
+
+
 def test_result_out_of_the_declared_range_is_set_aside(client, owned):
     """What the Datastream declares impossible is refused with the reason, alone and in arrays."""
     assert "outside of the range" in client.error("POST", "Datastreams(1)/Observations", 400, json={"result": 101})
