@@ -8,7 +8,18 @@ import numpy as np
 
 from cityloop.methods.vrp_kernel import NEVER, chain_fits, compiled, put_after, trip_fits
 
-__all__ = ["client_of", "draw", "insert_client", "open_round", "put_picked", "touch", "try_place"]
+__all__ = [
+    "client_of",
+    "copy_route",
+    "draw",
+    "insert_client",
+    "kept",
+    "laid",
+    "open_round",
+    "put_picked",
+    "touch",
+    "try_place",
+]
 
 
 @compiled
@@ -29,19 +40,35 @@ def client_of(problem: Any, node: int) -> int:
 
 
 @compiled
-def touch(problem: Any, routes: Any, store: Any, v: int) -> None:
+def copy_route(v: int, size: int, source: Any, target: Any) -> None:
+    """Copy a route from one set of ``(nodes, leg, drive, leave, latest)`` to another."""
+    for p in range(size):
+        target[0][v, p], target[1][v, p], target[2][v, p] = source[0][v, p], source[1][v, p], source[2][v, p]
+    for k in range(source[3].shape[1]):
+        for p in range(size):
+            target[3][v, k, p], target[4][v, k, p] = source[3][v, k, p], source[4][v, k, p]
+
+
+@compiled
+def laid(routes: Any) -> Any:
+    """Return what ``copy_route`` copies of routes."""
+    return routes.nodes, routes.leg, routes.drive, routes.leave, routes.latest
+
+
+@compiled
+def kept(store: Any) -> Any:
+    """Return where ``copy_route`` keeps routes."""
+    return store.saved_nodes, store.saved_leg, store.saved_drive, store.saved_leave, store.saved_latest
+
+
+@compiled
+def touch(routes: Any, store: Any, v: int) -> None:
     """Keep a route as it was before this iteration changes it."""
     if store.touched[v]:
         return
     store.touched[v] = 1
-    size = routes.length[v]
-    store.saved_length[v] = size
-    for p in range(size):
-        store.saved_nodes[v, p] = routes.nodes[v, p]
-        store.saved_leg[v, p], store.saved_drive[v, p] = routes.leg[v, p], routes.drive[v, p]
-    for k in range(problem.breaks.shape[1] + 1):
-        for p in range(size):
-            store.saved_leave[v, k, p], store.saved_latest[v, k, p] = routes.leave[v, k, p], routes.latest[v, k, p]
+    store.saved_length[v] = routes.length[v]
+    copy_route(v, routes.length[v], laid(routes), kept(store))
 
 
 @compiled
@@ -109,7 +136,7 @@ def try_place(problem: Any, routes: Any, store: Any, u: int, v: int, p: int, bar
 def put_picked(problem: Any, routes: Any, store: Any) -> None:
     """Carry out the picked insertion."""
     v, p, site, kind, u = store.pick[1], store.pick[2], store.pick[3], store.pick[4], store.pick[5]
-    touch(problem, routes, store, v)
+    touch(routes, store, v)
     if site < 0:
         put_after(problem, routes, v, p, u, -1)
     elif kind == 1:

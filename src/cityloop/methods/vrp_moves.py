@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from cityloop.kernel.columns import F64, I8, I32, I64
 from cityloop.methods.vrp import MUST
-from cityloop.methods.vrp_insert import client_of, draw, insert_client, open_round, touch
+from cityloop.methods.vrp_insert import client_of, copy_route, draw, insert_client, kept, laid, open_round, touch
 from cityloop.methods.vrp_kernel import compiled, find_ready, recount
 from cityloop.methods.vrp_reloads import orient, place_reloads
 
@@ -125,7 +125,7 @@ def _ruin(problem: Any, routes: Any, store: Any, seed: int) -> int:
         v = routes.vehicle_of[client]
         if store.touched[v]:
             continue
-        touch(problem, routes, store, v)
+        touch(routes, store, v)
         done += 1
         m = routes.stops[v]
         # The string lies in the order of clients, reload sites apart.
@@ -273,15 +273,8 @@ def undo(problem: Any, routes: Any, store: Any) -> None:
     """Bring back the routes that this iteration touched, as they were before it."""
     for v in range(len(problem.start)):
         if store.touched[v]:
-            size = store.saved_length[v]
-            routes.length[v] = size
-            for p in range(size):
-                routes.nodes[v, p] = store.saved_nodes[v, p]
-                routes.leg[v, p], routes.drive[v, p] = store.saved_leg[v, p], store.saved_drive[v, p]
-            for k in range(problem.breaks.shape[1] + 1):
-                for p in range(size):
-                    routes.leave[v, k, p] = store.saved_leave[v, k, p]
-                    routes.latest[v, k, p] = store.saved_latest[v, k, p]
+            routes.length[v] = store.saved_length[v]
+            copy_route(v, routes.length[v], kept(store), laid(routes))
             recount(problem, routes, v)
             if problem.released:
                 find_ready(problem, routes, v)

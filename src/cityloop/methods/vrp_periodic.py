@@ -315,7 +315,7 @@ def _take_out(problem: Any, routes: Any, store: Any, choice: Any) -> int:
             node = choice.visits[row, j]
             if node >= 0:
                 v = routes.vehicle_of[node]
-                touch(problem, routes, store, v)
+                touch(routes, store, v)
                 q = 0
                 for p in range(routes.length[v]):
                     if routes.nodes[v, p] != node or p == 0 or p == routes.length[v] - 1:
