@@ -1,7 +1,8 @@
 """Drawn cities: the brain against rounds, frequencies and thresholds at equal overflows, and against perfect demand.
 
-Policies with a dial are run at several settings; their kilometres are then read at the overflow rate of the rival,
-between the settings. A rival that cannot be brought to a rate is not compared there.
+Every policy is run at several settings of its dial, a threshold too. Two are compared at one rate of overflows, their
+kilometres read between the settings; a policy that cannot be brought to a rate in a city is not compared there. The
+best rival of a city is the one that drives least at that rate. Thresholds of 60 and 80 % are met at their own rate too.
 """
 
 from __future__ import annotations
@@ -22,14 +23,19 @@ from cityloop.studies.refuse_year import faulty, km_at, open_city, run_city
 __all__ = ["DIALS", "command", "summarise"]
 
 DIALS: Mapping[str, tuple[float, ...]] = {
-    "brain": (400.0, 1_500.0, 6_000.0, 25_000.0),
-    "perfect": (300.0, 6_000.0),
-    "frequencies": (0.0001, 0.001, 0.01, 0.05),
-    "fixed": (0.001, 0.02, 0.1),
-    "threshold": (0.6, 0.8),
+    "brain": (300.0, 1_000.0, 4_000.0, 10_000.0, 25_000.0),
+    "perfect": (250.0, 800.0, 3_000.0),
+    "frequencies": (0.0001, 0.001, 0.01, 0.05, 0.2),
+    "fixed": (0.001, 0.02, 0.1, 0.2),
+    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
 }
-SERVICE = 4.0
-"""Overflowing container-days per thousand at which policies with a dial are compared: 99.6 % service."""
+RATES = (1.0, 4.0, 16.0)
+"""Overflowing container-days per thousand at which policies are compared: 99.9, 99.6 and 98.4 % service."""
+RIVALS = ("fixed", "frequencies", "threshold")
+NAMED_FILLS = (0.6, 0.8)
+FAULTY_DIAL = 25_000.0
+
+Curve = list[tuple[float, float]]
 
 
 def _run(seed: int, days: int, containers_faulty: float) -> dict[str, Any]:
@@ -40,47 +46,46 @@ def _run(seed: int, days: int, containers_faulty: float) -> dict[str, Any]:
         card = score(records)
         row["points"].setdefault(policy.name, []).append([policy.dial, card.overflows_per_1000, card.km, card.stops])
     if containers_faulty > 0:
-        broken = run_city(faulty(bench, containers_faulty, seed), [Policy("brain", 25_000.0)])
+        broken = run_city(faulty(bench, containers_faulty, seed), [Policy("brain", FAULTY_DIAL)])
         (records,) = broken.values()
         row["faulty"] = asdict(score(records))
     return row
 
 
+def _curve(row: Mapping[str, Any], name: str) -> Curve:
+    return [(p[1], p[2]) for p in row["points"][name]]
+
+
+def _best_rival(row: Mapping[str, Any], rate: float) -> float | None:
+    """Return the kilometres of the rival that drives least at a rate; None where none reaches it."""
+    reached = [km for km in (km_at(_curve(row, rival), rate) for rival in RIVALS) if km is not None]
+    return min(reached, default=None)
+
+
 def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Compare the brain with each rival at equal overflows, paired over the cities."""
+    """Compare the brain with rivals, the best of them and perfect demand at equal overflows, paired over the cities."""
     out: dict[str, Any] = {"cities": len(rows)}
-
-    def curve(row: Mapping[str, Any], name: str) -> list[tuple[float, float]]:
-        return [(p[1], p[2]) for p in row["points"][name]]
-
-    for rival in ("fixed", "frequencies"):
-        pairs = []
-        for row in rows:
-            theirs = curve(row, rival)
-            # A rival whose loosest setting still overflows less is met at its own rate.
-            rate = min(SERVICE, max(p[0] for p in theirs))
-            pairs.append((km_at(curve(row, "brain"), rate), km_at(theirs, rate)))
-        out[f"{rival} at {SERVICE:g}"] = _compared(pairs)
-    for k, fill in enumerate(DIALS["threshold"]):
-        pairs = []
-        for row in rows:
-            rate, km = row["points"]["threshold"][k][1:3]
-            ours = curve(row, "brain")
-            # Beyond the loosest setting the brain is taken there: it overflows less and may drive more.
-            pairs.append((km_at(ours, min(rate, max(p[0] for p in ours))), km))
-        out[f"threshold {fill:g} at its own rate or less"] = _compared(pairs)
-    # Told the truth, the planner overflows hardly at all: its cheapest setting within the service is the bound.
-    pairs = []
-    for row in rows:
-        within = [p[1] for p in curve(row, "perfect") if p[0] <= SERVICE]
-        pairs.append((km_at(curve(row, "brain"), SERVICE), min(within) if within else None))
-    out["perfect demand"] = _compared(pairs)
+    for rate in RATES:
+        ours = [km_at(_curve(row, "brain"), rate) for row in rows]
+        for rival in (*RIVALS, "perfect"):
+            theirs = [km_at(_curve(row, rival), rate) for row in rows]
+            out[f"{rival} at {rate:g}"] = _compared(list(zip(ours, theirs, strict=True)))
+        best = [_best_rival(row, rate) for row in rows]
+        out[f"best rival at {rate:g}"] = _compared(list(zip(ours, best, strict=True)))
+    for fill in NAMED_FILLS:
+        own = [next(p for p in row["points"]["threshold"] if p[0] == fill) for row in rows]
+        pairs = [(km_at(_curve(row, "brain"), point[1]), point[2]) for row, point in zip(rows, own, strict=True)]
+        out[f"threshold {fill:g} at its own rate"] = {
+            **_compared(pairs),
+            "rates": [round(point[1], 1) for point in own],
+        }
     if all("faulty" in r for r in rows):
-        whole = [next(p[1] for p in r["points"]["brain"] if p[0] == 25_000.0) for r in rows]
+        whole = [next(p[1] for p in r["points"]["brain"] if p[0] == FAULTY_DIAL) for r in rows]
         broken = [r["faulty"]["overflows_per_1000"] for r in rows]
         out["15 % faulty"] = {
             "overflows_per_1000": sum(whole) / len(whole),
             "with_faults": sum(broken) / len(broken),
+            "by_city": [[round(a, 2), round(b, 2)] for a, b in zip(whole, broken, strict=True)],
         }
     return out
 

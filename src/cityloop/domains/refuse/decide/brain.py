@@ -2,8 +2,9 @@
 
 Every container has a cost for each of the next working days: the overflow expected until then, in metres of driving
 (``overflow_m``, the service dial), less what postponing is worth (a visit saved in the long run, a day at a time). A
-small mixed-integer programme assigns days, so that neighbours are visited together; then the tour of today is built and
-stops that cost more than they are worth today are left for another day.
+small mixed-integer programme assigns days, so that neighbours are visited together; a search over the routes of all
+these days moves visits between them. Without that search the tour of today is built, and stops that cost more than they
+are worth today are left for another day.
 
 References
 ----------
@@ -23,6 +24,7 @@ from cityloop.domains.refuse.forecast import Outlook, cycle_cost
 from cityloop.kernel.columns import BOOL, F64, I64
 from cityloop.methods.selection import AssignmentLimits, assign_days, zones_of
 from cityloop.methods.tour import build_trips
+from cityloop.methods.visit_days import DaySearch, refine_days
 
 __all__ = ["BrainParams", "Map", "Memory", "choose", "start_memory"]
 
@@ -57,6 +59,8 @@ class BrainParams:
     visit_scale: float = 3.0
     """What a visit costs in the long run, by what leaving it out would save on the day."""
     limits: AssignmentLimits = field(default_factory=AssignmentLimits)
+    routes: DaySearch | None = None
+    """The search over the routes of all days; None where there is no time for it."""
 
     def __post_init__(self) -> None:
         if self.overflow_m < 0 or self.zone_size < 1 or not 0 < self.marginal_gain <= 1:
@@ -103,6 +107,7 @@ def choose(
     params: BrainParams,
     day_load: float = np.inf,
     allowed: BOOL | None = None,
+    rng: np.random.Generator | None = None,
 ) -> tuple[I64, Memory]:
     """Choose the containers of today.
 
@@ -114,6 +119,8 @@ def choose(
         What all trucks together can carry in a day. [kg]
     allowed
         Containers that may be visited at all; all unless given.
+    rng
+        Chance for the search over routes, which is left out without it.
 
     Returns
     -------
@@ -137,9 +144,21 @@ def choose(
         own = np.flatnonzero(district == k)
         share = bound * (carried[own].sum() / max(float(carried.sum()), 1e-9)) if np.isfinite(day_load) else bound
         day[own] = assign_days(cost[own], memory.zone[own], memory.opening_m, carried[own], share, params.limits)
+        if params.routes is not None and rng is not None:
+            driven = cost[own] - np.where(np.arange(near + 1) < near, memory.local_m[own, None], 0.0)
+            day[own] = refine_days(
+                driven,
+                place.distance_m,
+                place.base,
+                place.node[own],
+                (carried[own], payload),
+                day[own],
+                params.routes,
+                rng,
+            )
     prize = waiting[:, 1:].min(axis=1) + visit - waiting[:, 0]
     chosen = np.flatnonzero(day == 0)
-    for _ in range(params.passes):
+    for _ in range(0 if params.routes is not None and rng is not None else params.passes):
         chosen = _leave_out(chosen, prize, place, carried, payload)
     if np.isfinite(day_load):
         chosen = _within(chosen, prize, carried, day_load)
