@@ -157,6 +157,7 @@ def junction_of() -> Callable[..., HandMade]:
                 yellow_s=yellow,
                 length_m=nil,
                 clearance_s=clearing,
+                own_red_s=np.zeros(links),
                 next_group=unknown,
                 next_distance_m=nil,
             ),
@@ -272,6 +273,7 @@ def crossroads(junction_of: Callable[..., HandMade]) -> Callable[..., Crossroads
         leads_to: dict[int, tuple[int, float]] | None = None,
         intergreen_s: Sequence[Sequence[float]] | None = None,
         rail: tuple[int, ...] = (),
+        own_red_s: dict[int, float] | None = None,
         sensing: str = "area:150",
     ) -> Crossroads:
         made = junction_of(states, clearance_s=clearance_s or {}, foes=foes, passed=passed).assets
@@ -307,10 +309,11 @@ def crossroads(junction_of: Callable[..., HandMade]) -> Callable[..., Crossroads
             gives_way[one, other] = True
         kind = made.links.kind.copy()
         kind[list(rail)] = LinkKind.RAIL
+        reds_s = np.array([(own_red_s or {}).get(link, 0.0) for link in range(n_links)])
         assets = replace(
             made,
             controllers=replace(made.controllers, approach_end=np.array([n], np.int32)),
-            links=replace(made.links, kind=kind),
+            links=replace(made.links, kind=kind, own_red_s=reds_s),
             approaches=approaches,
             movements=movements,
             matrices=replace(made.matrices, yields=gives_way.ravel()),

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cityloop.domains.signals.bounds import MAX_RED_S, due_stage, forced_stage
+from cityloop.domains.signals.bounds import MAX_RED_S, due_stages, forced_stage
 from cityloop.domains.signals.domain import signals
 from cityloop.domains.signals.guard import check
 from cityloop.domains.signals.schema import ShowStage
@@ -153,16 +153,43 @@ def test_a_round_of_the_crossing_with_a_long_clearance_is_still_ordered(crossroa
     """An intergreen of 60 s puts no service out of the chain: the longest red goes first all the same."""
     made = crossroads(("Gr", "rG"), ((0,), (1,)), intergreen_s=((0, 60), (60, 0)))
     state = signals.update(signals.start(made.layout, 0), made.batch(1000, stage=0), {}, 1000)
-    assert due_stage(state, 0, 1000) == -1 or due_stage(state, 0, 1000) == 1
-    assert due_stage(state, 0, 60_000) == 1
+    assert due_stages(state, 1000)[0] == -1 or due_stages(state, 1000)[0] == 1
+    assert due_stages(state, 60_000)[0] == 1
 
 
 def test_nobody_waits_the_bound_anew_after_a_blackout(crossroads):
     """A brain that remembers nothing takes what it has not seen green to have waited 90 s: 30 s later it is due."""
     made = crossroads(("Gr", "rG"), ((0,), (1,)))
     state = signals.update(signals.start(made.layout, 960_000), made.batch(961_000, stage=0), {}, 961_000)
-    assert due_stage(state, 0, 961_000) == -1
-    assert due_stage(state, 0, 990_000) == 1
+    assert due_stages(state, 961_000)[0] == -1
+    assert due_stages(state, 990_000)[0] == 1
+
+
+def called_at_once(crossroads, own_red_s: float):
+    """Return a junction that shows the vehicles' stage, and whose crossing was called at 1 s."""
+    made = crossroads(("Gr", "rG"), ((0,),), clearance_s={1: 8.0}, foes=((0, 1),), own_red_s={1: own_red_s})
+    calls = made.batch(1000, stage=0, calls={1: True})
+    state = signals.update(signals.start(made.layout, 0), calls, {}, 1000)
+    return replace(state, waits_since_ms=np.full(2, 1000))
+
+
+@given(own_red_s=st.floats(30, 100), promise_frac=st.floats(0.5, 1.0), asked_ms=st.integers(1000, 118_000))
+def test_a_call_is_due_in_time_for_the_share_of_the_own_plans_red(crossroads, own_red_s, promise_frac, asked_ms):
+    """Called at 1 s: due once what is left of the promise holds no more than the change, a step of hearing and 1 s."""
+    state = called_at_once(crossroads, own_red_s)
+    latest_ms = 1000 + min(int(promise_frac * own_red_s * 1000), 118_000)
+    change_s = float(state.tables.intergreen_s[0, 0, 1])
+    rest_s = max(float(state.tables.min_green_s[0, 0]) - (asked_ms - int(state.green_since_ms[0])) / 1000.0, 0.0)
+    slack_s = (latest_ms - asked_ms) / 1000.0 - change_s - rest_s - 1.0
+    assume(abs(slack_s - 1.0) > 0.01)
+    assert due_stages(state, asked_ms, promise_frac)[0] == (1 if slack_s <= 1.0 else -1)
+
+
+def test_without_a_promise_a_call_waits_for_the_bound(crossroads):
+    """A share of 0, and a plan that nobody knows: due by the bound on reds alone."""
+    assert due_stages(called_at_once(crossroads, 60.0), 70_000)[0] == -1
+    assert due_stages(called_at_once(crossroads, 60.0), 70_000, 0.8)[0] == 1
+    assert due_stages(called_at_once(crossroads, 0.0), 70_000, 0.8)[0] == -1
 
 
 def test_a_stage_is_gone_to_only_while_there_is_time_for_it(crossroads):

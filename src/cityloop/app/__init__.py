@@ -226,6 +226,7 @@ def _twin(spec: RunSpec) -> _Wired:
     from cityloop.cities.sumo.fleet_assets import with_fleet
     from cityloop.cities.sumo.folder import resolve_city
     from cityloop.cities.sumo.network import read_network
+    from cityloop.cities.sumo.own_reds import with_own_reds
     from cityloop.cities.sumo.programs import write_programs
     from cityloop.cities.sumo.twin import SumoCity, TwinSetup
 
@@ -241,6 +242,8 @@ def _twin(spec: RunSpec) -> _Wired:
         )
     faults = read_fault_plan(Path(spec.faults)) if spec.faults else None
     own_plan, plans, plans_file = _own_plan(spec, whole, network)
+    if spec.leased:
+        network = with_own_reds(network, plans)
     sumo_folder = spec.out / "sumo"
 
     def start() -> City:

@@ -22,8 +22,10 @@ from cityloop.cities.sumo.fleet_assets import with_fleet
 from cityloop.cities.sumo.folder import CityCase, resolve_city
 from cityloop.cities.sumo.kept_plans import find_plans
 from cityloop.cities.sumo.network import Network, read_network
+from cityloop.cities.sumo.own_reds import with_own_reds
 from cityloop.cities.sumo.programs import fixed_plan, write_programs
 from cityloop.cities.sumo.twin import SumoCity, TwinSetup
+from cityloop.domains.signals.schema import Plan
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.ports import City
@@ -89,7 +91,7 @@ def write_layout(city: str, folder: Path, *, sensing: str, live: LiveToml) -> No
     case = resolve_city(city)
     network = read_network(case.net_file, sensing=sensing, walking_speed_mps=case.walking_speed_mps)
     # A live city's clock is the wall's, so crews live by the city's own time zone.
-    network = with_fleet(network, case, clock=case.zone)
+    network = with_own_reds(with_fleet(network, case, clock=case.zone), _own_plans(case, network)[1])
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: already there and not empty; give another --out or remove it")
     label = live.label or f"SIMULATED FIELD · {case.calibration_label()}"
@@ -229,16 +231,15 @@ def open_field(spec: FieldTwinSpec) -> OpenField:
     case = whole.between(spec.begin_s, spec.end_s)
     network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
     network = with_fleet(network, case, clock=case.zone)
-    found = find_plans(whole, spec.plans)
-    plans = found[1].of_arm("fixed-tuned") if found is not None else ()
-    own_plan = "fixed-tuned" if plans else "fixed"
+    plans_file, plans = _own_plans(whole, network, spec.plans)
+    network = with_own_reds(network, plans)
     faults = read_fault_plan(spec.faults) if spec.faults else None
 
     def open_twin(number: int) -> Lap:
         out = spec.out / "sumo" if number == 1 else spec.out / f"sumo-{number}"
         out.mkdir()
         program = out / "programs.add.xml"
-        write_programs(network, plans or fixed_plan(network), program, begin_s=case.begin_s)
+        write_programs(network, plans, program, begin_s=case.begin_s)
         setup = TwinSetup(
             case=case,
             program=program,
@@ -257,7 +258,7 @@ def open_field(spec: FieldTwinSpec) -> OpenField:
     files += [("routes", path) for path in case.route_files]
     files += [("additional", path) for path in case.additional_files]
     files += [(f"assets.{kind}", path) for kind, path in case.asset_files.items()]
-    files += [("plans", found[0])] if found is not None and plans else []
+    files += [("plans", plans_file)] if plans_file is not None else []
     files += [("faults", spec.faults)] if spec.faults else []
     run = RunToml(
         city=spec.city,
@@ -269,7 +270,7 @@ def open_field(spec: FieldTwinSpec) -> OpenField:
         begin_s=case.begin_s,
         end_s=case.end_s,
         leased=True,
-        own_plan=own_plan,
+        own_plan="fixed" if plans_file is None else "fixed-tuned",
         case_digest=case.digest,
         layout_digest="",
         versions=versions_here(),
@@ -278,6 +279,13 @@ def open_field(spec: FieldTwinSpec) -> OpenField:
         inputs=tuple(InputFile(role=role, path=str(path), sha256=file_sha256(path)) for role, path in files),
     )
     return OpenField(case=case, network=network, run=run, open_twin=open_twin)
+
+
+def _own_plans(case: CityCase, network: Network, path: Path | None = None) -> tuple[Path | None, tuple[Plan, ...]]:
+    """Return the plans that run without a lease: tuned ones and their file, else the shipped stages mended."""
+    found = find_plans(case, path)
+    tuned = found[1].of_arm("fixed-tuned") if found is not None else ()
+    return (found[0], tuned) if found is not None and tuned else (None, fixed_plan(network))
 
 
 def _next_second(clock: PacedClock, ahead_ms: int) -> int:

@@ -159,6 +159,7 @@ def toy_assets(params: ToyParams) -> SignalAssets:
             yellow_s=np.array([params.yellow_s, params.yellow_s, 0.0]),
             length_m=np.array([15.0, 15.0, params.clearance_s]),
             clearance_s=np.array([0.0, 0.0, params.clearance_s]),
+            own_red_s=np.zeros(3),
             next_group=_i32(-1, -1, -1),
             next_distance_m=np.zeros(3),
         ),

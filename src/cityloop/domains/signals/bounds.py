@@ -11,9 +11,9 @@ import numpy as np
 from numba import njit
 
 from cityloop.domains.signals.state import SignalState
-from cityloop.kernel.columns import BOOL, F64, I64, U8
+from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
 
-__all__ = ["MAX_RED_S", "due_stage", "forced_stage"]
+__all__ = ["MAX_RED_S", "due_stages", "forced_stage"]
 
 MAX_RED_S = 120.0
 """Longest red of any link (RiLSA 2015, 2.7.4 keeps cycles at or under 120 s for people on foot). [s]"""
@@ -21,17 +21,47 @@ MAX_RED_S = 120.0
 SLACK_S = 2.0
 """Kept in hand for the controller's own whole seconds."""
 
+_BOUND_MS = round((MAX_RED_S - SLACK_S) * 1000)
+
 SEEN_LATE_S = 1.0
 """A stage is heard of a step after it began, and held as much longer. [s]"""
 
 
-def due_stage(state: SignalState, junction: int, now_ms: int) -> int:
-    """Return the local stage that must be served or kept now, or -1 while every deadline has slack."""
-    stage = int(state.last_stage[junction])
-    if stage < 0 or _young(state, junction, now_ms):
-        return -1
-    first, slack_s = _chain(state, junction, now_ms, stage, _rest_s(state, junction, now_ms))
-    return first if slack_s <= 1.0 else -1
+def due_stages(state: SignalState, now_ms: int, promise_frac: float = 0.0) -> I32:
+    """Return per junction the stage that must be served or kept now, -1 while every deadline has slack.
+
+    Parameters
+    ----------
+    state, now_ms
+        What is known of the junctions, and the instant. [ms]
+    promise_frac
+        Who calls at a crossing is to walk within this share of the longest red that the own plan gives it; 0 for the
+        bound alone.
+
+    """
+    tables, controllers = state.tables, state.tables.assets.controllers
+    due = np.empty(len(state.last_stage), np.int32)
+    _due_all(
+        now_ms,
+        promise_frac,
+        state.last_stage,
+        state.green_since_ms,
+        state.waits_since_ms,
+        state.call_since_ms,
+        tables.assets.links.own_red_s,
+        controllers.link_begin,
+        controllers.link_end,
+        tables.n_stages,
+        tables.lamps,
+        tables.servable,
+        tables.service,
+        tables.conflict,
+        tables.min_green_s,
+        tables.intergreen_s,
+        tables.round_s,
+        due,
+    )
+    return due
 
 
 def forced_stage(state: SignalState, junction: int, now_ms: int, wanted: int) -> int:
@@ -40,54 +70,121 @@ def forced_stage(state: SignalState, junction: int, now_ms: int, wanted: int) ->
     A stage may be gone to only while the chain of services still holds every deadline after it.
     """
     stage = int(state.last_stage[junction])
-    if stage < 0 or _young(state, junction, now_ms):
+    if stage < 0:
         return -1
-    rest_s = _rest_s(state, junction, now_ms)
-    first, slack_s = _chain(state, junction, now_ms, stage, rest_s)
+    tables, controllers = state.tables, state.tables.assets.controllers
+    first = _forced(
+        now_ms,
+        stage,
+        wanted,
+        int(state.green_since_ms[junction]),
+        int(controllers.link_begin[junction]),
+        int(controllers.link_end[junction]),
+        int(tables.n_stages[junction]),
+        state.waits_since_ms,
+        tables.lamps,
+        tables.servable,
+        tables.service[junction],
+        tables.conflict[junction],
+        tables.min_green_s[junction],
+        tables.intergreen_s[junction],
+        float(tables.round_s[junction]),
+    )
+    return int(first)
+
+
+@njit(cache=True)
+def _due_all(
+    now_ms: int,
+    promise_frac: float,
+    last_stage: I32,
+    green_since_ms: I64,
+    waits_since_ms: I64,
+    call_since_ms: I64,
+    own_red_s: F64,
+    link_begin: I32,
+    link_end: I32,
+    n_stages: I32,
+    lamps: U8,
+    servable: BOOL,
+    service: BOOL,
+    conflict: BOOL,
+    min_green_s: F64,
+    intergreen_s: F64,
+    round_s: F64,
+    due: I32,
+) -> None:
+    latest_ms = waits_since_ms + _BOUND_MS
+    if promise_frac > 0.0:
+        for i in range(len(latest_ms)):
+            if call_since_ms[i] >= 0 and own_red_s[i] > 0.0:
+                latest_ms[i] = min(latest_ms[i], call_since_ms[i] + int(promise_frac * own_red_s[i] * 1000.0))
+    for j in range(len(due)):
+        due[j] = -1
+        stage, own = last_stage[j], slice(link_begin[j], link_end[j])
+        if stage < 0 or _young(now_ms, n_stages[j], latest_ms[own], servable[own], round_s[j]):
+            continue
+        first, slack_s = _services(
+            now_ms, stage, _rest_s(now_ms, green_since_ms[j], min_green_s[j, stage]), n_stages[j], latest_ms[own],
+            lamps[own], service[j], conflict[j], min_green_s[j], intergreen_s[j],
+        )  # fmt: skip
+        if slack_s <= 1.0:
+            due[j] = first
+
+
+@njit(cache=True)
+def _forced(
+    now_ms: int,
+    stage: int,
+    wanted: int,
+    green_since_ms: int,
+    begin: int,
+    end: int,
+    n_stages: int,
+    waits_since_ms: I64,
+    lamps: U8,
+    servable: BOOL,
+    service: BOOL,
+    conflict: BOOL,
+    min_green_s: F64,
+    intergreen_s: F64,
+    round_s: float,
+) -> int:
+    own = slice(begin, end)
+    latest_ms = waits_since_ms[own] + _BOUND_MS
+    if _young(now_ms, n_stages, latest_ms, servable[own], round_s):
+        return -1
+    rest_s = _rest_s(now_ms, green_since_ms, min_green_s[stage])
+    first, slack_s = _services(
+        now_ms, stage, rest_s, n_stages, latest_ms, lamps[own], service, conflict, min_green_s, intergreen_s
+    )
     if first < 0 or first == wanted:
         return -1
     if slack_s <= 1.0:
         return first
     if wanted == stage:
         return -1
-    tables = state.tables
-    served_s = rest_s + float(tables.intergreen_s[junction, stage, wanted]) + SEEN_LATE_S
-    served_s += float(tables.min_green_s[junction, wanted])
-    _, slack_s = _chain(state, junction, now_ms, wanted, served_s)
+    served_s = rest_s + intergreen_s[stage, wanted] + SEEN_LATE_S + min_green_s[wanted]
+    _, slack_s = _services(
+        now_ms, wanted, served_s, n_stages, latest_ms, lamps[own], service, conflict, min_green_s, intergreen_s
+    )
     return first if slack_s <= 1.0 else -1
 
 
-def _young(state: SignalState, junction: int, now_ms: int) -> bool:
-    """Tell whether every link was green so lately that serving all stages once, after any other, cannot be late."""
-    red_s = (now_ms - int(state.oldest_wait_ms[junction])) / 1000.0
-    one_more = 1.0 + 1.0 / float(state.tables.n_stages[junction])
-    return red_s + one_more * float(state.tables.round_s[junction]) + 10.0 < MAX_RED_S - SLACK_S
+@njit(cache=True)
+def _young(now_ms: int, n_stages: int, latest_ms: I64, servable: BOOL, round_s: float) -> bool:
+    """Tell whether all deadlines are so far that serving all stages once, after any other, cannot be late."""
+    enough_ms = now_ms + (1.0 + 1.0 / n_stages) * round_s * 1000.0 + 10_000.0
+    soon = False
+    for i in range(len(latest_ms)):
+        soon |= servable[i] and latest_ms[i] <= enough_ms
+    return not soon
 
 
-def _rest_s(state: SignalState, junction: int, now_ms: int) -> float:
+@njit(cache=True)
+def _rest_s(now_ms: int, green_since_ms: int, min_green_s: float) -> float:
     """Return how much longer the stage shown lasts at least. [s]."""
-    green_s = max((now_ms - int(state.green_since_ms[junction])) / 1000.0, 0.0)
-    return max(float(state.tables.min_green_s[junction, int(state.last_stage[junction])]) - green_s, 0.0)
-
-
-def _chain(state: SignalState, junction: int, now_ms: int, stage: int, at_s: float) -> tuple[int, float]:
-    """Return the first of the services that follow a stage which ends in ``at_s``, and the least slack of all. [s]."""
-    tables, controllers = state.tables, state.tables.assets.controllers
-    first, slack_s = _services(
-        now_ms,
-        stage,
-        at_s,
-        int(controllers.link_begin[junction]),
-        int(controllers.link_end[junction]),
-        int(tables.n_stages[junction]),
-        tables.lamps,
-        state.waits_since_ms,
-        tables.service[junction] & ~tables.conflict[junction],
-        tables.min_green_s[junction],
-        tables.intergreen_s[junction],
-        MAX_RED_S - SLACK_S,
-    )
-    return int(first), float(slack_s)
+    return max(min_green_s - max((now_ms - green_since_ms) / 1000.0, 0.0), 0.0)
 
 
 @njit(cache=True)
@@ -95,32 +192,30 @@ def _services(
     now_ms: int,
     stage: int,
     at_s: float,
-    link_begin: int,
-    link_end: int,
     n_stages: int,
+    latest_ms: I64,
     lamps: U8,
-    waits_since_ms: I64,
     service: BOOL,
+    conflict: BOOL,
     min_green_s: F64,
     intergreen_s: F64,
-    bound_s: float,
 ) -> tuple[int, float]:
-    n = link_end - link_begin
+    """Return the first of the services that follow a stage which ends in ``at_s``, and the least slack of all. [s]."""
+    n = len(latest_ms)
     covered = np.zeros(n, np.bool_)
     for i in range(n):
-        link = link_begin + i
-        covered[i] = lamps[link, stage] == 1 or lamps[link, stage] == 2
+        covered[i] = lamps[i, stage] == 1 or lamps[i, stage] == 2
     here, first, slack = stage, -1, 1e9
     for _ in range(n_stages):
         worst, worst_left_s = -1, 1e9
         for i in range(n):
             if covered[i]:
                 continue
-            left_s = bound_s - (now_ms - waits_since_ms[link_begin + i]) / 1000.0
+            left_s = (latest_ms[i] - now_ms) / 1000.0
             if left_s < worst_left_s:
                 servable = False
                 for k in range(n_stages):
-                    if service[k] and (lamps[link_begin + i, k] == 1 or lamps[link_begin + i, k] == 2):
+                    if service[k] and not conflict[k] and (lamps[i, k] == 1 or lamps[i, k] == 2):
                         servable = True
                 if servable:
                     worst, worst_left_s = i, left_s
@@ -128,13 +223,13 @@ def _services(
             break
         best, best_gain = -1, -1e9
         for k in range(n_stages):
-            shown = lamps[link_begin + worst, k]
-            if not service[k] or (shown != 1 and shown != 2):
+            shown = lamps[worst, k]
+            if not service[k] or conflict[k] or (shown != 1 and shown != 2):
                 continue
             gain = 0.0
             for i in range(n):
-                if not covered[i] and (lamps[link_begin + i, k] == 1 or lamps[link_begin + i, k] == 2):
-                    left_s = bound_s - (now_ms - waits_since_ms[link_begin + i]) / 1000.0
+                if not covered[i] and (lamps[i, k] == 1 or lamps[i, k] == 2):
+                    left_s = (latest_ms[i] - now_ms) / 1000.0
                     gain += 1.0 + max(60.0 - left_s, 0.0) / 10.0
             gain -= intergreen_s[here, k] / 20.0
             if gain > best_gain:
@@ -146,5 +241,5 @@ def _services(
         at_s = green_at_s + min_green_s[best]
         here = best
         for i in range(n):
-            covered[i] |= lamps[link_begin + i, best] == 1 or lamps[link_begin + i, best] == 2
+            covered[i] |= lamps[i, best] == 1 or lamps[i, best] == 2
     return first, slack

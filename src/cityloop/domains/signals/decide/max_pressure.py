@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cityloop.domains.signals.bounds import due_stage
+from cityloop.domains.signals.bounds import due_stages
 from cityloop.domains.signals.forecast import Demand
 from cityloop.domains.signals.schema import Reason, ShowStage
 from cityloop.domains.signals.state import LEAD_MS, SignalState
@@ -57,6 +57,7 @@ def propose(
     """
     tables = state.tables
     by_junction = _stage_pressure(state, demand, params.permissive_share)
+    due = due_stages(state, now_ms)
     proposals = []
     for j in range(len(tables.n_stages)):
         shown = int(state.stage[j])
@@ -77,8 +78,8 @@ def propose(
         least_s = max(params.least_green_s, float(tables.min_green_s[j, shown]), params.greens_per_change * change_s)
         if now_ms + LEAD_MS - int(state.green_since_ms[j]) < least_s * 1000 and tables.service[j, shown]:
             best, reason = shown, Reason.KEEP_MINIMUM_GREEN
-        elif (due := due_stage(state, j, now_ms)) >= 0:
-            best, reason = due, Reason.CHANGE_WAIT_BOUND
+        elif due[j] >= 0:
+            best, reason = int(due[j]), Reason.CHANGE_WAIT_BOUND
         proposals.append(
             Proposal(
                 target=j,
