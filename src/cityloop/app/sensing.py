@@ -26,6 +26,7 @@ from cityloop.storage.device_tokens import DeviceTokenRows
 from cityloop.storage.entities import Entities
 from cityloop.storage.metadata import Metadata
 from cityloop.storage.readings import DEFAULT_RETENTION, ReadingsStore, StoreParams
+from cityloop.storage.readings.heap import map_large_blocks
 from cityloop.storage.streams import Registration, StreamRegister
 
 __all__ = [
@@ -84,6 +85,7 @@ def open_sensing(
     # The log takes the interpreter's lock a dozen times on the way from a request to its acknowledgement. While a part
     # of the log is sealed, each time would cost the usual 5 ms, and one acknowledgement in a hundred far too long.
     sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
+    map_large_blocks()
     data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
         metadata = Metadata(data / "metadata.sqlite")

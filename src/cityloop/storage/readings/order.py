@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import I32, I64
 
-__all__ = ["clip_instants", "is_sorted", "pick", "sorted_batch", "span_mask", "stored_order"]
+__all__ = ["clip_instants", "is_sorted", "pick", "sorted_batch", "sorted_slices", "span_mask", "stored_order"]
 
 
 def sorted_batch(batch: Batch) -> Batch:
     """Return the readings in stored order; those that are alike in all three stay in order of arrival."""
     return pick(batch, stored_order(batch.stream, batch.observed_at_ms, batch.received_at_ms))
+
+
+def sorted_slices(batch: Batch, among: npt.NDArray[np.bool_], slice_rows: int) -> Iterator[Batch]:
+    """Yield some readings in stored order, whole streams at a time.
+
+    Parameters
+    ----------
+    among
+        Which readings are wanted.
+    slice_rows
+        Readings in a slice, and those of one stream more: what is copied and sorted at a time.
+    """
+    below = np.cumsum(np.bincount(batch.stream[among]))
+    if not len(below):
+        return
+    full = np.searchsorted(below, np.arange(slice_rows, int(below[-1]), slice_rows)) + 1
+    low = 0
+    for high in np.unique([*full.tolist(), len(below)]).tolist():
+        rows = np.flatnonzero(among & (batch.stream >= low) & (batch.stream < high))
+        if len(rows):
+            yield sorted_batch(pick(batch, rows))
+        low = high
 
 
 def is_sorted(batch: Batch) -> bool:

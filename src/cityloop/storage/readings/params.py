@@ -40,8 +40,8 @@ class StoreParams:
     fan_in: int = 8
     """Sealed runs of one day and level that are merged into one of the next level."""
 
-    slice_rows: int = 2_000_000
-    """Readings that a merge holds in memory at a time, where no single stream has more."""
+    slice_rows: int = 524_288
+    """Readings that sealing and a merge hold in memory at a time, where no single stream has more."""
 
     file_rows: int = 64_000_000
     """Readings in one sealed file at most, where no single stream has more."""

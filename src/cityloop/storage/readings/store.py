@@ -22,6 +22,7 @@ from cityloop.storage.readings import lookup
 from cityloop.storage.readings.catalogue import Catalogue
 from cityloop.storage.readings.disk import Disk, RealDisk
 from cityloop.storage.readings.frames import read_log
+from cityloop.storage.readings.heap import give_back
 from cityloop.storage.readings.latest import Latest
 from cityloop.storage.readings.log import Log, log_path
 from cityloop.storage.readings.manifest import check_format, write_format
@@ -286,6 +287,9 @@ class ReadingsStore:
             while not self._try("sealing", partial(self.upkeep.seal, recent)):
                 if self.upkeep.stopping.wait(_RETRY_S):
                     return
+            # It would stay in memory until the next one is full.
+            del recent
+            give_back()
             with self._sealing:
                 self._waiting_seals -= 1
                 self._sealing.notify_all()
@@ -301,6 +305,7 @@ class ReadingsStore:
             now_ms = time.time_ns() // 1_000_000
             if not self._try("merging", partial(self.merge, now_ms)):
                 self.upkeep.stopping.wait(_RETRY_S)
+            give_back()
             if self._retention is not None and now_ms >= expire_at_ms:
                 self._try("expiring", partial(self.expire, self._retention, now_ms))
                 expire_at_ms = now_ms + _EXPIRE_EVERY_MS

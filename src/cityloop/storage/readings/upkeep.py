@@ -21,7 +21,7 @@ from cityloop.storage.readings.latest import Latest
 from cityloop.storage.readings.log import log_path
 from cityloop.storage.readings.manifest import Segment
 from cityloop.storage.readings.merging import Stopped, next_merge, write_segments
-from cityloop.storage.readings.order import pick, sorted_batch, span_mask
+from cityloop.storage.readings.order import sorted_slices, span_mask
 from cityloop.storage.readings.params import StoreParams
 from cityloop.storage.readings.recent import Recent, StreamSet
 from cityloop.storage.readings.retention import Keep
@@ -49,14 +49,16 @@ class Upkeep:
 
     def seal(self, recent: Recent) -> None:
         """Turn a part of the log that nothing more comes to into sealed segments, then remove its log file."""
-        batch = sorted_batch(recent.batch())
+        held = recent.batch()
+        of_row = self.kinds_of(held.stream)
         written: list[Segment] = []
         try:
-            for kind, part in self._by_kind(batch):
+            for kind in np.unique(of_row).tolist():
                 number = self._catalogue.new_number()
                 writer = self._catalogue.open_writer(run=number, level=0, kind=kind, day=None)
                 try:
-                    writer.add(part)
+                    for part in sorted_slices(held, of_row == kind, self._params.slice_rows):
+                        writer.add(part)
                     written.append(writer.finish())
                 except BaseException:
                     writer.abandon()
@@ -177,12 +179,6 @@ class Upkeep:
             return
         kept = [self._catalogue.write_rollups(segment, left)] if len(left) else []
         self._catalogue.commit([segment], kept)
-
-    def _by_kind(self, batch: Batch) -> list[tuple[int, Batch]]:
-        if not len(batch):
-            return []
-        of_row = self.kinds_of(batch.stream)
-        return [(kind, pick(batch, of_row == kind)) for kind in np.unique(of_row).tolist()]
 
     def kinds_of(self, stream: I32) -> U8:
         """Return what each of these streams tells about."""
