@@ -70,6 +70,10 @@ class HttpSender:
     async def request(self, method: str, path: str, media_type: str = "", body: bytes = b"") -> tuple[int, bytes]:
         """Return status and body of the answer."""
         loop = asyncio.get_running_loop()
+        held = None if self._connection is None else self._connection.transport
+        if held is not None and held.is_closing():
+            # Servers hang up on whoever is silent for some seconds, and a seldom sensor is.
+            self.close()
         if self._connection is None:
             _, self._connection = await loop.create_connection(_Answers, self._host, self._port)
         connection = self._connection
