@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from cityloop.kernel.errors import CityError, ConfigError
-from cityloop.studies.bench_ingest import served
+from cityloop.studies.measured_server import served
 from cityloop.studies.sensing_rows import Figure, RowSpec
 from cityloop.studies.sensor_fleet import FleetParams
 from cityloop.studies.sensor_load import LoadParams, LoadReport
