@@ -30,6 +30,13 @@ _CHECK = struct.Struct("<I")
 _HEAD_BYTES = _LENGTHS.size + _CHECK.size
 _LARGEST_FRAME_BYTES = 1 << 30
 
+_SMALLEST_PACKED_BYTES = 1024
+"""A shorter payload is stored as it is: setting the compressor up would cost more than all else that a step writes."""
+_PLAIN_ZSTD = struct.Struct("<IBIHB")
+"""Before a payload stored as it is: magic number, descriptor (one segment, its size in 4 bytes), size, and a block's
+head of 3 bytes (RFC 8878, 3.1.1)."""
+_ZSTD_MAGIC, _ONE_SEGMENT, _LAST_RAW_BLOCK = 0xFD2FB528, 0xA0, 1
+
 
 @dataclass(frozen=True, slots=True)
 class Torn:
@@ -62,7 +69,7 @@ class LogWriter:
         """Write one frame; when this returns it survives the death of the process."""
         if self._written >= self._segment_bytes:
             self._next_segment()
-        stored = _zstd().compress(payload, asbytes=True)
+        stored = _zstd_frame(payload)
         lengths = _LENGTHS.pack(len(stored), len(payload))
         check = zlib.crc32(stored, zlib.crc32(lengths))
         self._write(b"".join((lengths, _CHECK.pack(check), stored)))
@@ -161,6 +168,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _zstd_frame(payload: bytes) -> bytes:
+    """Return a zstd frame of a payload: compressed, or of one raw block where that would gain little."""
+    size = len(payload)
+    if size >= _SMALLEST_PACKED_BYTES:
+        packed: bytes = _zstd().compress(payload, asbytes=True)
+        return packed
+    block = size << 3 | _LAST_RAW_BLOCK
+    return _PLAIN_ZSTD.pack(_ZSTD_MAGIC, _ONE_SEGMENT, size, block & 0xFFFF, block >> 16) + payload
 
 
 @cache

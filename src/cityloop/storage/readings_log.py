@@ -26,6 +26,7 @@ CHUNK_S = 30.0
 """Simulated time in one record batch: what a killed process may lose of its readings. [s]"""
 
 _STEPS = b"steps"
+_COLUMNS = tuple(columns_of(Batch))
 
 
 class ReadingsWriter:
@@ -56,7 +57,7 @@ class ReadingsWriter:
         whole = concat([batch for _, batch in self._steps])
         steps = np.array(counts, np.int64)
         arrays = [np.repeat(steps[:, 0], steps[:, 1])]
-        arrays += [getattr(whole, named.name) for named in columns_of(Batch)]
+        arrays += [getattr(whole, named.name) for named in _COLUMNS]
         record = self._pa.record_batch([self._pa.array(a) for a in arrays], schema=self._schema)
         self._stream.write_batch(record, custom_metadata={_STEPS: steps.astype("<i8").tobytes()})
         self._steps.clear()
@@ -121,5 +122,5 @@ def _schema() -> Any:
     import pyarrow as pa
 
     fields = [("now_ms", pa.int64())]
-    fields += [(named.name, pa.from_numpy_dtype(named.dtype)) for named in columns_of(Batch)]
+    fields += [(named.name, pa.from_numpy_dtype(named.dtype)) for named in _COLUMNS]
     return pa.schema(fields)

@@ -47,6 +47,7 @@ _TABLES = {
     "passages": Passages,
 }
 _SYNC_EVERY_S = 1.0
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 def claim_folder(folder: Path) -> None:
@@ -127,7 +128,7 @@ class RunFolder:
         """Keep the city's answers under the step last appended."""
         self._refuse_if_closed()
         if receipts:
-            self._receipts.append(pack(self._now_ms, [msgspec.msgpack.encode(r) for r in receipts]))
+            self._receipts.append(pack(self._now_ms, [_ENCODER.encode(receipt) for receipt in receipts]))
 
     def close(self) -> None:
         """Write and sync everything that waits. The folder stays incomplete. Safe to call twice."""

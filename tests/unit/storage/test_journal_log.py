@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from cityloop.kernel.errors import StoreError
@@ -29,6 +30,22 @@ def test_frames_come_back_in_order(log):
     reader = LogReader(log, "log")
     assert list(reader) == FRAMES
     assert reader.torn is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 1023, 1024, 70_000])
+def test_what_is_stored_is_a_zstd_frame(tmp_path, size):
+    """Any zstd reader unpacks a frame, whether it was worth compressing or is kept as it came."""
+    payload = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    writer = LogWriter(tmp_path, "log")
+    writer.append(payload)
+    writer.close()
+    stored = segment(tmp_path).read_bytes()[len(b"cityloop log 1\n") + 12 :]
+    assert zstandard(stored) == payload
+
+
+def zstandard(stored):
+    """Unpack a stream of zstd without being told how long it is."""
+    return pa.input_stream(pa.BufferReader(stored), compression="zstd").read()
 
 
 @pytest.mark.parametrize("cut_bytes", [1, 5, 20])
