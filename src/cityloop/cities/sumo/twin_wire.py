@@ -15,7 +15,7 @@ import numpy as np
 from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak, TakeCall
 from cityloop.domains.refuse.schema import DriveRoute
 from cityloop.domains.signals.schema import ShowStage
-from cityloop.kernel.batch import Batch, Quality
+from cityloop.kernel.batch import Batch
 from cityloop.kernel.messages import Action, Command, Receipt, ReceiptStatus
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _LENGTH = struct.Struct(">I")
+_USUAL_BYTES = 1 << 16
 _NO_STAGE = -(2**31)
 _ENCODER = msgspec.msgpack.Encoder()
 _ACTION = msgspec.msgpack.Decoder(Lead | Move | Send | TakeBreak | TakeCall | DriveRoute)
@@ -154,23 +155,33 @@ def send(connection: socket.socket, message: Any) -> None:
 
 
 def receive(connection: socket.socket) -> _Message | None:
-    """Wait for one message; None when the other side is gone."""
-    head = _exactly(connection, _LENGTH.size)
-    if head is None:
-        return None
-    payload = _exactly(connection, _LENGTH.unpack(head)[0])
-    return None if payload is None else _DECODER.decode(payload)
+    """Wait for one message; None when the other side is gone. Nobody sends a second before the first is answered."""
+    whole = bytearray()
+    missing = _LENGTH.size
+    while missing > 0:
+        # All of most messages at once, length and all: what is asked of the system costs more than what is copied.
+        part = _part(connection, max(missing, _USUAL_BYTES))
+        if not part:
+            return None
+        whole += part
+        if len(whole) >= _LENGTH.size:
+            missing = _LENGTH.size + _LENGTH.unpack_from(whole)[0] - len(whole)
+    message: _Message = _DECODER.decode(memoryview(whole)[_LENGTH.size :])
+    return message
 
 
 def batch_of(seen: Seen) -> Batch:
-    """Return the readings of a message."""
-    stream = np.frombuffer(seen.stream, np.int32)
+    """Return the readings of a message, all of them good.
+
+    Copies, because compiled functions tell read-only arrays apart and would be compiled a second time.
+    """
+    stream = np.frombuffer(seen.stream, np.int32).copy()
     return Batch(
         stream,
-        np.frombuffer(seen.observed_at_ms, np.int64),
-        np.frombuffer(seen.received_at_ms, np.int64),
-        np.frombuffer(seen.value, np.float64),
-        np.full(len(stream), int(Quality.GOOD), np.uint8),
+        np.frombuffer(seen.observed_at_ms, np.int64).copy(),
+        np.frombuffer(seen.received_at_ms, np.int64).copy(),
+        np.frombuffer(seen.value, np.float64).copy(),
+        np.zeros(len(stream), np.uint8),
     )
 
 
@@ -196,15 +207,9 @@ def receipt_message(receipt: Receipt) -> ReceiptMessage:
     )
 
 
-def _exactly(connection: socket.socket, size: int) -> bytes | None:
-    parts = bytearray(size)
-    view, have = memoryview(parts), 0
-    while have < size:
-        try:
-            count = connection.recv_into(view[have:])
-        except ConnectionError:
-            return None
-        if count == 0:
-            return None
-        have += count
-    return bytes(parts)
+def _part(connection: socket.socket, most_bytes: int) -> bytes:
+    """Return what is there of a message; nothing when the other side is gone."""
+    try:
+        return connection.recv(most_bytes)
+    except ConnectionError:
+        return b""
