@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -196,7 +197,7 @@ def test_a_stage_is_gone_to_only_while_there_is_time_for_it(crossroads):
     """With 20 s left to the third link, a change to the second would cost it its turn: the third goes first."""
     made = crossroads(("Grr", "rGr", "rrG"), ((0,), (1,), (2,)))
     state = signals.update(signals.start(made.layout, 0), made.batch(1000, stage=0), {}, 1000)
-    state = replace(state, waits_since_ms=np.array([98_000, 98_000, 0]))
+    state = msgspec.structs.replace(state, waits_since_ms=np.array([98_000, 98_000, 0]))
     assert forced_stage(state, 0, 98_000, 0) == -1
     assert forced_stage(state, 0, 98_000, 2) == -1
     assert forced_stage(state, 0, 107_000, 1) == 2

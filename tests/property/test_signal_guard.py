@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +43,7 @@ def judged(crossroads, asked, columns):
     """Return the junction's state and the verdict on a stage asked for."""
     made = crossroads(STATES, ((0,), (1,), (2,), (3,)), foes=((0, 1),), passed=(2,))
     oldest_ms = columns["waits_since_ms"].min(keepdims=True)
-    state = replace(signals.start(made.layout, 0), oldest_wait_ms=oldest_ms, **columns)
+    state = msgspec.structs.replace(signals.start(made.layout, 0), oldest_wait_ms=oldest_ms, **columns)
     ask = Proposal(target=0, action=ShowStage(asked), reason=1, cost=0.0, gain=0.0)
     return state, check(ask, state, NOW_MS)
 
@@ -136,7 +135,7 @@ def test_a_corridor_gets_no_more_than_anybody_and_never_past_its_cap(crossroads,
         served_ms=-1 if held_s < 0 else NOW_MS - 1000 * held_s,
     )
     known = Corridors(claims=(claim,), recoveries=(Recovery(0, 4, NOW_MS + 5000),))
-    state = replace(signals.start(made.layout, 0), oldest_wait_ms=oldest_ms, corridors=known, **columns)
+    state = msgspec.structs.replace(signals.start(made.layout, 0), oldest_wait_ms=oldest_ms, corridors=known, **columns)
     usual = check(Proposal(target=0, action=ShowStage(asked), reason=1, cost=0.0, gain=0.0), state, NOW_MS)
     verdict = check(Proposal(target=0, action=ShowStage(asked), reason=reason, cost=0.0, gain=0.0), state, NOW_MS)
     if not isinstance(verdict, Refused):
@@ -152,6 +151,6 @@ def test_nobody_gets_a_corridor_that_was_not_asked_for(crossroads, asked, column
     """Without a claim a corridor's reason opens nothing."""
     made = crossroads(STATES, ((0,), (1,), (2,), (3,)), foes=((0, 1),), passed=(2,))
     oldest_ms = columns["waits_since_ms"].min(keepdims=True)
-    state = replace(signals.start(made.layout, 0), oldest_wait_ms=oldest_ms, **columns)
+    state = msgspec.structs.replace(signals.start(made.layout, 0), oldest_wait_ms=oldest_ms, **columns)
     ask = Proposal(target=0, action=ShowStage(asked), reason=reason, cost=0.0, gain=0.0)
     assert isinstance(check(ask, state, NOW_MS), Refused)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -46,7 +47,7 @@ def asked(crossroads, queues: Queues, shown: int, factor: float = 1.0, order: tu
     view = traffic.view(traffic.start(made.layout, 0))
     heard = {"traffic": replace(view, seen_at_ms=np.full(3, NOW_MS))}
     state = signals.update(signals.start(made.layout, 0), made.batch(NOW_MS, stage=shown), heard, NOW_MS)
-    state = replace(
+    state = msgspec.structs.replace(
         state,
         green_since_ms=np.array([NOW_MS - 20_000]),
         waits_since_ms=np.full_like(state.waits_since_ms, NOW_MS - 30_000),

@@ -39,8 +39,7 @@ class Brain:
     """Greater after every restart."""
 
 
-@dataclass(frozen=True, slots=True)
-class BrainState:
+class BrainState(msgspec.Struct, frozen=True):
     """Everything the next tick needs."""
 
     domains: Mapping[str, Any]
@@ -52,8 +51,7 @@ class BrainState:
     """Requests sent in the last tick to domains that come before their sender."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticked:
+class Ticked(msgspec.Struct, frozen=True):
     """What one tick gives."""
 
     state: BrainState

@@ -8,8 +8,7 @@ vehicle keeps its turn from second to second, and shares come out right over any
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numba import njit
 
@@ -38,11 +37,13 @@ SPACING_M = 8.0
 """Of vehicles standing in a queue. [m]"""
 FREE_AHEAD_M = 12.0
 """A vehicle standing with more room than this before it does not wait for the lamp. [m]"""
+CROSSING_HEADWAY_S = 2.0
+"""Of people on foot, who do not leave one after another. [s]"""
 GOLDEN = 0.6180339887498949
+_DEAD_MS = round(SENSING_DEAD_S * 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True):
     """Users of every queue in order of arrival."""
 
     eta_s: F64
@@ -63,20 +64,19 @@ class Demand:
 
 def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
     """Return the demand ahead as the traffic domain's view tells it."""
-    tables = state.tables
+    tables, traffic, approaches = state.tables, views["traffic"], state.layout.approaches
     n = len(tables.queue_approach)
-    eta_s = np.zeros((n, MAX_QUEUE))
-    wants = np.zeros((n, MAX_QUEUE), np.int32)
-    count = np.zeros(n, np.int32)
-    present = np.zeros(n, np.int32)
-    weight = np.ones(n)
-    headway_s = np.full(n, 2.0)
-    stands = np.zeros((n, MAX_QUEUE), np.bool_)
-    traffic = views["traffic"]
-    approaches = state.layout.approaches
+    demand = Demand(
+        eta_s=np.zeros((n, MAX_QUEUE)),
+        wants=np.zeros((n, MAX_QUEUE), np.int32),
+        count=np.zeros(n, np.int32),
+        weight=np.empty(n),
+        headway_s=np.empty(n),
+        stands=np.zeros((n, MAX_QUEUE), np.bool_),
+        now=np.zeros(n, np.int32),
+    )
     look_ahead(
         now_ms,
-        float(HORIZON_S),
         tables.queue_approach,
         tables.queue_link,
         tables.queue_rail,
@@ -94,7 +94,8 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         approaches.movement_end,
         traffic.distance_m,
         traffic.speed_mps,
-        np.where(now_ms - traffic.seen_at_ms <= round(SENSING_DEAD_S * 1000), traffic.count_veh, -1),
+        traffic.seen_at_ms,
+        traffic.count_veh,
         traffic.left_veh,
         traffic.flow_vps,
         traffic.hidden_veh,
@@ -103,15 +104,15 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         traffic.coming_veh,
         traffic.headway_s,
         state.call_since_ms,
-        eta_s,
-        wants,
-        count,
-        present,
-        weight,
-        headway_s,
-        stands,
+        demand.eta_s,
+        demand.wants,
+        demand.count,
+        demand.now,
+        demand.weight,
+        demand.headway_s,
+        demand.stands,
     )
-    return Demand(eta_s, wants, count, weight, headway_s, stands, present)
+    return demand
 
 
 @njit(cache=True)
@@ -206,7 +207,6 @@ def _join(
 @njit(cache=True)
 def look_ahead(
     now_ms: int,
-    horizon_s: float,
     queue_approach: I32,
     queue_link: I32,
     queue_rail: BOOL,
@@ -224,7 +224,8 @@ def look_ahead(
     movement_end: I32,
     distance_m: F64,
     speed_mps: F64,
-    count_veh: I32,
+    seen_at_ms: I64,
+    seen_veh: I32,
     left_veh: I64,
     flow_vps: F64,
     hidden_veh: F64,
@@ -242,6 +243,12 @@ def look_ahead(
     stands: BOOL,
 ) -> None:
     """Fill the demand of every queue, in place."""
+    count_veh = seen_veh.copy()
+    for a in range(len(count_veh)):
+        if now_ms - seen_at_ms[a] > _DEAD_MS:
+            count_veh[a] = -1
+    weight[:] = 1.0
+    headway_s[:] = CROSSING_HEADWAY_S
     n_queues = len(queue_approach)
     most = eta_s.shape[1]
     second = now_ms // 1000
@@ -323,7 +330,7 @@ def look_ahead(
             upstream = upstream * lane_fraction / 30.0
         background = flow_vps[a] if feeders[a] == 0 else max(flow_vps[a] - upstream, 0.0) * 0.5
         t = first_s
-        while t <= horizon_s and count[q] < most:
+        while t <= HORIZON_S and count[q] < most:
             acc += background
             if feeders[a] > 0 and t < width - 2:
                 acc += coming_veh[group[a], (second + t) % width] * lane_fraction

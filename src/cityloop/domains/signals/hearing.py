@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from cityloop.domains.signals.corridor_progress import (
@@ -93,7 +94,7 @@ def hear(
     after = tuple(_with_status(state, claim, rank, told, now_ms, params) for claim, rank in ordered)
     led = {claim.junction for claim in after}
     kept = tuple(one for one in recoveries if one.junction not in led)
-    return replace(state, corridors=Corridors(after, kept, tuple(refused[-_MOST_REMEMBERED:]))), told
+    return msgspec.structs.replace(state, corridors=Corridors(after, kept, tuple(refused[-_MOST_REMEMBERED:]))), told
 
 
 def _admitted(request: Request) -> bool:

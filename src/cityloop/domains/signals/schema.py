@@ -287,9 +287,9 @@ def _no_status() -> U8:
     return np.zeros(0, np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SignalView:
-    """What the signals domain publishes, one row a junction unless said otherwise."""
+    """What the signals domain publishes, never changed thereafter. One row a junction unless said otherwise."""
 
     stage: Annotated[I32, Column("1", low=-1)]
     """Local stage shown, -1 during an intergreen."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from numba import njit
 
@@ -35,12 +36,12 @@ LEAD_MS = 1000
 LED = frozenset((Reason.CORRIDOR_CLEAR, Reason.CORRIDOR_HOLD, Reason.CORRIDOR_KEEP, Reason.CORRIDOR_RAIL))
 """Reasons of proposals by which a junction is led for a unit."""
 
+_DEAD_MS = round(SENSING_DEAD_S * 1000)
 _LONG_AGO = np.iinfo(np.int64).min // 2
 _STAGE_SHOWN, _CONTROL_MODE, _CROSSING_CALL = 8, 9, 10
 
 
-@dataclass(frozen=True, slots=True)
-class SignalState:
+class SignalState(msgspec.Struct, frozen=True):
     """Everything the signals domain knows; arrays are never changed once the state is handed out."""
 
     layout: Layout
@@ -67,6 +68,8 @@ class SignalState:
     """Per link, since when somebody may wait for it: when it last was green, or when its zone last was empty."""
     oldest_wait_ms: I64
     """Per junction, the earliest ``waits_since_ms`` of its links that a service stage can serve."""
+    longest_red_s: F64
+    """Per junction, how long ago that was. [s]"""
     call_since_ms: I64
     """Per link: when the call standing at a crossing was first heard; -1 when nobody waits."""
     dead: BOOL
@@ -97,6 +100,7 @@ def start(layout: Layout, now_ms: int) -> SignalState:
         occupied_ms=np.full(len(layout.approaches.lane), now_ms, np.int64),
         waits_since_ms=np.full(n_links, since_ms, np.int64),
         oldest_wait_ms=np.full(n, since_ms, np.int64),
+        longest_red_s=np.full(n, UNKNOWN_RED_S),
         call_since_ms=np.full(n_links, -1, np.int64),
         dead=np.ones(n, np.bool_),
         units=no_places(layout),
@@ -105,82 +109,120 @@ def start(layout: Layout, now_ms: int) -> SignalState:
 
 def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> SignalState:
     """Return the state after the readings."""
-    stage, last_stage = state.stage.copy(), state.last_stage.copy()
-    green_since_ms, change_since_ms = state.green_since_ms.copy(), state.change_since_ms.copy()
-    mode, lamp = state.mode.copy(), np.zeros_like(state.lamp)
-    last_green_ms, call_since_ms = state.last_green_ms.copy(), state.call_since_ms.copy()
-    occupied_ms, waits_since_ms = state.occupied_ms.copy(), state.waits_since_ms.copy()
-    dead, oldest_wait_ms = np.ones_like(state.dead), np.full_like(state.oldest_wait_ms, now_ms)
-    streams = state.layout.streams
-    controllers = state.tables.assets.controllers
-    traffic = views.get("traffic")
-    seen_at_ms = traffic.seen_at_ms if traffic is not None else np.full(len(state.layout.approaches.lane), _LONG_AGO)
-    _read(
+    layout, tables, traffic = state.layout, state.tables, views.get("traffic")
+    streams, controllers = layout.streams, tables.assets.controllers
+    after = SignalState(
+        layout=layout,
+        tables=tables,
+        now_ms=now_ms,
+        stage=state.stage.copy(),
+        last_stage=state.last_stage.copy(),
+        target=state.target,
+        green_since_ms=state.green_since_ms.copy(),
+        change_since_ms=state.change_since_ms.copy(),
+        mode=state.mode.copy(),
+        lamp=state.lamp.copy(),
+        last_green_ms=state.last_green_ms.copy(),
+        occupied_ms=state.occupied_ms.copy(),
+        waits_since_ms=state.waits_since_ms.copy(),
+        oldest_wait_ms=state.oldest_wait_ms.copy(),
+        longest_red_s=state.longest_red_s.copy(),
+        call_since_ms=state.call_since_ms.copy(),
+        dead=state.dead.copy(),
+        units=None if state.units is None else read_places(state.units, layout, batch),
+        corridors=state.corridors,
+    )
+    _sense(
+        now_ms,
         batch.stream,
         batch.observed_at_ms,
         batch.value,
         batch.quality,
         streams.kind,
         streams.asset,
-        now_ms,
-        stage,
-        last_stage,
-        green_since_ms,
-        change_since_ms,
-        mode,
-        call_since_ms,
-    )
-    _show(
-        now_ms,
-        stage,
-        last_stage,
-        state.target,
-        change_since_ms,
         controllers.link_begin,
         controllers.link_end,
         controllers.approach_begin,
         controllers.approach_end,
-        state.tables.lamps,
-        state.tables.held_s,
-        seen_at_ms,
-        round(SENSING_DEAD_S * 1000),
-        lamp,
-        last_green_ms,
-        dead,
+        tables.lamps,
+        tables.held_s,
+        layout.approaches.owner,
+        tables.link_approach,
+        tables.assets.links.junction,
+        tables.servable,
+        np.full(len(layout.approaches.lane), _LONG_AGO) if traffic is None else traffic.seen_at_ms,
+        np.zeros(len(layout.approaches.lane), np.int32) if traffic is None else traffic.count_veh,
+        after.target,
+        after.stage,
+        after.last_stage,
+        after.green_since_ms,
+        after.change_since_ms,
+        after.mode,
+        after.lamp,
+        after.last_green_ms,
+        after.occupied_ms,
+        after.waits_since_ms,
+        after.oldest_wait_ms,
+        after.longest_red_s,
+        after.call_since_ms,
+        after.dead,
     )
+    return after
+
+
+@njit(cache=True)
+def _sense(
+    now_ms: int,
+    stream: I32,
+    observed_at_ms: I64,
+    value: F64,
+    quality: U8,
+    stream_kind: I32,
+    stream_asset: I32,
+    link_begin: I32,
+    link_end: I32,
+    approach_begin: I32,
+    approach_end: I32,
+    lamps: U8,
+    held_s: F64,
+    owner: I32,
+    link_approach: I32,
+    link_junction: I32,
+    servable: BOOL,
+    seen_at_ms: I64,
+    count_veh: I32,
+    target: I32,
+    stage: I32,
+    last_stage: I32,
+    green_since_ms: I64,
+    change_since_ms: I64,
+    mode: I32,
+    lamp: U8,
+    last_green_ms: I64,
+    occupied_ms: I64,
+    waits_since_ms: I64,
+    oldest_wait_ms: I64,
+    longest_red_s: F64,
+    call_since_ms: I64,
+    dead: BOOL,
+) -> None:
+    """Hear the controllers, tell what each link is shown, and count the waits; in place, in one call."""
+    lamp[:] = 0
+    dead[:] = True
+    oldest_wait_ms[:] = now_ms
+    _read(
+        stream, observed_at_ms, value, quality, stream_kind, stream_asset, now_ms, stage, last_stage, green_since_ms,
+        change_since_ms, mode, call_since_ms,
+    )  # fmt: skip
+    _show(
+        now_ms, stage, last_stage, target, change_since_ms, link_begin, link_end, approach_begin, approach_end, lamps,
+        held_s, seen_at_ms, _DEAD_MS, lamp, last_green_ms, dead,
+    )  # fmt: skip
     await_green(
-        now_ms,
-        state.layout.approaches.owner,
-        seen_at_ms,
-        np.zeros_like(seen_at_ms, np.int32) if traffic is None else traffic.count_veh,
-        state.tables.link_approach,
-        state.tables.assets.links.junction,
-        state.tables.servable,
-        last_green_ms,
-        occupied_ms,
-        waits_since_ms,
-        oldest_wait_ms,
-    )
-    return SignalState(
-        layout=state.layout,
-        tables=state.tables,
-        now_ms=now_ms,
-        stage=stage,
-        last_stage=last_stage,
-        target=state.target,
-        green_since_ms=green_since_ms,
-        change_since_ms=change_since_ms,
-        mode=mode,
-        lamp=lamp,
-        last_green_ms=last_green_ms,
-        occupied_ms=occupied_ms,
-        waits_since_ms=waits_since_ms,
-        oldest_wait_ms=oldest_wait_ms,
-        call_since_ms=call_since_ms,
-        dead=dead,
-        units=None if state.units is None else read_places(state.units, state.layout, batch),
-        corridors=state.corridors,
-    )
+        now_ms, owner, seen_at_ms, count_veh, link_approach, link_junction, servable, last_green_ms, occupied_ms,
+        waits_since_ms, oldest_wait_ms,
+    )  # fmt: skip
+    longest_red_s[:] = (now_ms - oldest_wait_ms) / 1000.0
 
 
 @njit(cache=True)
@@ -269,7 +311,8 @@ def _show(
 
 def accept(state: SignalState, verdicts: Sequence[tuple[Proposal, Verdict]], now_ms: int) -> SignalState:
     """Return the state that knows what was commanded in this tick; no command leaves no target."""
-    target = np.full_like(state.target, -1)
+    target = state.target.copy()
+    target.fill(-1)
     for proposal, verdict in verdicts:
         match verdict:
             case Allowed(action=ShowStage(stage=stage)) | Trimmed(action=ShowStage(stage=stage)):
@@ -277,8 +320,8 @@ def accept(state: SignalState, verdicts: Sequence[tuple[Proposal, Verdict]], now
             case _:
                 pass
     if not state.corridors.claims:
-        return replace(state, target=target)
-    return replace(state, target=target, corridors=_served(state.corridors, verdicts, now_ms))
+        return msgspec.structs.replace(state, target=target)
+    return msgspec.structs.replace(state, target=target, corridors=_served(state.corridors, verdicts, now_ms))
 
 
 def _served(corridors: Corridors, verdicts: Sequence[tuple[Proposal, Verdict]], now_ms: int) -> Corridors:
@@ -301,7 +344,7 @@ def view(state: SignalState) -> SignalView:
     return SignalView(
         stage=state.stage,
         green_since_ms=state.green_since_ms,
-        longest_red_s=(state.now_ms - state.oldest_wait_ms) / 1000.0,
+        longest_red_s=state.longest_red_s,
         sensing_dead=state.dead,
         lamp=state.lamp,
         **({} if state.units is None else _corridor_columns(state)),

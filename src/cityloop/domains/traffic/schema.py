@@ -18,9 +18,9 @@ PIPELINE_S = 64
 """How far ahead arrivals from upstream signals are kept. [s]"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TrafficView:
-    """What the traffic domain publishes. One row an approach lane unless said otherwise."""
+    """What the traffic domain publishes, never changed thereafter. One row an approach lane unless said otherwise."""
 
     distance_m: Annotated[F64, Column("m", low=0, per="object", missing=True)]
     """Objects of the last scan, nearest first, shape (n_approaches, MAX_OBJECTS); NaN beyond ``count_veh``."""

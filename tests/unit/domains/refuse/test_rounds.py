@@ -120,6 +120,18 @@ def test_a_stop_served_twice_is_a_fault(monday: tuple[RoundCase, RoundPlan]) -> 
     assert "once a day" in {fault.rule for fault in check_plan(case, twice).faults}
 
 
+def test_a_stop_closed_to_a_truck_is_not_in_its_start() -> None:
+    """A start that puts a stop on a truck that may not come there does not make it go: the stop is left out."""
+    raw = day(4, trucks=1)
+    raw["stops"][2]["trucks"] = ["T9"]
+    case = case_from_json(raw, "monday.json")
+    problem = problem_of(case)
+    start = [tuple(range(problem.first_client, problem.n_nodes))]
+    found = improve(problem, start, lambda iteration: 1.0, np.random.default_rng(1))
+    assert found.left_out == (problem.first_client + 2,)
+    assert check_plan(case, plan_of(case, problem, found, reasons_for(case, problem, found.left_out))).legal
+
+
 @pytest.mark.parametrize(
     ("stop", "told"),
     [
@@ -146,6 +158,8 @@ def test_what_cannot_hold_is_named_and_the_rest_is_served(stop: dict[str, Any], 
         ("stops", {"open": "12:00", "close": "11:00"}, "closes before it opens"),
         ("stops", {"volume_m3": -1}, "volume_m3: -1, must be 0 or more"),
         ("stops", {"x_m": None}, "x_m: None, must be a number"),
+        ("stops", {"volum_m3": 1}, "volum_m3: is no key of stops; volume_m3 is"),
+        ("stops", {"x_m": 9e6}, "lies 9,"),
         ("trucks", {"depot": "X"}, "depot: 'X', must be one of D"),
         ("trucks", {"shift_begin": "7"}, "'7', must be a clock value"),
     ],

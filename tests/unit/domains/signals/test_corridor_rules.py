@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -36,7 +37,7 @@ def at_the_tram(crossroads: Callable[..., Any]) -> Any:
         arrives_ms=NOW_MS + 3000,
     )
     start = signals.start(layout, 0)
-    return replace(
+    return msgspec.structs.replace(
         start, stage=np.array([1], np.int32), last_stage=np.array([1], np.int32), corridors=Corridors((claim,))
     )
 
@@ -71,7 +72,9 @@ def test_a_change_that_cannot_be_undone_in_time_is_not_begun(at_the_tram: Any) -
     """With the unit 10 s away, five seconds of another stage and two changes would make it late."""
     (claim,) = at_the_tram.corridors.claims
     for seconds, kept in ((10, True), (40, False)):
-        state = replace(at_the_tram, corridors=Corridors((replace(claim, arrives_ms=NOW_MS + 1000 * seconds),)))
+        state = msgspec.structs.replace(
+            at_the_tram, corridors=Corridors((replace(claim, arrives_ms=NOW_MS + 1000 * seconds),))
+        )
         (proposal,) = lead(state, demand(None), ordinary(0), NOW_MS)
         assert (proposal.reason == Reason.CORRIDOR_KEEP) is kept
 
@@ -80,7 +83,7 @@ def test_a_change_that_cannot_be_undone_in_time_is_not_begun(at_the_tram: Any) -
 def test_a_claim_that_yields_or_was_served_too_long_changes_nothing(at_the_tram: Any, changed: dict[str, int]) -> None:
     """The ordinary proposal stands, the very same."""
     (claim,) = at_the_tram.corridors.claims
-    state = replace(at_the_tram, corridors=Corridors((replace(claim, **changed),)))
+    state = msgspec.structs.replace(at_the_tram, corridors=Corridors((replace(claim, **changed),)))
     asked = ordinary(0)
     assert lead(state, demand(None), asked, NOW_MS) == asked
 

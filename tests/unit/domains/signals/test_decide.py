@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -27,7 +28,7 @@ class Case:
             signals.start(made.layout, 0), made.batch(now_ms, stage=stage), {"traffic": heard}, now_ms
         )
         links = np.full(len(state.waits_since_ms), now_ms - red_s * 1000)
-        self.state = replace(
+        self.state = msgspec.structs.replace(
             state,
             green_since_ms=np.array([now_ms - green_s * 1000]),
             waits_since_ms=links,
@@ -154,7 +155,7 @@ def test_who_has_waited_to_the_bound_goes_first(plain, policy):
 def test_a_change_under_way_is_confirmed(plain, policy):
     """While nothing is shown the stage commanded is asked for again."""
     case = Case(plain).queue(0, [0.0] * 9)
-    case.state = replace(case.state, stage=np.array([-1], np.int32), target=np.array([1], np.int32))
+    case.state = msgspec.structs.replace(case.state, stage=np.array([-1], np.int32), target=np.array([1], np.int32))
     asked = case.asked(policy)
     assert (asked.action.stage, asked.reason) == (1, Reason.CHANGE_IN_PROGRESS)
 

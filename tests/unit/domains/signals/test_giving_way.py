@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -44,7 +45,7 @@ def plain(crossroads: Callable[..., Any]) -> Any:
 
 def _seen(layout: Any) -> Any:
     places = UnitPlaces(np.array([LEFT], np.int32), np.array([480.0]), np.array([NOW_MS], np.int64), frozenset(), 0)
-    return replace(
+    return msgspec.structs.replace(
         signals.start(layout, 0),
         stage=np.zeros(1, np.int32),
         last_stage=np.zeros(1, np.int32),
@@ -125,7 +126,7 @@ def test_a_dense_stream_leaves_no_gap(corner: Any, street: Any) -> None:
 
 def test_no_green_is_held_from_afar_where_no_gap_is_to_be_had(corner: Any) -> None:
     """Far from the line the ordinary control goes on; near it the unit is led a few seconds at a time."""
-    far = replace(corner, units=replace(corner.units, edge_m=np.array([300.0])))
+    far = msgspec.structs.replace(corner, units=replace(corner.units, edge_m=np.array([300.0])))
     assert without_a_gap(far, claim(opposed_s=100.0), DEFAULT)
     assert not without_a_gap(corner, claim(opposed_s=100.0), DEFAULT)
     assert not without_a_gap(far, claim(opposed_s=10.0), DEFAULT)
@@ -157,7 +158,7 @@ def test_a_unit_stuck_in_a_green_that_must_give_way_is_freed_by_its_end(plain: A
     assert stuck.release == ACROSS
     assert stuck.released == 1
     assert stuck.served_ms == -1
-    state = replace(corner, corridors=Corridors((stuck,)))
+    state = msgspec.structs.replace(corner, corridors=Corridors((stuck,)))
     nobody = Demand(
         np.zeros((3, MAX_QUEUE)), np.zeros((3, MAX_QUEUE), np.int32), np.zeros(3, np.int32), np.ones(3),
         np.full(3, 2.0), np.zeros((3, MAX_QUEUE), np.bool_), np.zeros(3, np.int32),
@@ -182,7 +183,7 @@ def test_who_comes_forward_or_is_not_led_is_not_released(corner: Any, street: An
 
 def test_a_release_that_was_not_decided_is_refused(corner: Any) -> None:
     """The reason alone opens no stage."""
-    state = replace(corner, corridors=Corridors((claim(),)))
+    state = msgspec.structs.replace(corner, corridors=Corridors((claim(),)))
     asked = Proposal(target=0, action=ShowStage(ACROSS), reason=Reason.CORRIDOR_RELEASE, cost=0.0, gain=0.0)
     assert check(asked, state, NOW_MS) == Refused(Rule.NO_REQUEST)
 
@@ -193,7 +194,7 @@ def test_a_step_is_more_than_the_error_of_a_fix(corner: Any) -> None:
     assert (near.best_m, near.best_ms) == (478.0, 7)
     on = come_forward(corner, claim(best_m=470.0, best_ms=7), NOW_MS)
     assert (on.best_m, on.best_ms) == (480.0, NOW_MS)
-    away = replace(corner, units=replace(corner.units, edge=np.array([CROSS], np.int32)))
+    away = msgspec.structs.replace(corner, units=replace(corner.units, edge=np.array([CROSS], np.int32)))
     assert come_forward(away, claim(), NOW_MS).best_ms == -1
 
 
