@@ -99,7 +99,7 @@ def _assets(n: int, approaches: Approaches, movements: Movements) -> SignalAsset
         links=Links(
             np.repeat(at, _LINKS), np.tile(np.array([0, 0, 0, 1], np.int32), links // 4),
             np.full(links, -1, np.int32), np.zeros(links, np.int32), np.full(links, 3.0), np.full(links, 15.0),
-            np.zeros(links), np.full(links, -1, np.int32), np.zeros(links),
+            np.zeros(links), np.zeros(links), np.full(links, -1, np.int32), np.zeros(links),
         ),
         stages=Stages(np.repeat(at, _STAGES), np.ones(n * _STAGES, np.bool_), np.full(n * _STAGES, 5.0)),
         approaches=approaches,
