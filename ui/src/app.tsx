@@ -142,7 +142,7 @@ function Head() {
       <button type="button" class="btn plain" lang={other === "zh" ? "zh-Hans" : "en"} onClick={() => (language.value = other)}>
         {other === "zh" ? "中文" : "English"}
       </button>
-      <button type="button" class="btn plain" aria-label={t("keys.title")} onClick={() => (open.value = { kind: "help" })}>
+      <button type="button" class="btn plain keys" aria-label={t("keys.title")} onClick={() => (open.value = { kind: "help" })}>
         <kbd>?</kbd>
       </button>
     </header>

@@ -36,6 +36,14 @@ _NO_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>citylo
 <body><h1>cityloop</h1><p>The dashboard's files are not part of this installation. The API is at
 <a href="/api/v1/docs">/api/v1/docs</a>.</p></body></html>"""
 
+_WRONG_TOKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>cityloop</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><body><main><h1>cityloop</h1>
+<p>The token in this address is wrong, or was replaced. It is what CITYLOOP_TOKEN says where the server was started,
+or else lies in the file named token of its data directory.</p>
+<p lang="zh-Hans">此地址中的令牌有误或已更换。</p>
+<p><a href="/">Sign in with a name · 用户名登录</a></p></main></body></html>"""
+"""For people; programs are told in JSON."""
+
 
 async def index(desk: Desk, request: Request, who: Principal | None) -> Response:
     """Hand out the dashboard; a token in the query becomes a session and leaves the address."""
@@ -44,6 +52,8 @@ async def index(desk: Desk, request: Request, who: Principal | None) -> Response
         host = request.client.host if request.client else ""
         if not desk.gate.is_token(token):
             desk.gate.sign_in_allowed(f"host {host}")
+            if "text/html" in request.headers.get("accept", ""):
+                return HTMLResponse(_WRONG_TOKEN, 401)
             raise ApiError(401, "token", "that token is wrong; it lies in the file named token of the data directory")
         secret, _ = desk.accounts.open_session("token", _wall_ms())
         response: Response = RedirectResponse("/", 303)

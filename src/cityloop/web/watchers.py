@@ -11,6 +11,7 @@ import numpy as np
 from cityloop.kernel.ladder import gate_rule_of
 from cityloop.web.ports import Desk
 from cityloop.web.steering import steering
+from cityloop.web.why import target_name
 from cityloop.web.words import reason_words
 from cityloop.wire.live import Tick
 
@@ -54,7 +55,7 @@ class ActWatch:
             return
         self._last[key] = mark
         action = proposal["action"]
-        labels = self._desk.city.shapes.junction_labels
+        kind = str(action.get("type", "")) if isinstance(action, dict) else ""
         target = proposal["target"]
         self._desk.events.send(
             "decision",
@@ -63,7 +64,7 @@ class ActWatch:
                 "decided_at_ms": raw["decided_at_ms"],
                 "domain": domain,
                 "target": target,
-                "junction": labels[target] if domain == "signals" and target < len(labels) else str(target),
+                "junction": target_name(self._desk.city, domain, target, kind),
                 "policy": raw["policy"],
                 "stage": action[1] if isinstance(action, list) and len(action) > 1 else None,
                 "reason": reason_words(domain, proposal["reason"]),

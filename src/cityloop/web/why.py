@@ -40,6 +40,7 @@ __all__ = [
     "decisions_between",
     "of_services",
     "read_window",
+    "target_name",
     "wanted_of",
 ]
 
@@ -210,7 +211,7 @@ def _decision(city: CityFacts, window: Window, told: Told, service: ServiceTold 
     last_ms = window.ticks[-1].at_ms if window.ticks else at_ms
     pending = not whole and last_ms < at_ms + city.horizon_s * 1000
     reason = reason_words(domain, proposal["reason"])
-    name = _target_name(city, domain, target, told.kind)
+    name = target_name(city, domain, target, told.kind)
     by_policy = math.isfinite(proposal["cost"]) and proposal["cost"] >= 0 and not by_hand
     at = window.step_of(tick)
     step = window.steps[at] if at >= 0 else tick
@@ -342,7 +343,8 @@ def _cell(tick: Tick, name: str, row: int) -> int | None:
     return column[row] if 0 <= row < len(column) else None
 
 
-def _target_name(city: CityFacts, domain: str, target: int, kind: str) -> str:
+def target_name(city: CityFacts, domain: str, target: int, kind: str) -> str:
+    """Return the name of what a decision is about, given the kind of its action."""
     if kind in _PLACES:
         return _PLACES[kind]
     names = "containers" if kind == "EmptyToday" else _TARGETS.get(domain, "")

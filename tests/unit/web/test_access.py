@@ -28,6 +28,19 @@ def test_a_wrong_token_begins_no_session(room: Any) -> None:
     answer = room.client().get("/", params={"token": "wrong"}, follow_redirects=False)
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
+    assert "token" in answer.json()["error"]["message"]
+
+
+def test_a_person_with_a_wrong_token_gets_a_page_to_read(room: Any) -> None:
+    """In the browser it is words and a way to sign in, not JSON; the address's own text is not repeated."""
+    accept = {"Accept": "text/html,application/xhtml+xml"}
+    answer = room.client().get("/", params={"token": "<script>x</script>"}, headers=accept, follow_redirects=False)
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "is wrong" in answer.text
+    assert 'href="/"' in answer.text
+    assert "<script>" not in answer.text
 
 
 def test_bearer_and_basic_stand_for_the_administrator(room: Any) -> None:

@@ -18,6 +18,7 @@ from cityloop.kernel.ladder import OPERATOR_REASONS, GateRule
 from cityloop.kernel.messages import Allowed, Decision, Proposal, Refused
 from cityloop.storage.trace_log import TraceWriter
 from cityloop.web.round_question import question_of
+from cityloop.web.watchers import ActWatch
 from cityloop.wire.live import Steering, Tick
 
 if TYPE_CHECKING:
@@ -223,3 +224,17 @@ def test_what_a_lost_truck_hands_over_is_what_it_is_bound_for_and_its_open_stops
     assert asked["containers"] == [4, 5, 1]
     assert asked["truck_out"] == [True, False]
     assert asked["load_kg"] == [200.0] * 3
+
+
+def test_a_decision_as_it_happens_is_told_by_the_name_that_the_log_gives_it(served: Any) -> None:
+    """Not by a row number that means nothing to whoever reads along."""
+    told: list[Any] = []
+    served.desk.events.also.append(lambda kind, value: told.append(value) if kind == "decision" else None)
+    proposal = Proposal(target=0, action=ASKED, reason=5, cost=0.0, gain=0.0)
+    decision = Decision(
+        decided_at_ms=NOW_MS, domain="refuse", policy="brain", proposal=proposal, verdict=Allowed(ASKED),
+        sequence=1, not_after_ms=NOW_MS,
+    )  # fmt: skip
+    step = Tick(at_ms=NOW_MS, wall_ms=0, sim_s=0.0, number=1, at_once=True, decisions=[decision_bytes(decision)])
+    ActWatch(served.desk).step(step)
+    assert [(one["domain"], one["junction"]) for one in told] == [("refuse", "round planner")]

@@ -2,7 +2,7 @@
 import type { Camera } from "./camera";
 import { Glyphs } from "./glyphs";
 import { palette, pixelOf, type Palette } from "./palette";
-import { alongText, placeJunctions, Room, type JunctionMark } from "./labels";
+import { alongText, placeJunctions, Room, spotsOfThings, type JunctionMark } from "./labels";
 import type { Painter } from "./sheet";
 import { CONTROL, SHAPE, type Lines, type Scene, type Sensors } from "./scene";
 import type { Layers } from "./layers";
@@ -52,6 +52,7 @@ export function groundPainter(scene: () => Scene, layers: () => Layers): Painter
     if (on.queues) paintQueues(ctx, v, s, p, ext);
     if (s.sensors && wrong.length) paintWrongSensors(ctx, v, s.sensors, p, wrong);
     const room = new Room();
+    room.take(spotsOfThings(v, s, on));
     ctx.font = JUNCTION_FONT;
     // Junctions' names are placed first and painted last: a street is named again farther on, a junction is not.
     const marks = on.signals ? placeJunctions(ctx, v, s, room, on.labels && v.scale > 0.2) : [];

@@ -1,5 +1,6 @@
 /** Room for names on the map: no name lies on another, on a junction's mark, or half off the screen where it need not. */
 import type { Camera } from "./camera";
+import type { Layers } from "./layers";
 import { CONTROL, type Scene } from "./scene";
 import { MARGIN } from "./sheet";
 
@@ -8,6 +9,11 @@ export type Spot = readonly [left: number, top: number, right: number, bottom: n
 /** Half the height that a line of a name takes, halo and all. */
 const HALF_LINE = 8;
 const STEP = 12;
+/** Half a thing's mark, and a letter of its name. */
+const THING = 9;
+const LETTER = 6.5;
+/** Units are named from here on. */
+export const UNIT_NAMES_FROM = 0.1;
 
 export class Room {
   private readonly taken: Spot[] = [];
@@ -35,6 +41,19 @@ export function alongText(x: number, y: number, angle: number, width: number): S
   for (let at = -width / 2; at <= width / 2; at += STEP) {
     const [px, py] = [x + dx * at, y + dy * at];
     spots.push([px - HALF_LINE, py - HALF_LINE, px + HALF_LINE, py + HALF_LINE]);
+  }
+  return spots;
+}
+
+/** Where units, calls, sites and alerts are drawn, units with their names: what moves on lies there again within a second. */
+export function spotsOfThings(v: Camera, s: Scene, on: Layers): Spot[] {
+  const spots: Spot[] = [];
+  for (const thing of s.things) {
+    const shown = thing.kind === "alert" ? on.alerts : thing.kind === "unit" || thing.kind === "call" || thing.kind === "site" ? on.units : false;
+    if (!shown) continue;
+    const [x, y] = [v.sx(thing.x), v.sy(thing.y)];
+    const name = thing.kind === "unit" && v.scale > UNIT_NAMES_FROM ? 6 + thing.label.length * LETTER : 0;
+    spots.push([x - THING, y - THING, x + THING + name, y + THING]);
   }
   return spots;
 }

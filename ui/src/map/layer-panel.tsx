@@ -107,7 +107,10 @@ export function LayerPanel({ offered, folded = false }: { offered: readonly Laye
   };
   const domains = city.value?.domains ?? [];
   const missing = (name: LayerName) => (name === "units" && !domains.includes("emergency")) || (name === "refuse" && !domains.includes("refuse"));
-  const legend = offered.filter((name) => on[name] && !missing(name)).flatMap((name) => LEGEND[name] ?? []);
+  const drawn = offered.filter((name) => on[name] && !missing(name));
+  const legend = drawn.flatMap((name) => LEGEND[name] ?? []);
+  // Depots are drawn with either service, and stand in the legend once.
+  if (drawn.includes("refuse") && !drawn.includes("units")) legend.push(["thing.site", thing("site")]);
   const wide = typeof innerWidth === "number" && innerWidth > 760;
   return (
     <details class="over layers" open={wide && !folded}>

@@ -2,6 +2,7 @@
 import { Camera } from "./camera";
 import { Glyphs } from "./glyphs";
 import { groundPainter, FONT } from "./ground";
+import { UNIT_NAMES_FROM } from "./labels";
 import type { Layers } from "./layers";
 import { palette, type Palette } from "./palette";
 import { emptyScene, type Scene, type Thing } from "./scene";
@@ -227,7 +228,7 @@ export class Renderer {
       const mark = kind === "container" && thing.level ? (`container${thing.level}` as const) : kind;
       glyphs.thing(ctx, mark, px, py, small ? 5 + thing.level : 7 + thing.level);
       const near = named.some(([x, y]) => Math.abs(x - px) < 60 && Math.abs(y - py) < 12);
-      if (kind === "unit" && camera.scale > 0.1 && !near) {
+      if (kind === "unit" && camera.scale > UNIT_NAMES_FROM && !near) {
         named.push([px, py]);
         ctx.font = `600 11px ${FONT}`;
         ctx.lineWidth = 3;

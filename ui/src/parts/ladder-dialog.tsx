@@ -5,7 +5,7 @@ import type { Change, Rung } from "../api/types";
 import { city } from "../state/city";
 import { close } from "../state/dialogs";
 import { ladder, reload, say } from "../state/operations";
-import { clock, percent, t, term } from "../words";
+import { clock, districtName, percent, t, term } from "../words";
 import { Dialog } from "./dialog";
 
 export const RUNGS: readonly Rung[] = ["shadow", "advise", "live"];
@@ -74,7 +74,7 @@ export function LadderDialog() {
               {ladder.value.map((one) => (
                 <tr key={`${one.domain}/${one.district}`}>
                   <td>{term("domain", one.domain)}</td>
-                  <td>{one.district === "*" ? t("ladder.all") : (one.name ?? one.district)}</td>
+                  <td>{one.district === "*" ? t("ladder.all") : districtName(one.district)}</td>
                   <td>{term("rung", one.rung)}</td>
                   <td class="num">{percent(one.agreement)}</td>
                   <td>{one.expires_at_ms ? clock(one.expires_at_ms) : t("ladder.never")}</td>
@@ -107,7 +107,7 @@ export function LadderDialog() {
                 <option value="*">{t("ladder.all")}</option>
                 {districts.map((one) => (
                   <option key={one.id} value={one.id}>
-                    {one.name}
+                    {districtName(one.id)}
                   </option>
                 ))}
               </select>

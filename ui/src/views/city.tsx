@@ -1,7 +1,7 @@
 /** City: the map of everything, what is wrong, and what is selected. */
 import { useSignalEffect } from "@preact/signals";
 import { useState } from "preact/hooks";
-import type { Scorecard, SensorItem } from "../api/types";
+import type { DecisionNote, Scorecard, SensorItem } from "../api/types";
 import { Lines } from "../charts/lines";
 import { CONTROL_WORDS, sensorKind } from "../map/map-table";
 import { MapView } from "../map/map-view";
@@ -18,7 +18,7 @@ import { beat, city, layout, live, placeAlerts, scene } from "../state/city";
 import { open } from "../state/dialogs";
 import { latest } from "../state/operations";
 import { go, href, route } from "../state/route";
-import { clock, figure, hasTerm, number, t, term } from "../words";
+import { clock, districtName, figure, hasTerm, number, t, term } from "../words";
 import { stageName } from "../charts/signal-charts";
 import { reasonOf } from "../parts/why";
 
@@ -107,7 +107,7 @@ function Figures() {
         {figures.map((one) => (
           <div key={one.key} class="kpi" title={one.source}>
             <b>
-              {figure(one.value)} <span>{one.unit}</span>
+              {figure(one.value)} <span>{term("unitname", one.unit)}</span>
             </b>
             <span>{hasTerm("figure", one.key) ? term("figure", one.key) : one.label}</span>
           </div>
@@ -163,7 +163,7 @@ function JunctionCard({ row }: { row: number }) {
         <dt>{t("col.longest_red_s")}</dt>
         <dd>{j ? `${j.longestRedS[row]} s` : "–"}</dd>
         <dt>{t("col.district")}</dt>
-        <dd>{junction.district}</dd>
+        <dd>{districtName(junction.district)}</dd>
       </dl>
       <div class="row gap">
         <a class="btn slim" href={href("signals", row)}>
@@ -264,8 +264,33 @@ function Missing() {
   );
 }
 
+interface Alike {
+  first: DecisionNote;
+  /** Others of the same second, domain and reason. */
+  more: number;
+}
+
+/** A plan of the round tells of every container at once: what is alike is said once. */
+function together(notes: readonly DecisionNote[]): Alike[] {
+  const told: Alike[] = [];
+  for (const note of notes) {
+    const last = told[told.length - 1];
+    const alike =
+      last &&
+      note.stage === null &&
+      last.first.stage === null &&
+      note.domain === last.first.domain &&
+      note.decided_at_ms === last.first.decided_at_ms &&
+      reasonOf(note) === reasonOf(last.first) &&
+      note.verdict === last.first.verdict;
+    if (alike) last.more++;
+    else told.push({ first: note, more: 0 });
+  }
+  return told;
+}
+
 function Latest() {
-  const shown = latest.value.slice(0, 12);
+  const shown = together(latest.value).slice(0, 12);
   return (
     <section class="block" aria-labelledby="latest-title">
       <header>
@@ -278,12 +303,13 @@ function Latest() {
         <p class="soft small">{t("city.no_decisions")}</p>
       ) : (
         <ul class="list feed">
-          {shown.map((decision) => (
+          {shown.map(({ first: decision, more }) => (
             <li key={decision.id}>
               <a class="item" href={href("evidence", "decisions", { id: decision.id })}>
                 <span class="mono tiny soft">{clock(decision.decided_at_ms)}</span>
                 <span class="grow">
-                  <b>{decision.junction}</b>{" "}
+                  <b>{decision.junction}</b>
+                  {more > 0 && ` ${t("city.and_more", { n: more })}`}{" "}
                   {decision.stage === null ? "" : t("why.show", { stage: stageName(decision.stage) })}
                   <br />
                   <span class="soft small">

@@ -19,11 +19,11 @@ import { HoldsList } from "../parts/holds-list";
 import { LadderSteps } from "../parts/ladder-dialog";
 import { DataTable, type Column } from "../parts/table";
 import { Why } from "../parts/why";
-import { beat, city, layout, live, nowMs, pace, scene } from "../state/city";
+import { beat, layout, live, nowMs, pace, scene } from "../state/city";
 import { open } from "../state/dialogs";
 import { ladder } from "../state/operations";
 import { go, route, rowOf } from "../state/route";
-import { figure, number, t, term } from "../words";
+import { districtName, figure, number, t, term } from "../words";
 
 const WINDOWS_MIN = [5, 10, 30, 60];
 const CORRIDOR_JUNCTIONS = 6;
@@ -319,10 +319,6 @@ function Side({ row }: { row: number }) {
       </section>
     </>
   );
-}
-
-function districtName(id: string | undefined): string {
-  return city.value?.districts.find((d) => d.id === id)?.name ?? id ?? "";
 }
 
 function Approaches({ detail }: { detail: SignalDetail | null }) {

@@ -22,6 +22,12 @@ export function term(group: string, code: string | number): string {
   return word in en ? t(word as Word) : String(code);
 }
 
+/** A district by its name; those that a city has by quarters of the sky, in the reader's language. */
+export function districtName(id: string | undefined): string {
+  if (id === undefined || hasTerm("district", id)) return id === undefined ? "" : term("district", id);
+  return city.value?.districts.find((d) => d.id === id)?.name ?? id;
+}
+
 export function hasTerm(group: string, code: string | number): boolean {
   return `${group}.${code}` in en;
 }

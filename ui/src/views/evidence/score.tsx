@@ -81,7 +81,7 @@ export function ScoreTab() {
             rowKey={(row) => row.key}
             columns={[
               { key: "label", label: t("col.figure"), get: (row) => (hasTerm("figure", row.key) ? term("figure", row.key) : row.label) },
-              { key: "value", label: t("col.value"), numeric: true, get: (row) => row.value, show: (row) => `${figure(row.value)} ${row.unit}` },
+              { key: "value", label: t("col.value"), numeric: true, get: (row) => row.value, show: (row) => `${figure(row.value)} ${term("unitname", row.unit)}` },
               {
                 key: "range",
                 label: t("col.interval"),
