@@ -7,7 +7,7 @@ with the last whole table meanwhile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -87,6 +87,12 @@ class Router:
     order: I32
     """Nodes in the order they were contracted."""
     labels: Labels
+    _room: I32 = field(init=False, repr=False, compare=False)
+    """To work in: taken anew for every question it would cost more than the answer."""
+
+    def __post_init__(self) -> None:
+        """Make the room."""
+        object.__setattr__(self, "_room", np.full(len(self.order), FAR_MS, np.int32))
 
     def time_ms(self, source: int, target: int) -> int:
         """Return the least time between two nodes; ``FAR_MS`` where there is no way. [ms]"""
@@ -94,7 +100,8 @@ class Router:
 
     def matrix_ms(self, sources: npt.ArrayLike, targets: npt.ArrayLike) -> I32:
         """Return the least times from each source to each target, shape (n_sources, n_targets). [ms]"""
-        found: I32 = one_to_many(self.labels, np.asarray(sources, np.int32), np.asarray(targets, np.int32))
+        froms, tos = np.asarray(sources, np.int32), np.asarray(targets, np.int32)
+        found: I32 = one_to_many(self.labels, froms, tos, self._room)
         return found
 
     def to_one_ms(self, sources: npt.ArrayLike, target: int) -> I32:
@@ -105,7 +112,7 @@ class Router:
     def way(self, source: int, target: int) -> Way:
         """Return a least-time way; without nodes where there is none."""
         graph = self.graph
-        nodes, arcs = descend(self.labels, graph.out_start, graph.head, self.arc_ms, source, target)
+        nodes, arcs = descend(self.labels, graph.out_start, graph.head, self.arc_ms, source, target, self._room)
         steps = np.zeros(len(nodes), np.int64)
         if len(nodes) > 1:
             np.cumsum(self.arc_ms[arcs[1:]], out=steps[1:])

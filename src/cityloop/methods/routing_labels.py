@@ -162,8 +162,11 @@ def _spread(
 
 
 @njit(cache=True)
-def one_to_many(labels: Labels, sources: I32, targets: I32) -> I32:
-    """Return the least times, shape (n_sources, n_targets). [ms]"""
+def one_to_many(labels: Labels, sources: I32, targets: I32, near: I32) -> I32:
+    """Return the least times, shape (n_sources, n_targets). [ms]
+
+    ``near`` is room to work in, ``FAR_MS`` for every node; it is left so.
+    """
     place, starts, hub_f, cost_f, hub_b, cost_b = labels
     out = np.empty((len(sources), len(targets)), np.int32)
     if len(targets) < SCATTER_LEAST:
@@ -171,7 +174,6 @@ def one_to_many(labels: Labels, sources: I32, targets: I32) -> I32:
             for t in range(len(targets)):
                 out[s, t] = distance(labels, sources[s], targets[t])
         return out
-    near = np.full(len(place), FAR_MS, np.int32)
     for s in range(len(sources)):
         _spread(place, starts[0], hub_f, cost_f, sources[s], starts[1], hub_b, cost_b, targets, near, out[s])
     return out
@@ -187,9 +189,46 @@ def many_to_one(labels: Labels, sources: I32, target: int) -> I32:
 
 
 @njit(cache=True)
-def descend(labels: Labels, out_start: I32, out_head: I32, out_cost: I32, source: int, target: int) -> tuple[I32, I32]:
-    """Return the nodes and arcs of a least-time way, by stepping to the neighbour from which the rest is shortest."""
-    left = distance(labels, source, target)
+def descend(
+    labels: Labels, out_start: I32, out_head: I32, out_cost: I32, source: int, target: int, near: I32
+) -> tuple[I32, I32]:
+    """Return the nodes and arcs of a least-time way, by stepping to the neighbour from which the rest is shortest.
+
+    ``near`` is room to work in, ``FAR_MS`` for every node; it is left so.
+    """
+    place, starts, hub_f, cost_f, hub_b, cost_b = labels
+    first, last = starts[1, place[target]], starts[1, place[target] + 1]
+    for e in range(first, last):
+        near[hub_b[e]] = cost_b[e]
+    nodes, arcs = _steps(place, starts, hub_f, cost_f, out_start, out_head, out_cost, source, target, near)
+    for e in range(first, last):
+        near[hub_b[e]] = FAR_MS
+    return nodes, arcs
+
+
+@njit(cache=True)
+def _rest(place: I32, starts: I64, hub_f: I32, cost_f: I32, node: int, near: I32) -> int:
+    """Return the least time to the node whose label is scattered."""
+    best = int(FAR_MS)
+    for e in range(starts[0, place[node]], starts[0, place[node] + 1]):
+        best = min(best, int(cost_f[e]) + int(near[hub_f[e]]))
+    return best
+
+
+@njit(cache=True)
+def _steps(
+    place: I32,
+    starts: I64,
+    hub_f: I32,
+    cost_f: I32,
+    out_start: I32,
+    out_head: I32,
+    out_cost: I32,
+    source: int,
+    target: int,
+    near: I32,
+) -> tuple[I32, I32]:
+    left = _rest(place, starts, hub_f, cost_f, source, near)
     if left >= FAR_MS:
         return np.empty(0, np.int32), np.empty(0, np.int32)
     nodes = np.empty(256, np.int32)
@@ -200,7 +239,7 @@ def descend(labels: Labels, out_start: I32, out_head: I32, out_cost: I32, source
     while at != target:
         for a in range(out_start[at], out_start[at + 1]):
             rest = left - out_cost[a]
-            if rest >= 0 and distance(labels, out_head[a], target) == rest:
+            if rest >= 0 and _rest(place, starts, hub_f, cost_f, out_head[a], near) == rest:
                 if count == len(nodes):
                     nodes = np.concatenate((nodes, np.empty(count, np.int32)))
                     arcs = np.concatenate((arcs, np.empty(count, np.int32)))

@@ -6,7 +6,7 @@ import numpy as np
 
 from cityloop.domains.emergency.crew import Duty, duties, is_night
 from cityloop.domains.emergency.schema import Move, Reason, SiteKind, TakeBreak, UnitStatus
-from cityloop.domains.emergency.state import EmergencyState, drive_to_sites_ms
+from cityloop.domains.emergency.state import EmergencyState, drive_to_sites_ms, free_units
 from cityloop.kernel.columns import BOOL, I64
 from cityloop.kernel.messages import Proposal
 
@@ -28,11 +28,11 @@ def owed(state: EmergencyState, now_ms: int, later: BOOL | None = None) -> Owed:
     ``later`` names units whose meal a policy puts off within its window.
     """
     units, sites = state.units, state.sites
-    rows = np.arange(len(units.status))
-    home_ms = np.zeros(len(rows), np.int64)
-    soon = np.flatnonzero(units.shift_end_ms - now_ms <= 3_600_000)
-    for u in soon:
-        home_ms[u] = int(drive_to_sites_ms(state, np.array([u]), units.home[u : u + 1])[0, 0])
+    home_ms = np.zeros(len(units.status), np.int64)
+    soon = np.flatnonzero((units.shift_end_ms - now_ms <= 3_600_000) & free_units(units))
+    if len(soon):
+        homes, of = np.unique(units.home[soon], return_inverse=True)
+        home_ms[soon] = drive_to_sites_ms(state, soon, homes)[np.arange(len(soon)), of].astype(np.int64)
     duty = duties(units, sites, state.rules, home_ms, now_ms, later)
     bound = duty != Duty.NONE
     proposals = []

@@ -57,7 +57,9 @@ def propose(
     placed = busy.copy()
     placed[[proposal.target for proposal in moves]] = True
     kept = [proposal for proposal in due.proposals if not placed[proposal.target]]
-    homeward = _homeward(state, np.isin(np.arange(len(busy)), view.row) | placed | due.bound)
+    cover = np.zeros(len(busy), np.bool_)
+    cover[view.row] = True
+    homeward = _homeward(state, cover | placed | due.bound)
     return [*chosen.proposals, *kept, *moves, *homeward]
 
 
