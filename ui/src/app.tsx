@@ -1,6 +1,6 @@
 /** The shell: what always stands round a view, and the keys that work everywhere. */
 import { useEffect } from "preact/hooks";
-import { session } from "./api/client";
+import { may, session } from "./api/client";
 import { openAlerts } from "./parts/alerts";
 import { Absent } from "./parts/absent";
 import { DrillDialog } from "./parts/drill-dialog";
@@ -126,10 +126,12 @@ function Head() {
         <span class="wide-only">{t("alerts.title")}</span>
         <span class="unseen">{t("alerts.open")}</span>
       </a>
-      <button type="button" class="btn wide-only" onClick={() => (open.value = { kind: "drill" })}>
-        <Icon name="unplugged" />
-        <span>{t("drill.short")}</span>
-      </button>
+      {may("drill.begin") && (
+        <button type="button" class="btn wide-only" onClick={() => (open.value = { kind: "drill" })}>
+          <Icon name="unplugged" />
+          <span>{t("drill.short")}</span>
+        </button>
+      )}
       <button
         type="button"
         class="btn plain"
@@ -142,7 +144,7 @@ function Head() {
       <button type="button" class="btn plain" lang={other === "zh" ? "zh-Hans" : "en"} onClick={() => (language.value = other)}>
         {other === "zh" ? "中文" : "English"}
       </button>
-      <button type="button" class="btn plain keys" aria-label={t("keys.title")} onClick={() => (open.value = { kind: "help" })}>
+      <button type="button" class="btn plain keyhelp" aria-label={t("keys.title")} onClick={() => (open.value = { kind: "help" })}>
         <kbd>?</kbd>
       </button>
     </header>

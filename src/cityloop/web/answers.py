@@ -110,6 +110,10 @@ def number(request: Request, key: str, usual: int, low: int, high: int) -> int:
     return value
 
 
+_LATEST_MS = 253_402_214_400_000
+"""The last day that a calendar of four-digit years shows in every zone."""
+
+
 def instant(request: Request, key: str, usual: int) -> int:
     """Return an instant of the query. [ms]"""
-    return number(request, key, usual, 0, 2**53)
+    return number(request, key, usual, 0, _LATEST_MS)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import html
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
@@ -34,7 +36,7 @@ async def case_file(desk: Desk, request: Request, who: Principal) -> Response:
     released = request.query_params.get("release", "1") != "0"
     found = await asyncio.to_thread(_gather, desk, row, at_ms, before_s, after_s, released)
     if request.query_params.get("format") == "html":
-        return HTMLResponse(_page(found))
+        return HTMLResponse(_page(found, ZoneInfo(desk.city.zone)))
     return answer(found)
 
 
@@ -72,8 +74,9 @@ def _gather(desk: Desk, row: int, at_ms: int, before_s: int, after_s: int, relea
         and order.placed_at_ms <= end_ms
         and (order.lifted_at_ms or order.expires_at_ms) >= begin_ms
     ]
+    asked = _clock(at_ms, ZoneInfo(desk.city.zone), dated=True)
     case: dict[str, Any] = {
-        "title": f"{label}: {before_s} s before to {after_s} s after the instant",
+        "title": f"{label}, {asked}: {before_s} s before to {after_s} s after",
         "city": desk.city.name,
         "mode": desk.city.mode,
         "label": desk.city.label,
@@ -119,7 +122,7 @@ def _sentences(case: dict[str, Any], at_ms: int) -> list[str]:
     shown = [change for change in case["lamps"] if change[0] <= at_ms]
     if shown:
         since_s = (at_ms - shown[-1][0]) / 1000
-        what = "an intergreen" if shown[-1][1] < 0 else f"stage {shown[-1][1]}"
+        what = "an intergreen" if shown[-1][1] < 0 else f"stage {shown[-1][1] + 1}"
         mode = ("on the junction's own plan", "led by the brain", "while control was handed back", "")[shown[-1][2]]
         said.append(f"At the instant the junction showed {what}, for {since_s:.0f} s already, {mode}.")
     before = [d for d in case["decisions"] if d["decided_at_ms"] <= at_ms]
@@ -135,22 +138,31 @@ def _sentences(case: dict[str, Any], at_ms: int) -> list[str]:
     return said
 
 
-def _page(case: dict[str, Any]) -> str:
+def _clock(at_ms: int, zone: ZoneInfo, *, dated: bool = False) -> str:
+    """Return an instant as the city's clocks show it."""
+    moment = datetime.fromtimestamp(at_ms / 1000, zone)
+    return moment.strftime("%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S")
+
+
+def _page(case: dict[str, Any], zone: ZoneInfo) -> str:
     """Return the case as a page of its own, without scripts, fit for printing."""
     rows = "".join(
-        f"<tr><td>{d['decided_at_ms']}<td>{html.escape(d['plain'])}<td>{d['forecast']['value']}"
+        f"<tr><td>{_clock(d['decided_at_ms'], zone)}<td>{html.escape(d['plain'])}<td>{d['forecast']['value']}"
         f"<td>{d['observed']['value']} ({d['observed']['status']})"
         for d in case["decisions"]
     )
-    lamps = "".join(f"<tr><td>{at}<td>{'intergreen' if stage < 0 else stage}" for at, stage, _ in case["lamps"])
+    lamps = "".join(
+        f"<tr><td>{_clock(at, zone)}<td>{'intergreen' if stage < 0 else stage + 1}" for at, stage, _ in case["lamps"]
+    )
     sentences = "".join(f"<li>{html.escape(text)}" for text in case["plain"])
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Case file</title><style>body{font:15px/1.5 system-ui,"
         "sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}table{border-collapse:collapse}td,th{padding:.2rem "
         ".6rem;border-bottom:1px solid #8888;text-align:left;vertical-align:top}@media print{body{margin:0}}</style>"
-        f"<h1>{html.escape(case['title'])}</h1><p>{html.escape(case['label'])}</p><ul>{sentences}</ul>"
-        f"<h2>Stages</h2><table><tr><th>at (ms UTC)<th>stage{lamps}</table>"
-        "<h2>Decisions</h2><table><tr><th>at (ms UTC)<th>what and why<th>forecast veh·s<th>observed veh·s"
+        f"<h1>{html.escape(case['title'])}</h1><p>{html.escape(case['label'])}. Times are those of "
+        f"{html.escape(zone.key)}.</p><ul>{sentences}</ul>"
+        f"<h2>Stages</h2><table><tr><th>at<th>stage{lamps}</table>"
+        "<h2>Decisions</h2><table><tr><th>at<th>what and why<th>forecast veh·s<th>observed veh·s"
         f"{rows}</table>"
         f"<h2>Left out</h2><p>{html.escape(', '.join(case['redacted']) or 'nothing')}</p>"
         f"<p>Digest <code>{case['digest']}</code></p>"

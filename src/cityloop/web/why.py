@@ -293,7 +293,8 @@ def _heard_of(name: str, told: ServiceTold | None) -> list[dict[str, Any]]:
 
 def _plain(d: dict[str, Any]) -> str:
     """Say a decision in one sentence."""
-    what = f"show stage {d['action']['stage']}" if "stage" in d["action"] else d["action"]["kind"]
+    # People count stages from one, as every page does.
+    what = f"show stage {d['action']['stage'] + 1}" if "stage" in d["action"] else d["action"]["kind"]
     why = str(d["reason"]["text"]).rstrip(".")
     kind, rule = d["verdict"]["kind"], d["verdict"]["rule"]
     end = {

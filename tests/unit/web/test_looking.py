@@ -96,10 +96,22 @@ def test_a_case_without_records_says_so(viewer: Any) -> None:
     assert case["redacted"]
 
 
+def test_an_instant_beyond_any_calendar_is_refused(viewer: Any) -> None:
+    """Numbers that no clock shows are told with the bound, wherever an instant may be named."""
+    for at_ms in (str(2**53), "9223372036854775807", "-1", "9" * 5000, "1e999"):
+        answer = viewer.get("/api/v1/case-file", params={"junction": 3, "at_ms": at_ms})
+        assert answer.status_code == 422, at_ms[:20]
+    assert viewer.get("/api/v1/case-file", params={"junction": 3, "at_ms": 253_402_214_400_000}).status_code == 200
+
+
 def test_a_case_page_runs_no_script(viewer: Any) -> None:
     """Names of streets are text on the page, whatever they hold."""
     page = viewer.get("/api/v1/case-file", params={"x_m": 100, "y_m": 100, "at_ms": NOW_MS, "format": "html"})
     assert "<script" not in page.text
+    # Whoever reads it knows the city's clock, not milliseconds, and counts stages from one.
+    assert "2026-01-01" in page.text
+    assert str(NOW_MS)[:7] not in page.text
+    assert "showed stage 1" in page.text
     assert page.headers["content-security-policy"].startswith("default-src 'self'")
 
 

@@ -7,7 +7,7 @@ import { Icon } from "../parts/icon";
 import { useFetched } from "../parts/fetched";
 import { DataTable, type Column } from "../parts/table";
 import { beat, city, layout, live, scene, type Live } from "../state/city";
-import { dayAndClock, number, t, term, type Word } from "../words";
+import { dayAndClock, number, sensorName, sensorReason, t, term, type Word } from "../words";
 import type { LayerName } from "./layers";
 import type { Pick } from "./renderer";
 import { CONTROL, DELAY, type Scene, type Thing } from "./scene";
@@ -155,10 +155,10 @@ export function sensorKind(kind: number): string {
 
 export function SensorTable({ items, onPick }: { items: SensorItem[]; onPick?(pick: Pick): void }) {
   const columns: Column<SensorItem>[] = [
-    { key: "name", label: t("col.sensor"), get: (s) => s.name },
+    { key: "name", label: t("col.sensor"), get: (s) => sensorName(s.name) },
     { key: "kind", label: t("col.kind"), get: (s) => sensorKind(s.kind) },
     { key: "state", label: t("col.state"), get: (s) => term("sensorstate", s.state) },
-    { key: "reason", label: t("col.reason"), get: (s) => s.reason },
+    { key: "reason", label: t("col.reason"), get: (s) => sensorReason(s.reason) },
     { key: "value", label: t("col.value"), numeric: true, get: (s) => s.value, show: (s) => `${number(s.value, 1)} ${s.unit ?? ""}` },
     { key: "heard", label: t("col.heard"), get: (s) => s.observed_at_ms, show: (s) => dayAndClock(s.observed_at_ms) },
   ];

@@ -1,9 +1,17 @@
 /** One decision, answered: what it saw, chose and rejected, what bound it, what came of it. */
 import type { Decision } from "../api/types";
 import { href } from "../state/route";
-import { clock, figure, hasTerm, number, t, term } from "../words";
+import { clock, figure, hasTerm, number, sensorName, t, term } from "../words";
 import { stageName } from "../charts/signal-charts";
 import { doing, measure, observation } from "./measured";
+
+/** A decision in one sentence. */
+function sentence(decision: Decision): string {
+  const { kind, rule } = decision.verdict;
+  const told = t("why.plain", { place: decision.junction, what: actionOf(decision), why: reasonOf(decision) });
+  const end = kind === "allowed" ? t("why.end_allowed") : kind === "trimmed" ? t("why.end_trimmed", { rule: ruleOf(rule) }) : kind === "refused" ? t("why.end_refused", { rule: ruleOf(rule) }) : ruleOf(rule);
+  return `${told} ${end}`;
+}
 
 /** The server's own sentence, marked as English where no translation of it exists. */
 export function Told({ text }: { text: string }) {
@@ -41,11 +49,7 @@ export function Why({ decision }: { decision: Decision }) {
         <span class={`tag ${verdictTone(verdict.kind)}`}>{term("verdict", verdict.kind)}</span>
         <span class="tag">{decision.acted ? t("why.acted") : t("why.not_acted", { rung: term("rung", decision.rung) })}</span>
       </div>
-      {decision.plain && (
-        <p class="note accent">
-          <Told text={decision.plain} />
-        </p>
-      )}
+      <p class="note accent">{sentence(decision)}</p>
       <ol>
         <li>
           <h3>{t("why.saw")}</h3>
@@ -72,7 +76,7 @@ export function Why({ decision }: { decision: Decision }) {
                 <tbody>
                   {saw.map((one) => (
                     <tr key={one.sensor}>
-                      <td>{one.sensor}</td>
+                      <td>{sensorName(one.sensor)}</td>
                       <td class="num">{number(one.standing_veh)}</td>
                       <td class="num">{number(one.seen_veh)}</td>
                       <td class="num">{number(one.age_s, 1)}</td>

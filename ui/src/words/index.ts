@@ -28,6 +28,18 @@ export function districtName(id: string | undefined): string {
   return city.value?.districts.find((d) => d.id === id)?.name ?? id;
 }
 
+/** A detector by what the server calls it: its kind in the reader's language, its number and lane as they are. */
+export function sensorName(name: string): string {
+  const found = /^(approach|controller|crossing call) (.+)$/.exec(name);
+  return found ? `${term("sensorname", found[1])} ${found[2]}` : name;
+}
+
+/** Why a detector is not trusted, in the reader's language where it is one of the usual reasons. */
+export function sensorReason(reason: string): string {
+  const silent = /^silent for ([\d.]+) s$/.exec(reason);
+  return silent ? t("sensor.silent_for", { n: silent[1] }) : term("sensorreason", reason);
+}
+
 export function hasTerm(group: string, code: string | number): boolean {
   return `${group}.${code}` in en;
 }

@@ -60,11 +60,17 @@ export function AuditTab() {
             { key: "role", label: t("audit.role"), get: (entry) => (Array.isArray(entry.role) ? entry.role.join(", ") : entry.role) },
             { key: "act", label: t("audit.act"), get: (entry) => entry.act },
             { key: "target", label: t("audit.target"), get: (entry) => entry.target },
-            { key: "detail", label: t("audit.detail"), get: (entry) => (typeof entry.detail === "string" ? entry.detail : JSON.stringify(entry.detail)) },
+            { key: "detail", label: t("audit.detail"), get: (entry) => detailOf(entry.detail) },
             { key: "hash", label: t("audit.hash"), get: (entry) => entry.hash, show: (entry) => <span class="mono tiny">{entry.hash.slice(0, 12)}</span> },
           ]}
         />
       </section>
     </div>
   );
+}
+
+function detailOf(detail: unknown): string {
+  if (typeof detail === "string") return detail;
+  const text = JSON.stringify(detail ?? {});
+  return text === "{}" ? "" : text;
 }

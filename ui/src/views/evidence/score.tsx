@@ -94,11 +94,7 @@ export function ScoreTab() {
             ]}
           />
         )}
-        {value?.note && (
-          <p class="tiny soft" lang="en">
-            {value.note}
-          </p>
-        )}
+        {value && <p class="tiny soft">{t("score.note")}</p>}
       </section>
     </div>
   );

@@ -38,7 +38,7 @@ export function Shares({ value }: { value: DecisionCalibration }) {
         <p class="small soft">{t("share.note")}</p>
       </section>
       {value.services.length > 0 && (
-        <section class="panel" aria-label={t("share.services")}>
+        <section class="panel wide" aria-label={t("share.services")}>
           <h2>{t("share.services")}</h2>
           <DataTable caption={t("share.services")} columns={services} rows={value.services} rowKey={(one) => one.kind} />
         </section>
