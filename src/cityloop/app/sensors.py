@@ -75,7 +75,9 @@ class TwinSensors:
             value = self._cell("stage", row - self._approaches)
         else:
             value = self._cell("calls", int(self._calls[row - self._approaches - self._junctions]))
-        reason = {_SILENT: f"silent for {age_ms / 1000:g} s", _NEVER: "never heard of, or not for 25 s"}.get(state, "")
+        # Where the whole city stands still, nothing has been heard of anything for so long.
+        silent_s = max(age_ms / 1000, round(min(self._board.silent_s(), 86_400.0)))
+        reason = {_SILENT: f"silent for {silent_s:g} s", _NEVER: "never heard of, or not for 25 s"}.get(state, "")
         heard_ms = None if at_ms is None or state == _NEVER else at_ms - age_ms
         return SensorItem(
             row=row,
