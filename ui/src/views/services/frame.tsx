@@ -25,11 +25,14 @@ export function useService(domain: Domain): { service: Service | null; waiting: 
 }
 
 export function Missing({ domain, waiting, problem }: { domain: Domain; waiting: boolean; problem: string | null }) {
+  // A city that has the service and tells nothing of it has not made its first step yet.
+  const coming = !problem && city.value?.domains.includes(domain);
+  const said = waiting || coming;
   return (
     <div class="view one">
       <section class="middle" aria-label={t(`view.${domain}`)}>
-        <Absent icon={domain} title={t(waiting ? "load.waiting" : (`${domain}.absent` as Word))}>
-          {!waiting && (
+        <Absent icon={domain} title={t(waiting ? "load.waiting" : coming ? "feed.starting" : (`${domain}.absent` as Word))}>
+          {!said && (
             <>
               <p>{t(`${domain}.absent_why` as Word)}</p>
               {problem && <p class="note bad">{problem}</p>}
