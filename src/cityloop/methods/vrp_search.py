@@ -144,7 +144,9 @@ def _load(problem: Problem, arrays: object, routes: Routes, store: Store, start:
     seen: set[int] = set()
     for v in range(len(fleet)):
         given = list(start[v]) if v < len(start) else []
-        middle = [node for node in given if node < problem.first_client or client_of(node) not in seen]
+        # A start may have been made for any vehicle: what this one may not visit is put in elsewhere.
+        mine = [node for node in given if fleet.allowed[v, node]]
+        middle = [node for node in mine if node < problem.first_client or client_of(node) not in seen]
         clients = [client_of(node) for node in middle if node >= problem.first_client]
         seen.update(clients)
         if not _set_route(problem, arrays, routes, v, middle):

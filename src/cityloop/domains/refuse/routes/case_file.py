@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,24 @@ __all__ = ["case_from_json"]
 _EARTH_M = 6_371_000.0
 _UNBOUNDED = 1e9
 _DAY_S = 86_400.0
+_FARTHEST_M = 300_000.0
+"""From the first depot: a place beyond is a slip of the pen, no day's round goes there."""
+_ALIKE = 0.85
+"""Likeness from which on a key is taken for another one misspelt, as difflib counts it."""
+_SITE = ("id", "lat", "lon", "x_m", "y_m")
+_WINDOW = ("open", "close")
+_KEYS = {
+    "depots": (*_SITE, *_WINDOW),
+    "tips": (*_SITE, *_WINDOW, "service_min", "queue_min", "streams", "stream", "trucks"),
+    "stops": (
+        *_SITE, *_WINDOW, "volume_m3", "mass_kg", "service_min", "stream", "streams", "trucks", "prize_km",
+    ),
+    "trucks": (
+        "id", "volume_m3", "payload_kg", "daily_volume_m3", "daily_mass_kg", "stops_most", "fixed_km", "depot",
+        "streams", "shift_begin", "shift_end", "breaks",
+    ),
+}  # fmt: skip
+"""Keys that are read. Others may stand beside them (an address, a name), unless they look like one misspelt."""
 
 
 class _Row:
@@ -32,12 +51,14 @@ class _Row:
         name = raw.get("id")
         self.where = where if name is None else f"{where} ({name})"
 
-    def number(self, key: str, default: float | None = None, low: float = 0.0) -> float:
+    def number(self, key: str, default: float | None = None, low: float = 0.0, high: float = math.inf) -> float:
         value = self.raw.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise InputError(f"{self.where}.{key}: {value!r}, must be a number.")
         if value < low:
             raise InputError(f"{self.where}.{key}: {value:g}, must be {low:g} or more.")
+        if value > high:
+            raise InputError(f"{self.where}.{key}: {value:g}, must be {high:g} or less.")
         return float(value)
 
     def clock(self, key: str, default: float) -> float:
@@ -131,6 +152,12 @@ def _rows(top: _Row, key: str, source: str) -> list[_Row]:
         if name in seen:
             raise InputError(f"{row.where}: id {name!r} is also that of {key}[{seen[name]}]; every id once.")
         seen[name] = number
+        for given_key in row.raw:
+            near = [] if given_key in _KEYS[key] else get_close_matches(str(given_key), _KEYS[key], 1, _ALIKE)
+            if near:
+                raise InputError(
+                    f"{row.where}.{given_key}: is no key of {key}; {near[0]} is, write that or another word."
+                )
     return rows
 
 
@@ -141,13 +168,13 @@ def _places(
     degrees = [row for row in rows if "lat" in row.raw]
     origin: tuple[float, float] | None = None
     if degrees:
-        lats = [row.number("lat", low=-90) for row in degrees]
-        origin = sum(lats) / len(lats), sum(row.number("lon", low=-180) for row in degrees) / len(lats)
+        lats, lons = zip(*(_degrees(row) for row in degrees), strict=True)
+        origin = sum(lats) / len(lats), sum(lons) / len(lons)
 
     def place(row: _Row) -> tuple[float, float]:
         if "lat" in row.raw:
             assert origin is not None
-            lat, lon = row.number("lat", low=-90), row.number("lon", low=-180)
+            lat, lon = _degrees(row)
             east = math.radians(lon - origin[1]) * _EARTH_M * math.cos(math.radians(origin[0]))
             return east, math.radians(lat - origin[0]) * _EARTH_M
         if "x_m" not in row.raw or "y_m" not in row.raw:
@@ -160,7 +187,24 @@ def _places(
         spots = np.array([place(row) for row in some], float).reshape(len(some), 2)
         return spots[:, 0].copy(), spots[:, 1].copy()
 
+    _within_reach(rows, *columns(rows))
     return columns, origin
+
+
+def _degrees(row: _Row) -> tuple[float, float]:
+    return row.number("lat", low=-90, high=90), row.number("lon", low=-180, high=180)
+
+
+def _within_reach(rows: Sequence[_Row], x_m: F64, y_m: F64) -> None:
+    """Refuse places that no truck of the first depot could get to."""
+    away_m = np.hypot(x_m - x_m[0], y_m - y_m[0])
+    worst = int(np.argmax(away_m))
+    if away_m[worst] > _FARTHEST_M:
+        first = rows[0].where.rpartition(", ")[2]
+        raise InputError(
+            f"{rows[worst].where}: lies {away_m[worst] / 1000:,.0f} km from {first}, must be "
+            f"{_FARTHEST_M / 1000:.0f} km or less; look at its coordinates, and which is lat and which lon."
+        )
 
 
 def _windows(rows: Sequence[_Row]) -> tuple[F64, F64]:
