@@ -101,13 +101,18 @@ def fresh(containers: int, params: SensorParams) -> Belief:
     return Belief(level, np.full(containers, params.fault_prior), np.full(containers, np.nan), np.zeros(containers))
 
 
-def _steps(mean: F64, variance: F64) -> Histogram:
-    """Return the chance that a deposit moves a level by so many cells: shape (n, CELLS)."""
+def _below(mean: F64, variance: F64, cells: int) -> Histogram:
+    """Return the chance that a deposit moves a level by so many cells or fewer: shape (n, cells)."""
     mean = np.maximum(mean, 1e-9)
     scale = np.maximum(variance, 1e-9) / mean
     shape = mean / scale
     # Half a cell is taken off: a deposit of less than half a cell leaves a level where it is.
-    below = gammainc(shape[:, None], (_EDGES + 0.5 * WIDTH)[None, :] / scale[:, None])
+    return np.asarray(gammainc(shape[:, None], (_EDGES[:cells] + 0.5 * WIDTH)[None, :] / scale[:, None]))
+
+
+def _steps(mean: F64, variance: F64) -> Histogram:
+    """Return the chance that a deposit moves a level by so many cells: shape (n, CELLS)."""
+    below = _below(mean, variance, CELLS)
     steps = np.diff(below, axis=1, prepend=0.0)
     steps[:, -1] = 1.0 - below[:, -2]
     return np.asarray(steps)
@@ -150,8 +155,8 @@ def deposit(belief: Belief, mean: F64, variance: F64, days: float, params: Senso
 
 def chance_full(belief: Belief, mean: F64, variance: F64) -> F64:
     """Return the probability of being full once the given amounts have been thrown in, shape (n,)."""
-    steps = _steps(mean, variance)
-    beyond = np.concatenate([np.ones((len(mean), 1)), 1.0 - np.cumsum(steps, axis=1)], axis=1)
+    # An empty container is full by as many cells as there are below full; what lies beyond makes no difference.
+    beyond = np.concatenate([np.ones((len(mean), 1)), 1.0 - _below(mean, variance, FULL_CELL)], axis=1)
     return _reach(belief.level, np.clip(beyond, 0.0, 1.0), FULL_CELL)
 
 
