@@ -17,7 +17,7 @@ from cityloop.kernel.journal import decision_bytes
 from cityloop.kernel.messages import Allowed, Alternative, Decision, Proposal, Refused, Trimmed
 from cityloop.storage.journal_log import LogReader, LogWriter
 from cityloop.storage.readings_log import ReadingsReader, ReadingsWriter
-from cityloop.storage.records import decision_from
+from cityloop.storage.records import Frames, decision_from, frame_of
 
 instants = st.integers(-(2**63), 2**63 - 1)
 readings = st.tuples(st.integers(0, 2**31 - 1), instants, instants, st.floats(width=64), st.integers(0, 2))
@@ -142,10 +142,10 @@ def test_a_flipped_bit_never_gives_a_wrong_frame(frames, at, bit):
 @given(st.lists(decisions, max_size=4))
 def test_a_frame_holds_the_canonical_bytes(made):
     """What a frame holds is byte for byte what the digest is taken over."""
-    from cityloop.storage.records import Frames, pack
-
     records = [decision_bytes(decision) for decision in made]
+    frame, joined = frame_of(5, made)
+    assert joined == b"".join(records)
     with TemporaryDirectory() as folder:
-        write(folder, [pack(5, records)], 10_000)
+        write(folder, [frame], 10_000)
         assert list(Frames(Path(folder), "log")) == [(5, records)]
     assert all(msgspec.msgpack.decode(record) for record in records)

@@ -65,14 +65,11 @@ class LogWriter:
         self._unsynced = False
         self._file = self._open_segment()
 
-    def append(self, payload: bytes) -> None:
-        """Write one frame; when this returns it survives the death of the process."""
+    def append(self, *payloads: bytes) -> None:
+        """Write a frame a payload, in one piece; when this returns they survive the death of the process."""
         if self._written >= self._segment_bytes:
             self._next_segment()
-        stored = _zstd_frame(payload)
-        lengths = _LENGTHS.pack(len(stored), len(payload))
-        check = zlib.crc32(stored, zlib.crc32(lengths))
-        self._write(b"".join((lengths, _CHECK.pack(check), stored)))
+        self._write(b"".join(map(_frame, payloads)))
 
     def sync(self) -> None:
         """Return once everything appended survives a power cut."""
@@ -168,6 +165,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _frame(payload: bytes) -> bytes:
+    stored = _zstd_frame(payload)
+    lengths = _LENGTHS.pack(len(stored), len(payload))
+    check = zlib.crc32(stored, zlib.crc32(lengths))
+    return b"".join((lengths, _CHECK.pack(check), stored))
 
 
 def _zstd_frame(payload: bytes) -> bytes:

@@ -43,11 +43,13 @@ class ReadingsWriter:
         options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
         self._stream = pa.ipc.new_stream(self._file, self._schema, options=options)
 
-    def append(self, now_ms: int, batch: Batch) -> None:
-        """Take the readings of the step that ended at ``now_ms``; write once a chunk is full."""
+    def append(self, now_ms: int, batch: Batch) -> bool:
+        """Take the readings of the step that ended at ``now_ms``; write a full chunk, and tell whether it was."""
         self._steps.append((now_ms, batch))
-        if now_ms - self._steps[0][0] >= self._chunk_ms:
+        full = now_ms - self._steps[0][0] >= self._chunk_ms
+        if full:
             self.flush()
+        return full
 
     def flush(self) -> None:
         """Write the steps that wait, so that they survive the death of the process."""

@@ -26,12 +26,12 @@ from cityloop.domains.signals.schema import DOMAIN as SIGNALS
 from cityloop.domains.signals.schema import SignalAssets
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.errors import ConfigError, StoreError
-from cityloop.kernel.journal import DecisionDigest, decision_bytes
+from cityloop.kernel.journal import DecisionDigest
 from cityloop.kernel.layout import Layout, Passages, Units
 from cityloop.kernel.messages import Decision, Receipt
 from cityloop.storage.journal_log import LogWriter, sync_folder
 from cityloop.storage.readings_log import CHUNK_S, ReadingsReader, ReadingsWriter
-from cityloop.storage.records import Frames, decision_from, pack, receipt_from
+from cityloop.storage.records import Frames, decision_from, frame_of, receipt_from
 from cityloop.storage.run_toml import RUN_FILE, Result, RunToml, read_run_toml, write_run_toml
 from cityloop.wire.layout import decode_layout, encode_layout
 
@@ -47,7 +47,6 @@ _TABLES = {
     "passages": Passages,
 }
 _SYNC_EVERY_S = 1.0
-_ENCODER = msgspec.msgpack.Encoder()
 
 
 def claim_folder(folder: Path) -> None:
@@ -100,6 +99,8 @@ class RunFolder:
         (folder / "readings").mkdir()
         self._decisions = LogWriter(folder / "journal", "decisions")
         self._receipts = LogWriter(folder / "journal", "receipts")
+        self._answers: list[tuple[int, Sequence[Receipt]]] = []
+        """Of steps whose readings wait to be written, too."""
         chunk_s = 0.0 if durable else CHUNK_S
         self._readings = ReadingsWriter(folder / _READINGS_FILE, chunk_s=chunk_s)
         sync_folder(folder)
@@ -111,9 +112,9 @@ class RunFolder:
         """Journal decisions; a frame a call."""
         self._refuse_if_closed()
         if decisions:
-            records = [decision_bytes(decision) for decision in decisions]
-            self._decisions.append(pack(decisions[0].decided_at_ms, records))
-            self.digest.add(records)
+            payload, records = frame_of(decisions[0].decided_at_ms, decisions)
+            self._decisions.append(payload)
+            self.digest.add_joined(records, len(decisions))
         if self._clock_s() - self._synced_s >= self._sync_every_s:
             self._sync()
 
@@ -122,18 +123,20 @@ class RunFolder:
         self._refuse_if_closed()
         self._now_ms = now_ms
         self.steps += 1
-        self._readings.append(now_ms, batch)
+        if self._readings.append(now_ms, batch):
+            self._write_receipts()
 
     def append_receipts(self, receipts: Sequence[Receipt]) -> None:
-        """Keep the city's answers under the step last appended."""
+        """Keep the city's answers under the step last appended; written with the readings' chunks."""
         self._refuse_if_closed()
         if receipts:
-            self._receipts.append(pack(self._now_ms, [_ENCODER.encode(receipt) for receipt in receipts]))
+            self._answers.append((self._now_ms, receipts))
 
     def close(self) -> None:
         """Write and sync everything that waits. The folder stays incomplete. Safe to call twice."""
         if not self._closed:
             self._closed = True
+            self._write_receipts()
             self._readings.close()
             self._decisions.close()
             self._receipts.close()
@@ -159,10 +162,16 @@ class RunFolder:
 
     def _sync(self) -> None:
         if self._durable:
+            self._write_receipts()
             self._readings.sync()
             self._receipts.sync()
         self._decisions.sync()
         self._synced_s = self._clock_s()
+
+    def _write_receipts(self) -> None:
+        if self._answers:
+            self._receipts.append(*(frame_of(now_ms, answers)[0] for now_ms, answers in self._answers))
+            self._answers.clear()
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

@@ -33,7 +33,7 @@ def test_digest_is_sha256_of_the_bytes_in_order():
     records = [decision_bytes(decision(cost)) for cost in (1.0, 2.0, 3.0)]
     digest = DecisionDigest()
     digest.add(records[:1])
-    digest.add(records[1:])
+    digest.add_joined(b"".join(records[1:]), 2)
     assert digest.hexdigest() == hashlib.sha256(b"".join(records)).hexdigest()
     assert digest.count == 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from cityloop.domains.signals.schema import ShowStage
@@ -9,7 +10,7 @@ from cityloop.kernel.errors import StoreError
 from cityloop.kernel.journal import decision_bytes
 from cityloop.kernel.messages import Allowed, Alternative, Decision, Proposal, Refused, Trimmed
 from cityloop.storage.comparing import ComparingStore
-from cityloop.storage.records import decision_from, first_difference
+from cityloop.storage.records import decision_from, first_difference, frame_of
 
 
 def decision(verdict=None, cost=1.0, at_ms=7_000, target=0):
@@ -90,3 +91,12 @@ def test_comparing_tells_a_decision_not_made_again():
     store = ComparingStore(recorded(decision()), ["a"])
     with pytest.raises(StoreError, match="not decided again"):
         store.check_end()
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 300, 65_535, 65_536])
+def test_a_frame_holds_the_canonical_bytes(count):
+    """Records encoded all at once are those encoded one by one, however many there are."""
+    one = decision()
+    frame, records = frame_of(1000, (one,) * count)
+    assert records == decision_bytes(one) * count
+    assert frame == msgspec.msgpack.encode((1000, [msgspec.Raw(decision_bytes(one))] * count))
