@@ -279,12 +279,15 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     actuated: bool = False
 
 
+_NOBODY, _NO_STATUS = np.zeros(0, np.int32), np.zeros(0, np.uint8)
+
+
 def _nobody() -> I32:
-    return np.zeros(0, np.int32)
+    return _NOBODY
 
 
 def _no_status() -> U8:
-    return np.zeros(0, np.uint8)
+    return _NO_STATUS
 
 
 @dataclass(slots=True)
