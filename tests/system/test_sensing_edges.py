@@ -350,7 +350,8 @@ def test_http_takes_every_media_type_and_tells_what_became_of_it(server):
     with server.http() as http:
         senml = [{"n": "s0", "v": 20.5, "u": "Cel"}, {"n": "s1", "v": 99}, {"n": "nobody", "v": 1}]
         answer = http.post("/ingest", json=senml, headers={"Content-Type": "application/senml+json"})
-        assert answer.json() == {"stored": 1, "suspect": 0, "late": 0, "duplicate": 0, "quarantined": 2}
+        why = ["nobody: no stream is named 'nobody'", "s1: 99 is outside -50 to 60"]
+        assert answer.json() == {"stored": 1, "suspect": 0, "late": 0, "duplicate": 0, "quarantined": 2, "why": why}
         csv = "stream,observed_at,value\ns2,2026-01-01T00:00:00Z,7.5\n"
         assert http.post("/ingest", content=csv, headers={"Content-Type": "text/csv"}).json()["stored"] == 1
         assert http.post("/ingest", content=b"x", headers={"Content-Type": "text/plain"}).status_code == 415
