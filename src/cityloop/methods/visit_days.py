@@ -42,10 +42,10 @@ _BLINK = 0.01
 class DaySearch:
     """How long and how hot the search is. Counted, not timed: the same answer on any machine."""
 
-    iterations: int = 6000
-    hot_m: float = 300.0
+    iterations: int = 4000
+    hot_m: float = 100.0
     """Temperature at the beginning. [m]"""
-    cold_m: float = 10.0
+    cold_m: float = 5.0
     """Temperature at the end. [m]"""
     load_kept: float = 1.0
     """Share of a payload that is planned with: what is found may be heavier than expected."""
@@ -99,8 +99,7 @@ def refine_days(
         for k, trip in enumerate(of_day):
             routes[d * each + k, : len(trip)] = 1 + starts[d][trip]
             lengths[d * each + k] = len(trip)
-    inner = local[1:, 1:].copy()
-    near = 1 + np.argsort(inner, axis=1, kind="stable")[:, : 4 * _REMOVED_MOST]
+    near = 1 + _nearest(local[1:, 1:], 4 * _REMOVED_MOST)
     dice = np.array([rng.integers(1, 1 << 63)], np.uint64)
     best = _search(
         local, np.vstack([np.zeros((1, days)), gain[rows]]), weight, payload, routes, lengths, each,
@@ -109,6 +108,15 @@ def refine_days(
     answer = np.full(len(day), days, np.int64)
     answer[rows] = np.where(best[1:] >= 0, best[1:] // each, days)
     return answer
+
+
+def _nearest(between_m: Matrix, count: int) -> I64:
+    """Return the nearest of each visit, itself first, shape (n, count) or fewer."""
+    if len(between_m) <= count:
+        return np.argsort(between_m, axis=1, kind="stable")
+    some = np.argpartition(between_m, count - 1, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(between_m, some, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, axis=1)
 
 
 @njit(cache=True)

@@ -15,33 +15,34 @@ from typing import Any
 
 import click
 
+from cityloop.cities.bins.generate import CitySpec
 from cityloop.domains.refuse.measure import score
 from cityloop.methods.statistics import compare_paired
 from cityloop.studies.refuse_simulate import Policy
-from cityloop.studies.refuse_year import faulty, km_at, open_city, run_city
+from cityloop.studies.refuse_year import HISTORY_DAYS, drawn_city, faulty, km_at, run_city
 
 __all__ = ["DIALS", "command", "summarise"]
 
 DIALS: Mapping[str, tuple[float, ...]] = {
-    "brain": (300.0, 1_000.0, 4_000.0, 10_000.0, 25_000.0),
-    "perfect": (250.0, 800.0, 3_000.0),
-    "frequencies": (0.0001, 0.001, 0.01, 0.05, 0.2),
-    "fixed": (0.001, 0.02, 0.1, 0.2),
-    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+    "brain": (1_500.0, 6_000.0, 30_000.0),
+    "perfect": (2_500.0, 8_000.0),
+    "frequencies": (0.01, 0.05, 0.2),
+    "fixed": (0.02, 0.1),
+    "threshold": (0.4, 0.5, 0.6, 0.8),
 }
-RATES = (1.0, 4.0, 16.0)
-"""Overflowing container-days per thousand at which policies are compared: 99.9, 99.6 and 98.4 % service."""
+RATES = (2.0, 4.0, 12.0)
+"""Overflowing container-days per thousand at which policies are compared: 99.8, 99.6 and 98.8 % service."""
 RIVALS = ("fixed", "frequencies", "threshold")
 NAMED_FILLS = (0.6, 0.8)
-FAULTY_DIAL = 25_000.0
+FAULTY_DIAL = 30_000.0
 
 Curve = list[tuple[float, float]]
 
 
-def _run(seed: int, days: int, containers_faulty: float) -> dict[str, Any]:
-    bench = open_city(f"drawn:{seed}", days, seed)
+def _run(seed: int, days: int, containers: int, containers_faulty: float) -> dict[str, Any]:
+    bench = drawn_city(CitySpec(days=HISTORY_DAYS + days, containers=containers), seed)
     wanted = [Policy(name, dial) for name, dials in DIALS.items() for dial in dials]
-    row: dict[str, Any] = {"seed": seed, "points": {}}
+    row: dict[str, Any] = {"seed": seed, "containers": containers, "points": {}}
     for policy, records in run_city(bench, wanted).items():
         card = score(records)
         row["points"].setdefault(policy.name, []).append([policy.dial, card.overflows_per_1000, card.km, card.stops])
@@ -110,9 +111,10 @@ def _compared(pairs: Sequence[tuple[float | None, float | None]]) -> dict[str, A
 @click.command()
 @click.option("--seeds", default="1-10", show_default=True, help="First and last seed of the cities.")
 @click.option("--days", default=60, show_default=True, help="Days after two months of history.")
+@click.option("--containers", type=click.IntRange(min=2), default=300, show_default=True, help="In each city.")
 @click.option("--faulty", "share", default=0.15, show_default=True, help="Share of sensors that fail in a second run.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A line a city; continued.")
-def command(seeds: str, days: int, share: float, out: Path) -> None:
+def command(seeds: str, days: int, containers: int, share: float, out: Path) -> None:
     """Compare policies over drawn cities at equal overflows."""
     first, _, last = seeds.partition("-")
     rows = [json.loads(line) for line in out.read_text().splitlines()] if out.is_file() else []
@@ -120,7 +122,7 @@ def command(seeds: str, days: int, share: float, out: Path) -> None:
     for seed in range(int(first), int(last or first) + 1):
         if seed in done:
             continue
-        rows.append(_run(seed, days, share))
+        rows.append(_run(seed, days, containers, share))
         with out.open("a") as lines:
             lines.write(json.dumps(rows[-1]) + "\n")
     click.echo(json.dumps(summarise(rows), indent=1))

@@ -31,6 +31,8 @@ FLEET = DayLimits(payload_kg=10_000.0)
 _HORIZON = 6
 """Working days that are assigned; containers may also wait for later."""
 
+_SEARCH_SEED = 1
+
 Announce = Callable[[str], None]
 
 
@@ -127,7 +129,10 @@ def run_policy(
     run, state = copy.deepcopy(history.run), history.state
     n = len(city)
     place = brain.Map(city.distance_m, np.arange(2, n + 2), 1, city.x_m, city.y_m)
-    params = brain.BrainParams(overflow_m=policy.dial) if policy.name in ("brain", "perfect") else brain.BrainParams()
+    params = brain.SEARCHED
+    if policy.name in ("brain", "perfect"):
+        params = replace(params, overflow_m=policy.dial)
+    rng = np.random.default_rng(_SEARCH_SEED)
     memory = brain.start_memory(place, params)
     calendar = _calendar(city, history, policy)
     records: list[DayRecord] = []
@@ -152,7 +157,9 @@ def run_policy(
                     if policy.name == "perfect":
                         outlook = _told(outlook, run, city, day)
                     load = np.maximum(outlook.fill + city.visit_of_day * outlook.rate, 0.02) * city.capacity_kg
-                    rows, memory = brain.choose(outlook, place, memory, (load, fleet.payload_kg), params, allowed=there)
+                    rows, memory = brain.choose(
+                        outlook, place, memory, (load, fleet.payload_kg), params, allowed=there, rng=rng
+                    )
         rows = rows[there[rows]]
         found = run.live(rows)
         plan = plan_day(city.distance_m, 0, 1, rows + 2, found * city.capacity_kg[rows], fleet)

@@ -27,9 +27,19 @@ from cityloop.studies.refuse_amsterdam import REPLAY, replay_city
 from cityloop.studies.refuse_records import AMSTERDAM_WEIGHINGS
 from cityloop.studies.refuse_simulate import FLEET, Policy, gather_history, run_policy
 
-__all__ = ["Bench", "bench_city", "faulty", "km_at", "open_city", "parse_policy", "run_city"]
+__all__ = [
+    "HISTORY_DAYS",
+    "Bench",
+    "bench_city",
+    "drawn_city",
+    "faulty",
+    "km_at",
+    "open_city",
+    "parse_policy",
+    "run_city",
+]
 
-_HISTORY_DAYS = 60
+HISTORY_DAYS = 60
 _SPEC = "refuse.toml"
 _DIALS = {"brain": 20_000.0, "perfect": 20_000.0, "fixed": 0.01, "frequencies": 0.001, "recorded": 0.0}
 _ALIASES = {"risk": "brain", "threshold-60": "threshold:0.6", "threshold-80": "threshold:0.8"}
@@ -68,7 +78,7 @@ def open_city(where: Path | str, days: int, seed: int) -> Bench:
         _, _, number = text.partition(":")
         if number and not number.isdigit():
             raise ConfigError(f"city {text!r}: {number!r} is no seed; write drawn:NUMBER.")
-        return _drawn(CitySpec(days=_HISTORY_DAYS + days), int(number or seed))
+        return drawn_city(CitySpec(days=HISTORY_DAYS + days), int(number or seed))
     folder = Path(where)
     if (folder / AMSTERDAM_WEIGHINGS).is_file():
         city, practice = replay_city(folder, REPLAY, seed)
@@ -79,19 +89,19 @@ def open_city(where: Path | str, days: int, seed: int) -> Bench:
     try:
         given: dict[str, Any] = tomllib.loads((folder / _SPEC).read_text())
         drawn = int(given.pop("seed", seed))
-        spec = msgspec.convert({**given, "days": _HISTORY_DAYS + days}, CitySpec)
+        spec = msgspec.convert({**given, "days": HISTORY_DAYS + days}, CitySpec)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError, TypeError) as error:
         raise ConfigError(f"{folder / _SPEC}: {error}") from error
-    return _drawn(spec, drawn)
+    return drawn_city(spec, drawn)
 
 
-def _drawn(spec: CitySpec, seed: int) -> Bench:
+def drawn_city(spec: CitySpec, seed: int) -> Bench:
+    """Draw a city whose first two months are its history, all containers emptied as if they filled in four days."""
     city = generate(spec, seed)
     n = len(city)
-    # Before anything is known every container is emptied as if it filled in four days.
     book = frequencies.fit_patterns(np.full(n, 0.25), np.full(n, 0.1), np.ones(7), 0.05, city.distance_m[2:, 2:])
-    practice = tuple(frequencies.due(book, day % 14) for day in range(_HISTORY_DAYS))
-    return Bench(city, practice, _HISTORY_DAYS, None, FLEET.payload_kg)
+    practice = tuple(frequencies.due(book, day % 14) for day in range(HISTORY_DAYS))
+    return Bench(city, practice, HISTORY_DAYS, None, FLEET.payload_kg)
 
 
 def _cut(city: BinCity, days: int) -> BinCity:

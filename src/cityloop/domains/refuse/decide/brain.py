@@ -26,7 +26,7 @@ from cityloop.methods.selection import AssignmentLimits, assign_days, zones_of
 from cityloop.methods.tour import build_trips
 from cityloop.methods.visit_days import DaySearch, refine_days
 
-__all__ = ["BrainParams", "Map", "Memory", "choose", "start_memory"]
+__all__ = ["SEARCHED", "BrainParams", "Map", "Memory", "choose", "start_memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,11 @@ class BrainParams:
     def __post_init__(self) -> None:
         if self.overflow_m < 0 or self.zone_size < 1 or not 0 < self.marginal_gain <= 1:
             raise ValueError(f"The dial must not be negative, zones not empty, the gain in (0, 1]: {self}.")
+
+
+SEARCHED = BrainParams(routes=DaySearch(), visit_scale=6.0, limits=AssignmentLimits(gap=0.05, nodes=1))
+"""With the search over routes, which needs no more than a fair assignment to begin from. On routes that are searched
+one more stop looks cheap, so what a visit costs in the long run is scaled up."""
 
 
 @dataclass(frozen=True, slots=True)
