@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from cityloop.app.live_picture import marks_of
 from cityloop.app.load_services import SERVICE_NAMES, LoadServices
 from cityloop.domains.signals.schema import Controllers, Links, Matrices, SignalAssets, Stages
-from cityloop.kernel.columns import F64, I32, U8
+from cityloop.kernel.columns import F64, I32, U8, columns_of
 from cityloop.kernel.layout import Approaches, Edges, Junctions, Lanes, Layout, Movements, Streams
 from cityloop.kernel.shapes import MapLine, MapShapes, Ways
 from cityloop.web.ports import SensorItem
@@ -84,6 +85,21 @@ def _grid_edges(n: int) -> tuple[I32, I32]:
     return begin.astype(np.int32), end.astype(np.int32)
 
 
+def _links(at: I32, count: int) -> Links:
+    """Return links that know nothing of themselves but their kind: whatever else a link tells is 0."""
+    columns: dict[str, Any] = {column.name: np.zeros(count, column.dtype) for column in columns_of(Links)}
+    nobody = np.full(count, -1, np.int32)
+    columns |= {
+        "junction": np.repeat(at, _LINKS),
+        "kind": np.tile(np.array([0, 0, 0, 1], np.int32), count // 4),
+        "approach": nobody,
+        "yellow_s": np.full(count, 3.0),
+        "length_m": np.full(count, 15.0),
+        "next_group": nobody,
+    }
+    return Links(**columns)
+
+
 def _assets(n: int, approaches: Approaches, movements: Movements) -> SignalAssets:
     at = np.arange(n, dtype=np.int32)
     links = n * _LINKS
@@ -96,11 +112,7 @@ def _assets(n: int, approaches: Approaches, movements: Movements) -> SignalAsset
             (at + 1) * _APPROACHES, at * _LINKS * _LINKS, at * _STAGES * _LINKS, at * _STAGES * _STAGES,
             np.full(n, 1.0),
         ),
-        links=Links(
-            np.repeat(at, _LINKS), np.tile(np.array([0, 0, 0, 1], np.int32), links // 4),
-            np.full(links, -1, np.int32), np.zeros(links, np.int32), np.full(links, 3.0), np.full(links, 15.0),
-            np.zeros(links), np.zeros(links), np.full(links, -1, np.int32), np.zeros(links),
-        ),
+        links=_links(at, links),
         stages=Stages(np.repeat(at, _STAGES), np.ones(n * _STAGES, np.bool_), np.full(n * _STAGES, 5.0)),
         approaches=approaches,
         movements=movements,
