@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,40 @@ def test_what_cannot_be_served_is_told_in_a_line(tmp_path: Path, arguments: list
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.timeout(600)
+def test_whoever_watches_is_let_go_when_the_server_ends(tmp_path: Path) -> None:
+    """A page that is open, with its feed and its events, neither holds the server up nor makes it complain."""
+    from websockets.exceptions import ConnectionClosed
+    from websockets.sync.client import connect
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    where = ["--port", str(port), "--data", str(tmp_path / "room")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cityloop", "serve", "--load-test", *where],
+        env={**os.environ, "CITYLOOP_TOKEN": TOKEN},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    base, own = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {TOKEN}"}
+    try:
+        wait_for(lambda: urllib.request.urlopen(f"{base}/readyz", timeout=60).status == 200, process, _PATIENCE_S)
+        events = urllib.request.urlopen(urllib.request.Request(f"{base}/api/v1/events", headers=own), timeout=60)
+        with connect(f"ws://127.0.0.1:{port}/api/v1/live", additional_headers=own, max_size=None, proxy=None) as feed:
+            feed.recv(timeout=60)
+            assert events.readline()
+            process.terminate()
+            with suppress(ConnectionClosed):
+                while True:
+                    feed.recv(timeout=60)
+        while events.readline():
+            pass
+        said = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+    assert "Traceback" not in said
+    assert "ERROR" not in said

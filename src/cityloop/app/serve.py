@@ -45,6 +45,7 @@ from cityloop.web.oidc import Oidc
 from cityloop.web.oidc_params import OidcParams
 from cityloop.web.policy import ADMIN, ROLES
 from cityloop.web.ports import CityFacts, Desk
+from cityloop.web.room_server import RoomServer
 from cityloop.web.server import build_app
 from cityloop.web.steering import heard, steering
 from cityloop.web.watchers import ActWatch
@@ -164,7 +165,7 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
             ssl_cert_reqs=ssl.CERT_NONE if spec.tls_clients is None else ssl.CERT_OPTIONAL,
         )
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+            RoomServer(config, desk).run(sockets=[listener])
 
 
 def _source(spec: ServeSpec) -> tuple[CityFacts, CitySource]:

@@ -44,6 +44,7 @@ from cityloop.web.board import Board
 from cityloop.web.events import Events
 from cityloop.web.policy import VIEWER
 from cityloop.web.ports import CityFacts, Desk, Halves
+from cityloop.web.room_server import RoomServer
 from cityloop.web.server import build_app
 from cityloop.web.watchers import ActWatch
 from cityloop.wire.live import Tick, decode_up
@@ -92,11 +93,12 @@ class DemoRoom:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pace_from = (0.0, 0.0)
         self._listener = _listen(port)
-        self._server = uvicorn.Server(
+        self._server = RoomServer(
             uvicorn.Config(
                 build_app(self._desk), log_level="warning", access_log=False, server_header=False,
                 ws="websockets-sansio", ws_per_message_deflate=False, timeout_graceful_shutdown=2,
-            )
+            ),
+            self._desk,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._serve, name="demo-room", daemon=True)
 

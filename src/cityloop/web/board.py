@@ -57,6 +57,7 @@ class Board:
     def __init__(self, box: Box, links: int, pace: float) -> None:
         self.box, self.links, self.pace = box, links, pace
         self.tick: Tick | None = None
+        self.closed = False
         self.began_ms: int | None = None
         self.watchers = 0
         self.worst_late_ms = 0.0
@@ -119,11 +120,20 @@ class Board:
         """Wait for a frame after the one numbered; False when none came in time."""
         if self._number > number:
             return True
+        if self.closed:
+            # Not at once: whoever asks again and again would keep the loop from ending.
+            await asyncio.sleep(0.05)
+            return False
         try:
             await asyncio.wait_for(self._news.wait(), timeout_s)
         except TimeoutError:
             return False
         return True
+
+    def close(self) -> None:
+        """Let whoever waits for a frame go: none comes any more."""
+        self.closed = True
+        self._news.set()
 
     def frame(self, last: int, want: frozenset[Kind]) -> bytes:
         """Return what changed for a client that has the frame numbered ``last``; everything where that is 0."""

@@ -92,7 +92,12 @@ async def _send_frames(
     states: bytes | None = None
     checked_s = sent_s = time.monotonic()
     while not listener.done():
-        if not await board.later_than(max(last, 0), _NEWS_S):
+        heard = await board.later_than(max(last, 0), _NEWS_S)
+        if board.closed:
+            # The page comes back by itself, to whoever serves here next.
+            await socket.close(1001, "the server ends")
+            return
+        if not heard:
             # Nothing moves: the client is told that the line holds, as pings of the protocol never reach a page.
             await asyncio.wait_for(socket.send_text(_QUIET), _SEND_LIMIT_S)
         now_s = time.monotonic()
