@@ -158,6 +158,7 @@ def junction_of() -> Callable[..., HandMade]:
                 length_m=nil,
                 clearance_s=clearing,
                 own_red_s=np.zeros(links),
+                own_wait_s=np.zeros(links),
                 next_group=unknown,
                 next_distance_m=nil,
             ),
@@ -274,6 +275,7 @@ def crossroads(junction_of: Callable[..., HandMade]) -> Callable[..., Crossroads
         intergreen_s: Sequence[Sequence[float]] | None = None,
         rail: tuple[int, ...] = (),
         own_red_s: dict[int, float] | None = None,
+        own_wait_s: dict[int, float] | None = None,
         sensing: str = "area:150",
     ) -> Crossroads:
         made = junction_of(states, clearance_s=clearance_s or {}, foes=foes, passed=passed).assets
@@ -310,10 +312,11 @@ def crossroads(junction_of: Callable[..., HandMade]) -> Callable[..., Crossroads
         kind = made.links.kind.copy()
         kind[list(rail)] = LinkKind.RAIL
         reds_s = np.array([(own_red_s or {}).get(link, 0.0) for link in range(n_links)])
+        own_waits_s = np.array([(own_wait_s or {}).get(link, 0.0) for link in range(n_links)])
         assets = replace(
             made,
             controllers=replace(made.controllers, approach_end=np.array([n], np.int32)),
-            links=replace(made.links, kind=kind, own_red_s=reds_s),
+            links=replace(made.links, kind=kind, own_red_s=reds_s, own_wait_s=own_waits_s),
             approaches=approaches,
             movements=movements,
             matrices=replace(made.matrices, yields=gives_way.ravel()),

@@ -16,7 +16,7 @@ from cityloop.domains.signals.bounds import MAX_RED_S, due_stages, forced_stage
 from cityloop.domains.signals.domain import signals
 from cityloop.domains.signals.guard import check
 from cityloop.domains.signals.schema import ShowStage
-from cityloop.domains.signals.waits import BELIEVED_EMPTY_S
+from cityloop.domains.signals.waits import BELIEVED_EMPTY_S, keep_waits
 from cityloop.domains.traffic.domain import traffic
 from cityloop.kernel.messages import Allowed, Proposal, Refused, Trimmed
 
@@ -166,12 +166,14 @@ def test_nobody_waits_the_bound_anew_after_a_blackout(crossroads):
     assert due_stages(state, 990_000)[0] == 1
 
 
-def called_at_once(crossroads, own_red_s: float):
+def called_at_once(crossroads, own_red_s: float, waited_s: float = 21.0):
     """Return a junction that shows the vehicles' stage, and whose crossing was called at 1 s."""
-    made = crossroads(("Gr", "rG"), ((0,),), clearance_s={1: 8.0}, foes=((0, 1),), own_red_s={1: own_red_s})
+    made = crossroads(
+        ("Gr", "rG"), ((0,),), clearance_s={1: 8.0}, foes=((0, 1),), own_red_s={1: own_red_s}, own_wait_s={1: 20.0}
+    )
     calls = made.batch(1000, stage=0, calls={1: True})
     state = signals.update(signals.start(made.layout, 0), calls, {}, 1000)
-    return replace(state, waits_since_ms=np.full(2, 1000))
+    return msgspec.structs.replace(state, waits_since_ms=np.full(2, 1000), foot_wait_s=np.array([0.0, waited_s]))
 
 
 @given(own_red_s=st.floats(30, 100), promise_frac=st.floats(0.5, 1.0), asked_ms=st.integers(1000, 118_000))
@@ -187,10 +189,26 @@ def test_a_call_is_due_in_time_for_the_share_of_the_own_plans_red(crossroads, ow
 
 
 def test_without_a_promise_a_call_waits_for_the_bound(crossroads):
-    """A share of 0, and a plan that nobody knows: due by the bound on reds alone."""
+    """A share of 0, a plan that nobody knows, people who wait no longer than in it: due by the bound on reds alone."""
     assert due_stages(called_at_once(crossroads, 60.0), 70_000)[0] == -1
     assert due_stages(called_at_once(crossroads, 60.0), 70_000, 0.8)[0] == 1
     assert due_stages(called_at_once(crossroads, 0.0), 70_000, 0.8)[0] == -1
+    assert due_stages(called_at_once(crossroads, 60.0, waited_s=20.0), 70_000, 0.8)[0] == -1
+
+
+@given(red_s=st.integers(1, 100), walk_s=st.integers(1, 60))
+def test_the_mean_wait_on_foot_is_that_of_comers_at_any_time(red_s, walk_s):
+    """Rounds alike for three memories long: squared red over twice the round, but for what is not forgotten."""
+    wait_s, green_ms, now_ms = np.array([30.0]), np.zeros(1, np.int64), 0
+    for second in range(3 * 1800 + red_s):
+        before_ms, until_ms = now_ms, green_ms.copy()
+        now_ms += 1000
+        if second % (red_s + walk_s) >= red_s:
+            green_ms[0] = now_ms
+        keep_waits(now_ms, before_ms, np.ones(1), until_ms, green_ms, wait_s)
+    expected_s = red_s**2 / (2 * (red_s + walk_s))
+    faded_s = np.exp(-3) * abs(30.0 - expected_s)
+    assert wait_s[0] == pytest.approx(expected_s, rel=0.02, abs=faded_s + red_s**2 / (2 * 1800))
 
 
 def test_a_stage_is_gone_to_only_while_there_is_time_for_it(crossroads):

@@ -1,4 +1,4 @@
-"""The longest red of every crossing in the plans that run without a brain: what the city promises people on foot."""
+"""The reds of every crossing in the plans that run without a brain: what the city promises people on foot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["with_own_reds"]
 
 
 def with_own_reds(network: Network, plans: Sequence[Plan]) -> Network:
-    """Return the network whose links say how long a crossing is red at most under the junctions' own plans.
+    """Return the network whose links say how long the junctions' own plans keep people on foot.
 
     Parameters
     ----------
@@ -31,24 +31,30 @@ def with_own_reds(network: Network, plans: Sequence[Plan]) -> Network:
         When a plan names stages that its junction has not, or greens below its least.
     """
     links, controllers = network.assets.links, network.assets.controllers
-    own_red_s = np.zeros(len(links.junction))
+    own_red_s, own_wait_s = np.zeros(len(links.junction)), np.zeros(len(links.junction))
     for row, plan in enumerate(plans):
         begin, end = int(controllers.link_begin[row]), int(controllers.link_end[row])
         phases = program_phases(network, row, plan)
         for link in range(begin, end):
             if links.kind[link] == LinkKind.CROSSING:
-                own_red_s[link] = _longest_red_s(phases, link - begin)
-    assets = dataclasses.replace(network.assets, links=dataclasses.replace(links, own_red_s=own_red_s))
+                reds_s = _reds_s(phases, link - begin)
+                own_red_s[link] = max(reds_s, default=0.0)
+                own_wait_s[link] = sum(red_s**2 for red_s in reds_s) / (2 * sum(phase.duration_s for phase in phases))
+    told = dataclasses.replace(links, own_red_s=own_red_s, own_wait_s=own_wait_s)
+    assets = dataclasses.replace(network.assets, links=told)
     layout = dataclasses.replace(network.layout, tables=dict(network.layout.tables) | {"signals": assets})
     return dataclasses.replace(network, assets=assets, layout=layout)
 
 
-def _longest_red_s(phases: Sequence[Phase], index: int) -> float:
-    """Return the longest time without green in two rounds; 0 for a link that is never green. [s]."""
-    if not any(phase.state[index] in GREEN for phase in phases):
-        return 0.0
-    longest_s = red_s = 0.0
-    for phase in (*phases, *phases):
-        red_s = 0.0 if phase.state[index] in GREEN else red_s + phase.duration_s
-        longest_s = max(longest_s, red_s)
-    return longest_s
+def _reds_s(phases: Sequence[Phase], index: int) -> list[float]:
+    """Return the times without green of one round, begun at a green; none for a link that is never green. [s]."""
+    lit = [phase.state[index] in GREEN for phase in phases]
+    if not any(lit):
+        return []
+    reds_s = [0.0]
+    for phase in (*phases[lit.index(True) :], *phases[: lit.index(True)]):
+        if phase.state[index] not in GREEN:
+            reds_s[-1] += phase.duration_s
+        elif reds_s[-1] > 0.0:
+            reds_s.append(0.0)
+    return [red_s for red_s in reds_s if red_s > 0.0]

@@ -169,6 +169,7 @@ class SignalRows:
             length_m=length_m,
             clearance_s=clearance_s,
             own_red_s=0.0,
+            own_wait_s=0.0,
             next_group=-1 if reach is None else self.group_of[reach.edge_id],
             next_distance_m=0.0 if reach is None else reach.distance_m + length_m,
         )

@@ -160,6 +160,7 @@ def toy_assets(params: ToyParams) -> SignalAssets:
             length_m=np.array([15.0, 15.0, params.clearance_s]),
             clearance_s=np.array([0.0, 0.0, params.clearance_s]),
             own_red_s=np.zeros(3),
+            own_wait_s=np.zeros(3),
             next_group=_i32(-1, -1, -1),
             next_distance_m=np.zeros(3),
         ),

@@ -209,6 +209,8 @@ class Links:
     """Crossings: time to walk the whole length after the Walk ends; 0 for vehicles."""
     own_red_s: Annotated[F64, Column("s", low=0)]
     """Crossings: longest red in the junction's own plan; 0 for vehicles and where the plan is not known."""
+    own_wait_s: Annotated[F64, Column("s", low=0)]
+    """Crossings: mean wait, in the own plan, of whoever comes at any time: its squared reds over twice its round."""
     next_group: Annotated[I32, Column("1", low=-1)]
     """Approach group (``Approaches.group``) of the next signal reached without another real junction, or -1."""
     next_distance_m: Annotated[F64, Column("m", low=0)]

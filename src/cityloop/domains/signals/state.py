@@ -14,7 +14,7 @@ from cityloop.domains.signals.corridors import NO_CORRIDORS, Corridors
 from cityloop.domains.signals.schema import Reason, ShowStage, SignalView
 from cityloop.domains.signals.tables import SignalTables, build_tables
 from cityloop.domains.signals.unit_places import UnitPlaces, no_places, read_places
-from cityloop.domains.signals.waits import await_green
+from cityloop.domains.signals.waits import await_green, keep_waits
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
 from cityloop.kernel.domain import Views
@@ -72,6 +72,8 @@ class SignalState(msgspec.Struct, frozen=True):
     """Per junction, how long ago that was. [s]"""
     call_since_ms: I64
     """Per link: when the call standing at a crossing was first heard; -1 when nobody waits."""
+    foot_wait_s: F64
+    """Per link: mean wait of late of whoever came to a crossing at any time, by the reds shown. [s]"""
     dead: BOOL
     """No approach of the junction has been heard of for ``SENSING_DEAD_S``."""
     units: UnitPlaces | None = None
@@ -102,6 +104,7 @@ def start(layout: Layout, now_ms: int) -> SignalState:
         oldest_wait_ms=np.full(n, since_ms, np.int64),
         longest_red_s=np.full(n, UNKNOWN_RED_S),
         call_since_ms=np.full(n_links, -1, np.int64),
+        foot_wait_s=tables.assets.links.own_wait_s.copy(),
         dead=np.ones(n, np.bool_),
         units=no_places(layout),
     )
@@ -128,12 +131,14 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         oldest_wait_ms=state.oldest_wait_ms.copy(),
         longest_red_s=state.longest_red_s.copy(),
         call_since_ms=state.call_since_ms.copy(),
+        foot_wait_s=state.foot_wait_s.copy(),
         dead=state.dead.copy(),
         units=None if state.units is None else read_places(state.units, layout, batch),
         corridors=state.corridors,
     )
     _sense(
         now_ms,
+        state.now_ms,
         batch.stream,
         batch.observed_at_ms,
         batch.value,
@@ -165,6 +170,8 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         after.oldest_wait_ms,
         after.longest_red_s,
         after.call_since_ms,
+        tables.assets.links.own_red_s,
+        after.foot_wait_s,
         after.dead,
     )
     return after
@@ -173,6 +180,7 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
 @njit(cache=True)
 def _sense(
     now_ms: int,
+    before_ms: int,
     stream: I32,
     observed_at_ms: I64,
     value: F64,
@@ -204,6 +212,8 @@ def _sense(
     oldest_wait_ms: I64,
     longest_red_s: F64,
     call_since_ms: I64,
+    own_red_s: F64,
+    foot_wait_s: F64,
     dead: BOOL,
 ) -> None:
     """Hear the controllers, tell what each link is shown, and count the waits; in place, in one call."""
@@ -214,10 +224,12 @@ def _sense(
         stream, observed_at_ms, value, quality, stream_kind, stream_asset, now_ms, stage, last_stage, green_since_ms,
         change_since_ms, mode, call_since_ms,
     )  # fmt: skip
+    green_until_ms = last_green_ms.copy()
     _show(
         now_ms, stage, last_stage, target, change_since_ms, link_begin, link_end, approach_begin, approach_end, lamps,
         held_s, seen_at_ms, _DEAD_MS, lamp, last_green_ms, dead,
     )  # fmt: skip
+    keep_waits(now_ms, before_ms, own_red_s, green_until_ms, last_green_ms, foot_wait_s)
     await_green(
         now_ms, owner, seen_at_ms, count_veh, link_approach, link_junction, servable, last_green_ms, occupied_ms,
         waits_since_ms, oldest_wait_ms,

@@ -7,14 +7,18 @@ has stuck at nothing tells the same. Whoever is not sensed, people on foot above
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
-from cityloop.kernel.columns import BOOL, I32, I64
+from cityloop.kernel.columns import BOOL, F64, I32, I64
 
-__all__ = ["BELIEVED_EMPTY_S", "await_green"]
+__all__ = ["BELIEVED_EMPTY_S", "FOOT_MEMORY_S", "await_green", "keep_waits"]
 
 BELIEVED_EMPTY_S = 180.0
 """Longest that a lane is believed to be empty; its links are then served within the bound all the same. [s]"""
+
+FOOT_MEMORY_S = 1800.0
+"""What was shown so long ago counts a third of what is shown now in a crossing's mean wait. [s]"""
 
 _BELIEVED_EMPTY_MS = 180_000
 _QUIET_MS = 5_000
@@ -60,3 +64,34 @@ def await_green(
         if servable[i]:
             j = link_junction[i]
             oldest_wait_ms[j] = min(oldest_wait_ms[j], waits_since_ms[i])
+
+
+@njit(cache=True)
+def keep_waits(
+    now_ms: int, before_ms: int, own_red_s: F64, green_until_ms: I64, last_green_ms: I64, foot_wait_s: F64
+) -> None:
+    """Bring up to now, in place, how long reds have kept whoever came to a crossing at any time.
+
+    A red of r seconds makes those who come during it wait r/2, and r of every second's comers come during it: the mean
+    is the sum of squared reds over twice the time, here with a fading memory. A red counts when it ends.
+
+    Parameters
+    ----------
+    now_ms, before_ms
+        The instant, and that of the last update. [ms]
+    own_red_s
+        Per link: above 0 for the crossings that are kept account of. [s]
+    green_until_ms, last_green_ms
+        Per link, when it last was green: before this update, and after. [ms]
+    foot_wait_s
+        Per link, the mean. [s]
+
+    """
+    fading = np.exp(-max(now_ms - before_ms, 0) / (1000.0 * FOOT_MEMORY_S))
+    for i in range(len(foot_wait_s)):
+        if own_red_s[i] <= 0.0:
+            continue
+        foot_wait_s[i] *= fading
+        red_s = (last_green_ms[i] - green_until_ms[i] - (now_ms - before_ms)) / 1000.0
+        if red_s > 0.0:
+            foot_wait_s[i] += red_s * red_s / (2.0 * FOOT_MEMORY_S)

@@ -72,8 +72,8 @@ def recorded_layout(name: str, plan: SignalPlan, setback_m: Mapping[int, float])
         links=Links(
             junction=zeros, kind=np.full(n, int(LinkKind.VEHICLE), np.int32), approach=rows,
             turn=np.full(n, int(Turn.STRAIGHT), np.int32), yellow_s=np.full(n, plan.yellow_s),
-            length_m=np.full(n, 20.0), clearance_s=np.zeros(n), own_red_s=np.zeros(n), next_group=zeros - 1,
-            next_distance_m=np.zeros(n),
+            length_m=np.full(n, 20.0), clearance_s=np.zeros(n), own_red_s=np.zeros(n), own_wait_s=np.zeros(n),
+            next_group=zeros - 1, next_distance_m=np.zeros(n),
         ),
         stages=Stages(
             junction=np.zeros(len(stages), np.int32), service=np.ones(len(stages), np.bool_),

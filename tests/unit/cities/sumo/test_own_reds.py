@@ -42,7 +42,9 @@ def test_a_crossings_red_is_the_round_less_its_walk(network):
             walks = sum(now and not before for before, now in zip([*lit[-1:], *lit[:-1]], lit, strict=True))
             if crossings[link] and walks == 1:
                 walk_s = sum(phase.duration_s for phase, on in zip(phases, lit, strict=True) if on)
-                assert links.own_red_s[link] == sum(phase.duration_s for phase in phases) - walk_s
+                round_s = sum(phase.duration_s for phase in phases)
+                assert links.own_red_s[link] == round_s - walk_s
+                assert links.own_wait_s[link] == (round_s - walk_s) ** 2 / (2 * round_s)
                 checked += 1
     assert checked > 0
 
