@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from cityloop.kernel.columns import F64, I64
+from cityloop.kernel.columns import BOOL, F64, I64
 
-__all__ = ["BEYOND_MIN", "expected_response", "loss_without", "place_values", "ranked"]
+__all__ = ["BEYOND_MIN", "best_move", "expected_response", "loss_without", "move_values", "ranked"]
 
 NEAREST = 4
 BEYOND_MIN = 25.0
@@ -104,89 +104,112 @@ def loss_without(eta: F64, there: F64, weight: F64, who: I64) -> F64:
     return loss[who]
 
 
-@njit(cache=True, fastmath=True)
-def _fill(zone_site: F64, cap: float, head1: float, live1: float, head2: float, live2: float, out: F64) -> None:
-    """Write a zone's expected response with one more unit at each site: the least of four lines."""
-    for s in range(len(zone_site)):
-        t = zone_site[s]
-        v1 = head1 + live1 * t
-        v2 = head2 + live2 * t
-        t = min(t, v1)
-        t = min(t, v2)
-        out[s] = min(t, cap)
+@njit(cache=True)
+def _values(
+    eta: F64,
+    there: F64,
+    weight: F64,
+    order: I64,
+    unit: int,
+    here: F64,
+    zone_site: F64,
+    mix: F64,
+    values: F64,
+) -> float:
+    """Fill the expected response with one unit on its way to each site; return that with it as planned."""
+    n_zones, n_sites = zone_site.shape
+    values[:] = 0.0
+    now = 0.0
+    for z in range(n_zones):
+        cap = _expected(eta, there, order, z, unit)
+        # Lines of one and two others before it; from the third on the last line is kept, which is never too small.
+        head1, live1, head2, live2 = cap, 0.0, cap, 0.0
+        seen = 0
+        for k in range(NEAREST + 1):
+            u = order[z, k]
+            if u < 0 or seen == 2:
+                break
+            if u == unit:
+                continue
+            if seen == 0:
+                head1, live1 = there[u] * eta[u, z], 1.0 - there[u]
+                head2, live2 = head1, live1
+            else:
+                head2, live2 = head1 + live1 * there[u] * eta[u, z], live1 * (1.0 - there[u])
+            seen += 1
+        w, own = weight[z], here[z]
+        x = eta[unit, z]
+        now += w * min(min(x, head1 + live1 * x), min(head2 + live2 * x, cap))
+        for s in range(n_sites):
+            t = zone_site[z, s]
+            t += mix[s] * (own - t)
+            v1 = head1 + live1 * t
+            v2 = head2 + live2 * t
+            t = min(t, v1)
+            t = min(t, v2)
+            t = min(t, cap)
+            values[s] += w * t
+    return now
 
 
 @njit(cache=True)
-def _lines(eta: F64, there: F64, order: I64, zone: int, skip: int) -> tuple[float, float, float, float, float]:
-    """Return a zone's expected response without one unit, and the lines of one and two others before it.
-
-    From the third on the last line is kept, which is never too small.
-    """
-    cap = _expected(eta, there, order, zone, skip)
-    head1, live1, head2, live2 = cap, 0.0, cap, 0.0
-    seen = 0
-    for k in range(NEAREST + 1):
-        u = order[zone, k]
-        if u < 0 or seen == 2:
-            break
-        if u == skip:
-            continue
-        if seen == 0:
-            head1, live1 = there[u] * eta[u, zone], 1.0 - there[u]
-            head2, live2 = head1, live1
-        else:
-            head2, live2 = head1 + live1 * there[u] * eta[u, zone], live1 * (1.0 - there[u])
-        seen += 1
-    return cap, head1, live1, head2, live2
+def move_values(eta: F64, there: F64, weight: F64, unit: int, zone_site: F64) -> tuple[float, F64]:
+    """Return the expected response with one unit as it is, and with it standing at each site. [min]"""
+    values = np.empty(zone_site.shape[1])
+    order = ranked(eta, there)
+    nowhere = np.zeros(zone_site.shape[1])
+    now = _values(eta, there, weight, order, unit, eta[unit], zone_site, nowhere, values)
+    return now, values
 
 
 @njit(cache=True)
-def place_values(eta: F64, there: F64, weight: F64, here: F64, zone_site: F64) -> tuple[float, F64, F64]:
-    """Return the expected response as planned, with each unit left where it is, and with each at every site. [min]
+def best_move(
+    eta: F64,
+    there: F64,
+    weight: F64,
+    who: I64,
+    forced: BOOL,
+    here: F64,
+    zone_site: F64,
+    allowed: BOOL,
+    mix: F64,
+    price: F64,
+) -> tuple[int, int, float, F64]:
+    """Return who of some units should move where, what it wins, and the expected response with it at every site.
 
-    In a zone only the few that may be the first there make a difference by leaving; for all others a site is worth
-    what it is worth to one unit more. So the sum over zones is made once for all and mended for those few.
+    All times are means over the horizon for which a placing lasts: while a unit drives it is between where it was and
+    where it will be. Of units that ``forced`` names one is returned before any other: it has to stand somewhere.
 
     Parameters
     ----------
     eta, there, weight
         As in ``expected_response``, under the present plan.
+    who
+        Rows of ``eta`` that may move.
+    forced
+        By entry of ``who``.
     here
-        From where each unit is now, shape (n_units, n_zones). [min]
+        From where each of ``who`` is now, shape (n_who, n_zones). [min]
     zone_site
         From each site to each zone, shape (n_zones, n_sites). [min]
+    allowed, mix, price
+        By entry of ``who`` and site: whether it may, the share of ``here`` in the mean, and what a gain is lessened by.
 
     """
-    n_units, n_zones = eta.shape
+    best_k, best_site, best_gain, any_forced = -1, -1, -np.inf, False
     n_sites = zone_site.shape[1]
-    shared, mended, stay = np.zeros(n_sites), np.zeros((n_units, n_sites)), np.zeros(n_units)
-    more, without = np.empty(n_sites), np.empty(n_sites)
+    values, best_values = np.empty(n_sites), np.empty(n_sites)
     order = ranked(eta, there)
-    now = 0.0
-    for z in range(n_zones):
-        w = weight[z]
-        cap, head1, live1, head2, live2 = _lines(eta, there, order, z, -1)
-        now += w * cap
-        _fill(zone_site[z], cap, head1, live1, head2, live2, more)
+    for k in range(len(who)):
+        if any_forced and not forced[k]:
+            continue
+        now = _values(eta, there, weight, order, who[k], here[k], zone_site, mix[k], values)
         for s in range(n_sites):
-            shared[s] += w * more[s]
-        for u in range(n_units):
-            t = here[u, z]
-            stay[u] += w * min(min(t, head1 + live1 * t), min(head2 + live2 * t, cap))
-        left = 1.0
-        for k in range(NEAREST):
-            u = order[z, k]
-            if u < 0 or left <= 0.0:
-                break
-            left *= 1.0 - there[u]
-            t = here[u, z]
-            with_it = min(min(t, head1 + live1 * t), min(head2 + live2 * t, cap))
-            cap_u, head1_u, live1_u, head2_u, live2_u = _lines(eta, there, order, z, u)
-            stay[u] += w * (min(min(t, head1_u + live1_u * t), min(head2_u + live2_u * t, cap_u)) - with_it)
-            _fill(zone_site[z], cap_u, head1_u, live1_u, head2_u, live2_u, without)
-            for s in range(n_sites):
-                mended[u, s] += w * (without[s] - more[s])
-    for u in range(n_units):
-        for s in range(n_sites):
-            mended[u, s] += shared[s]
-    return now, stay, mended
+            if not allowed[k, s]:
+                continue
+            gain = now - values[s] - price[k, s]
+            if gain > best_gain or (forced[k] and not any_forced):
+                best_k, best_site, best_gain = k, s, gain
+                best_values[:] = values
+                any_forced = forced[k]
+    return best_k, best_site, best_gain, best_values

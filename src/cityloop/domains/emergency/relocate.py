@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cityloop.domains.emergency.cover import best_move
 from cityloop.domains.emergency.crew import Duty
 from cityloop.domains.emergency.forecast import Coverage
 from cityloop.domains.emergency.owed import Owed, allowed_sites
-from cityloop.domains.emergency.placing import Plan, best, plan_of
 from cityloop.domains.emergency.schema import Move, Reason, SiteKind, UnitStatus
-from cityloop.domains.emergency.state import EmergencyState, free_units
+from cityloop.domains.emergency.state import EmergencyState, drive_to_sites_ms, free_units
 from cityloop.kernel.columns import BOOL, F64, I64
 from cityloop.kernel.messages import Alternative, Proposal
 
@@ -26,12 +26,16 @@ _ON_BREAK = int(UnitStatus.ON_BREAK)
 class RelocateParams:
     """When a move is worth its drive."""
 
-    horizon_min: float = 25.0
+    horizon_min: float = 45.0
     """How long a placing lasts, in the mean. [min]"""
     least_gain_min: float = 0.03
     """By how much a move of a standing unit must lessen the expected response over the horizon. [min]"""
     redirect_gain_min: float = 0.06
     """The same for a unit that is on its way to another site. [min]"""
+    kerb_price_min: float = 0.0
+    """What a kerb costs more than a site with a rest facility: it has to be left again. [min]"""
+    drive_price: float = 0.0
+    """Minutes of expected response that a minute of driving must win besides."""
     on_break_soon_min: float = 6.0
     """A unit whose meal ends within so long counts, with the wait. [min]"""
     most_moves: int = 3
@@ -126,7 +130,7 @@ def relocations(
         When a move is worth it.
 
     """
-    units = state.units
+    units, sites = state.units, state.sites
     keep = ~busy[view.row]
     row, here, there = view.row[keep], view.eta[keep], view.there[keep]
     if len(released):
@@ -136,76 +140,102 @@ def relocations(
     homeless = units.status[row] == _FREE_ON_SCENE
     homeless[len(row) - len(released) :] = True
     resting = due.duty[row] == Duty.REST
-    forced = homeless | resting
-    able = (free_units(units)[row] | homeless) & (~due.bound[row] | resting)
-    if not able.any() or not (forced[able].any() or busy.any() or _news(state, now_ms)):
+    can = (free_units(units)[row] | homeless) & (~due.bound[row] | resting)
+    drive = _drives(state, coverage, row)
+    eta, mix = _over_the_horizon(state, coverage, row, here, drive, homeless, params)
+    who = np.flatnonzero(can)
+    if not len(who):
         return []
-    plan = plan_of(state, coverage, row, here, there, homeless, params.horizon_min)
-    may, price = _choices(state, row, plan, forced, resting, now_ms, params)
-    # Who may not be moved has no choice: so all tables keep the rows of the plan.
-    may[~able] = False
-    proposals: list[Proposal] = []
-    left = params.most_moves if params.live else 0
-    while True:
-        waiting = forced & may.any(axis=1)
-        if not waiting.any() and left <= 0:
-            break
-        values = plan.values()
-        gain = np.where(may, plan.now(values)[:, None] - values - price, -np.inf)
-        u, site = best(np.where(waiting[:, None], gain, -np.inf) if waiting.any() else gain)
-        if not waiting[u] and gain[u, site] <= 0.0:
-            break
-        left -= not waiting[u]
-        why = Reason.KERB_OVER if resting[u] else Reason.BEST_COVER
-        won = 0.0 if waiting[u] else float(gain[u, site])
-        proposals.append(_proposal(int(row[u]), site, values[u], won, why))
-        plan.send(u, site)
-        may[u] = False
-    return proposals
-
-
-def _choices(
-    state: EmergencyState, row: I64, plan: Plan, forced: BOOL, resting: BOOL, now_ms: int, params: RelocateParams
-) -> tuple[BOOL, F64]:
-    """Return where each unit may go, and by how much a move must better the expected response."""
-    units, sites = state.units, state.sites
     open_sites = allowed_sites(state, now_ms)
     kerb = sites.kind == int(SiteKind.KERB)
     if not params.use_posts:
         open_sites &= ~kerb
-    fresh = rested_units(state, now_ms)[row] & ~resting
+    fresh = rested_units(state, now_ms)[row[who]] & ~resting[who]
     may = open_sites[None, :] & (fresh[:, None] | ~kerb[None, :])
-    at = units.site[row]
-    status = units.status[row]
-    there = np.flatnonzero((at >= 0) & ((status == _STANDING) | (status == _MOVING)))
-    may[there, at[there]] = False
-    may &= forced[:, None] | (plan.drive < params.horizon_min)
-    price = np.full(plan.drive.shape, params.least_gain_min)
-    price[forced] = 0.001 * plan.drive[forced]
-    price[(plan.bound >= 0) & ~forced] = params.redirect_gain_min
-    return may, price
+    forced = homeless[who] | resting[who]
+    at = units.site[row[who]]
+    may[np.flatnonzero(at >= 0), at[at >= 0]] = False
+    may &= forced[:, None] | (drive[who] < params.horizon_min)
+    price = params.drive_price * drive[who] + params.kerb_price_min * kerb[None, :]
+    price[forced] += 0.001 * drive[who[forced]]
+    # Leaving a kerb for a site with a rest facility wins the price back.
+    price[(at >= 0) & kerb[np.maximum(at, 0)] & ~forced] -= params.kerb_price_min
+    price[~forced] += params.least_gain_min
+    under_way = (units.status[row[who]] == _MOVING) & ~forced
+    price[under_way] += params.redirect_gain_min - params.least_gain_min
+    proposals: list[Proposal] = []
+    left = params.most_moves if params.live else 0
+    while len(who) and (forced.any() or left > 0):
+        k, site, gain, values = best_move(
+            eta,
+            there,
+            coverage.weight,
+            who,
+            forced,
+            here[who],
+            coverage.zone_site_min,
+            may,
+            mix[who],
+            price,
+        )
+        if k < 0 or (not forced[k] and gain <= 0.0):
+            break
+        left -= not forced[k]
+        others = np.argsort(values, kind="stable")[:4].tolist()
+        share = mix[who[k], site]
+        eta[who[k]] = share * here[who[k]] + (1.0 - share) * coverage.site_zone_min[site]
+        proposals.append(
+            Proposal(
+                target=int(row[who[k]]),
+                action=Move(int(site)),
+                reason=Reason.KERB_OVER if resting[who[k]] else Reason.BEST_COVER,
+                cost=float(values[site]),
+                gain=0.0 if forced[k] else float(gain),
+                alternatives=tuple(Alternative(s, float(values[s])) for s in others if s != site),
+            )
+        )
+        keep = np.arange(len(who)) != k
+        who, forced, may, price = who[keep], forced[keep], may[keep], price[keep]
+    return proposals
 
 
-def _news(state: EmergencyState, now_ms: int) -> bool:
-    """Tell whether anything has happened but that somebody reached the kerb that he was sent to."""
+def _drives(state: EmergencyState, coverage: Coverage, row: I64) -> F64:
+    """Return the time of ordinary driving from each unit to each site, looked up for those that stand at one. [min]"""
     units = state.units
-    changed = units.since_ms == now_ms
-    if not changed.any():
-        return True
-    at_kerb = (units.status == _STANDING) & (state.sites.kind[np.maximum(units.site, 0)] == int(SiteKind.KERB))
-    return bool((changed & ~at_kerb).any())
+    at = units.site[row]
+    # Who drives has left its site, though it still names it: what is looked up holds only for who stands.
+    status = units.status[row]
+    placed = (at >= 0) & ((status == _STANDING) | (status == _AT_HOSPITAL) | (status == _ON_BREAK))
+    drive = coverage.site_drive_min[np.maximum(at, 0)]
+    away = np.flatnonzero(~placed)
+    if len(away):
+        sites = np.arange(len(state.sites.kind), dtype=np.int32)
+        drive[away] = drive_to_sites_ms(state, row[away], sites) / 60_000.0
+    return drive
 
 
-def _proposal(u: int, site: int, values: F64, gain: float, reason: Reason) -> Proposal:
-    others = np.argsort(values, kind="stable")[:4].tolist()
-    return Proposal(
-        target=u,
-        action=Move(site),
-        reason=reason,
-        cost=float(values[site]),
-        gain=gain,
-        alternatives=tuple(Alternative(s, float(values[s])) for s in others if s != site),
-    )
+def _over_the_horizon(
+    state: EmergencyState,
+    coverage: Coverage,
+    row: I64,
+    here: F64,
+    drive: F64,
+    homeless: BOOL,
+    params: RelocateParams,
+) -> tuple[F64, F64]:
+    """Return each unit's mean time to every zone under the present plan, and the share of where it is in such a mean.
+
+    On its way a unit is taken to be half here and half there; the drive's share of the horizon is that of a placing
+    that ends at a constant rate.
+    """
+    mix = 0.5 * (1.0 - np.exp(-drive / params.horizon_min))
+    eta = here.copy()
+    moving = np.flatnonzero((state.units.status[row] == _MOVING) & ~homeless)
+    if len(moving):
+        to = state.units.site[row[moving]]
+        share = mix[moving, to][:, None]
+        eta[moving] = share * here[moving] + (1.0 - share) * coverage.site_zone_min[to]
+    return eta, mix
 
 
 def rested_units(state: EmergencyState, now_ms: int) -> BOOL:
