@@ -30,7 +30,7 @@ _CHECK = struct.Struct("<I")
 _HEAD_BYTES = _LENGTHS.size + _CHECK.size
 _LARGEST_FRAME_BYTES = 1 << 30
 
-_SMALLEST_PACKED_BYTES = 1024
+_SMALLEST_PACKED_BYTES = 512
 """A shorter payload is stored as it is: setting the compressor up would cost more than all else that a step writes."""
 _PLAIN_ZSTD = struct.Struct("<IBIHB")
 """Before a payload stored as it is: magic number, descriptor (one segment, its size in 4 bytes), size, and a block's
