@@ -196,19 +196,31 @@ def test_without_a_promise_a_call_waits_for_the_bound(crossroads):
     assert due_stages(called_at_once(crossroads, 60.0, waited_s=20.0), 70_000, 0.8)[0] == -1
 
 
-@given(red_s=st.integers(1, 100), walk_s=st.integers(1, 60))
-def test_the_mean_wait_on_foot_is_that_of_comers_at_any_time(red_s, walk_s):
-    """Rounds alike for three memories long: squared red over twice the round, but for what is not forgotten."""
-    wait_s, green_ms, now_ms = np.array([30.0]), np.zeros(1, np.int64), 0
-    for second in range(3 * 1800 + red_s):
-        before_ms, until_ms = now_ms, green_ms.copy()
-        now_ms += 1000
-        if second % (red_s + walk_s) >= red_s:
-            green_ms[0] = now_ms
-        keep_waits(now_ms, before_ms, np.ones(1), until_ms, green_ms, wait_s)
-    expected_s = red_s**2 / (2 * (red_s + walk_s))
-    faded_s = np.exp(-3) * abs(30.0 - expected_s)
-    assert wait_s[0] == pytest.approx(expected_s, rel=0.02, abs=faded_s + red_s**2 / (2 * 1800))
+@pytest.mark.parametrize("per_hour", [20, 120, 720])
+def test_the_mean_wait_on_foot_is_told_by_calls_alone(per_hour):
+    """People who come by chance to 60 s of red and 20 of Walk wait 22.5 s in the mean, be they few or many."""
+    rng = np.random.default_rng(per_hour)
+    wait_s, account, called_ms, green_ms = np.zeros(1), np.zeros((1, 5)), np.full(1, -1), np.zeros(1, np.int64)
+    told_s = []
+    for second in range(1, 10 * 1800):
+        now_ms, before = second * 1000, called_ms.copy()
+        if second % 80 >= 60:
+            green_ms[0], called_ms[0] = now_ms, -1
+        elif called_ms[0] < 0 and rng.random() < per_hour / 3600:
+            called_ms[0] = now_ms
+        keep_waits(now_ms, now_ms - 1000, np.ones(1), before, called_ms, green_ms, account, wait_s)
+        told_s.append(wait_s[0])
+    assert np.mean(told_s[3 * 1800 :]) == pytest.approx(60**2 / (2 * 80), rel=0.15)
+
+
+def test_few_calls_say_nothing_of_the_mean_wait():
+    """Two calls are no mean."""
+    wait_s, account = np.zeros(1), np.zeros((1, 5))
+    for call in range(2):
+        before, after = np.array([call * 100_000]), np.array([-1])
+        now = call * 100_000 + 90_000
+        keep_waits(now, now - 1000, np.ones(1), before, after, np.array([now]), account, wait_s)
+    assert wait_s[0] == 0.0
 
 
 def test_a_stage_is_gone_to_only_while_there_is_time_for_it(crossroads):

@@ -35,8 +35,8 @@ def due_stages(state: SignalState, now_ms: int, promise_frac: float = 0.0) -> I3
     state, now_ms
         What is known of the junctions, and the instant. [ms]
     promise_frac
-        Where reds have kept people on foot longer than the own plan would, whoever calls is to walk within this share
-        of the longest red of that plan; 0 for the bound alone.
+        Where people on foot have waited longer than under the own plan, whoever calls is to walk within this share of
+        the longest red of that plan; 0 for the bound alone.
 
     """
     tables, controllers = state.tables, state.tables.assets.controllers

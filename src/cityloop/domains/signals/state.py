@@ -73,7 +73,9 @@ class SignalState(msgspec.Struct, frozen=True):
     call_since_ms: I64
     """Per link: when the call standing at a crossing was first heard; -1 when nobody waits."""
     foot_wait_s: F64
-    """Per link: mean wait of late of whoever came to a crossing at any time, by the reds shown. [s]"""
+    """Per link: how long people on foot have waited of late in the mean, by the calls; 0 while too few called. [s]"""
+    foot_account: F64
+    """Per link, what that mean is made of, as in `cityloop.domains.signals.waits.keep_waits`."""
     dead: BOOL
     """No approach of the junction has been heard of for ``SENSING_DEAD_S``."""
     units: UnitPlaces | None = None
@@ -104,7 +106,8 @@ def start(layout: Layout, now_ms: int) -> SignalState:
         oldest_wait_ms=np.full(n, since_ms, np.int64),
         longest_red_s=np.full(n, UNKNOWN_RED_S),
         call_since_ms=np.full(n_links, -1, np.int64),
-        foot_wait_s=tables.assets.links.own_wait_s.copy(),
+        foot_wait_s=np.zeros(n_links),
+        foot_account=np.zeros((n_links, 5)),
         dead=np.ones(n, np.bool_),
         units=no_places(layout),
     )
@@ -132,6 +135,7 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         longest_red_s=state.longest_red_s.copy(),
         call_since_ms=state.call_since_ms.copy(),
         foot_wait_s=state.foot_wait_s.copy(),
+        foot_account=state.foot_account.copy(),
         dead=state.dead.copy(),
         units=None if state.units is None else read_places(state.units, layout, batch),
         corridors=state.corridors,
@@ -171,6 +175,7 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         after.longest_red_s,
         after.call_since_ms,
         tables.assets.links.own_red_s,
+        after.foot_account,
         after.foot_wait_s,
         after.dead,
     )
@@ -213,6 +218,7 @@ def _sense(
     longest_red_s: F64,
     call_since_ms: I64,
     own_red_s: F64,
+    foot_account: F64,
     foot_wait_s: F64,
     dead: BOOL,
 ) -> None:
@@ -220,16 +226,16 @@ def _sense(
     lamp[:] = 0
     dead[:] = True
     oldest_wait_ms[:] = now_ms
+    called_ms = call_since_ms.copy()
     _read(
         stream, observed_at_ms, value, quality, stream_kind, stream_asset, now_ms, stage, last_stage, green_since_ms,
         change_since_ms, mode, call_since_ms,
     )  # fmt: skip
-    green_until_ms = last_green_ms.copy()
     _show(
         now_ms, stage, last_stage, target, change_since_ms, link_begin, link_end, approach_begin, approach_end, lamps,
         held_s, seen_at_ms, _DEAD_MS, lamp, last_green_ms, dead,
     )  # fmt: skip
-    keep_waits(now_ms, before_ms, own_red_s, green_until_ms, last_green_ms, foot_wait_s)
+    keep_waits(now_ms, before_ms, own_red_s, called_ms, call_since_ms, last_green_ms, foot_account, foot_wait_s)
     await_green(
         now_ms, owner, seen_at_ms, count_veh, link_approach, link_junction, servable, last_green_ms, occupied_ms,
         waits_since_ms, oldest_wait_ms,

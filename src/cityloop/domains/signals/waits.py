@@ -12,13 +12,16 @@ from numba import njit
 
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 
-__all__ = ["BELIEVED_EMPTY_S", "FOOT_MEMORY_S", "await_green", "keep_waits"]
+__all__ = ["BELIEVED_EMPTY_S", "FOOT_MEMORY_S", "LEAST_CALLS", "await_green", "keep_waits"]
 
 BELIEVED_EMPTY_S = 180.0
 """Longest that a lane is believed to be empty; its links are then served within the bound all the same. [s]"""
 
 FOOT_MEMORY_S = 1800.0
 """What was shown so long ago counts a third of what is shown now in a crossing's mean wait. [s]"""
+
+LEAST_CALLS = 3.0
+"""So many calls must be remembered before their mean is spoken of."""
 
 _BELIEVED_EMPTY_MS = 180_000
 _QUIET_MS = 5_000
@@ -68,12 +71,21 @@ def await_green(
 
 @njit(cache=True)
 def keep_waits(
-    now_ms: int, before_ms: int, own_red_s: F64, green_until_ms: I64, last_green_ms: I64, foot_wait_s: F64
+    now_ms: int,
+    before_ms: int,
+    own_red_s: F64,
+    called_ms: I64,
+    call_since_ms: I64,
+    last_green_ms: I64,
+    account: F64,
+    foot_wait_s: F64,
 ) -> None:
-    """Bring up to now, in place, how long reds have kept whoever came to a crossing at any time.
+    """Bring up to now, in place, how long people on foot have waited in the mean, those included who found Walk.
 
-    A red of r seconds makes those who come during it wait r/2, and r of every second's comers come during it: the mean
-    is the sum of squared reds over twice the time, here with a fading memory. A red counts when it ends.
+    A call tells that somebody waits, and since when, not how many. People are taken to come as a Poisson stream, whose
+    rate is the number of calls over the time in which one could have begun. With it, a call that stood for w seconds
+    was one person who waited w and rate times w more who waited half as long, and the time of Walk held as many who
+    did not wait at all. What has faded counts less; fewer than ``LEAST_CALLS`` say nothing.
 
     Parameters
     ----------
@@ -81,17 +93,32 @@ def keep_waits(
         The instant, and that of the last update. [ms]
     own_red_s
         Per link: above 0 for the crossings that are kept account of. [s]
-    green_until_ms, last_green_ms
-        Per link, when it last was green: before this update, and after. [ms]
+    called_ms, call_since_ms
+        Per link, since when a call stands, before this update and after; -1 for none. [ms]
+    last_green_ms
+        Per link, when it last was green. [ms]
+    account
+        Shape (n_links, 5): calls, their seconds, their squared seconds, seconds of red without a call, seconds of Walk.
     foot_wait_s
-        Per link, the mean. [s]
+        Per link, the mean; 0 while nothing is known. [s]
 
     """
-    fading = np.exp(-max(now_ms - before_ms, 0) / (1000.0 * FOOT_MEMORY_S))
+    step_s = max(now_ms - before_ms, 0) / 1000.0
+    fading = np.exp(-step_s / FOOT_MEMORY_S)
     for i in range(len(foot_wait_s)):
         if own_red_s[i] <= 0.0:
             continue
-        foot_wait_s[i] *= fading
-        red_s = (last_green_ms[i] - green_until_ms[i] - (now_ms - before_ms)) / 1000.0
-        if red_s > 0.0:
-            foot_wait_s[i] += red_s * red_s / (2.0 * FOOT_MEMORY_S)
+        account[i] *= fading
+        if last_green_ms[i] == now_ms:
+            account[i, 4] += step_s
+        elif call_since_ms[i] < 0:
+            account[i, 3] += step_s
+        if called_ms[i] >= 0 and call_since_ms[i] < 0:
+            wait_s = (now_ms - called_ms[i]) / 1000.0
+            account[i, 0] += 1.0
+            account[i, 1] += wait_s
+            account[i, 2] += wait_s * wait_s
+        calls, waited_s, squared_s2, idle_s, walk_s = account[i]
+        rate = calls / (idle_s + 1.0)
+        waits_s = waited_s + rate * squared_s2 / 2.0
+        foot_wait_s[i] = waits_s / (calls + rate * (waited_s + walk_s)) if calls >= LEAST_CALLS else 0.0
