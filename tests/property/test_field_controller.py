@@ -106,6 +106,7 @@ def _watch(shown: list[str]) -> list[str]:
     together = {(i, j) for state in STATES for i, j in pairs if state[i] == state[j] == "G"}
     since = [0] * 5
     ended: dict[int, int] = {}
+    ceded: dict[int, int] = {}
     for second, lamps in enumerate(shown):
         before = shown[max(second - 1, 0)]
         wrong += [
@@ -123,9 +124,11 @@ def _watch(shown: list[str]) -> list[str]:
             if was in "Gg" and now not in "Gg" and held < (WALK_S if link == 3 else 5) and since[link]:
                 wrong.append(f"{second} s: {link} green for {held} s")
             if was == "G" and now == "g":
+                ceded[link] = second
+            if now == "g" and second - ceded.get(link, -99) < YELLOW_S:
                 foes = [i + j - link for i, j in FOES if link in (i, j)]
                 if any(lamps[foe] in "Gg" and before[foe] not in "Gg" for foe in foes):
-                    wrong.append(f"{second} s: {link} gave up its right of way without a yellow")
+                    wrong.append(f"{second} s: {link} was met before it could be clear")
             if link == 3 and was in "Gg" and now not in "Gg":
                 ended[3] = second
             gained = (now == "G" and was != "G") or (now == "g" and was not in "Gg")

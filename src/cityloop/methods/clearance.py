@@ -121,7 +121,8 @@ def ceding(before: U8, after: U8, yields: BOOL) -> BOOL:
     """Return the links that stay green but lose their right of way to a stream that is let go, shape (n_links,).
 
     Whoever has driven off under a protected green must be out of the junction before those come to whom the next must
-    yield: a steady yellow stands between the two greens [1]_.
+    yield. From a right of way that is given up to their green pass a yellow and an all-red: the arrow is out, the plain
+    green beside it goes on [1]_, and nobody oncoming has set off yet.
 
     Parameters
     ----------
@@ -132,7 +133,9 @@ def ceding(before: U8, after: U8, yields: BOOL) -> BOOL:
 
     References
     ----------
-    .. [1] FHWA, Manual on Uniform Traffic Control Devices, chapter 4F (11th ed., 2023): protected/permissive turns.
+    .. [1] FHWA, Manual on Uniform Traffic Control Devices, chapter 4F (11th ed., 2023): protected/permissive turns on a
+       shared signal face, whose circular green stays while the arrow ends. A turn with a face of arrows alone needs its
+       own yellow arrow there.
     """
     green, was_green = (after == 1) | (after == 2), (before == 1) | (before == 2)
     let_go = (green & ~was_green) | ((after == 2) & (before != 2))

@@ -16,7 +16,7 @@ from cityloop.domains.signals.schema import Lamp
 from cityloop.kernel.columns import BOOL, F64, U8
 from cityloop.methods.clearance import ceding
 
-__all__ = ["LAMP_OF", "StageTable", "cleared", "intergreens", "lamp_codes", "stage_table"]
+__all__ = ["LAMP_OF", "StageTable", "cedes", "cleared", "intergreens", "lamp_codes", "stage_table"]
 
 LAMP_OF = {"r": Lamp.RED, "u": Lamp.RED, "g": Lamp.PERMISSIVE, "G": Lamp.PROTECTED, "s": Lamp.STOP}
 _TEXT_OF = {Lamp.RED: "r", Lamp.PERMISSIVE: "g", Lamp.PROTECTED: "G", Lamp.STOP: "s"}
@@ -127,9 +127,14 @@ def lamp_codes(state: str) -> U8:
 
 
 def cleared(before: str, after: str, yields: BOOL) -> str:
-    """Return the lamps on the way from one stage to another: red where a green gives up its right of way."""
-    losing = ceding(lamp_codes(before), lamp_codes(after), yields)
-    return "".join("r" if lost else lamp for lost, lamp in zip(losing, after, strict=True))
+    """Return what must be cleared before a stage: its lamps, red where a green gives up its right of way."""
+    return "".join("r" if lost else lamp for lost, lamp in zip(cedes(before, after, yields), after, strict=True))
+
+
+def cedes(before: str, after: str, yields: BOOL) -> list[bool]:
+    """Tell of each link whether it stays green and gives up its right of way to a stream that is let go."""
+    losing: list[bool] = ceding(lamp_codes(before), lamp_codes(after), yields).tolist()
+    return losing
 
 
 def intergreens(
@@ -137,7 +142,8 @@ def intergreens(
 ) -> F64:
     """Return the time in s from leaving each stage to the first new green of each other, shape (n_stages, n_stages).
 
-    Vehicles that lose green, or their right of way to a stream let go, see their yellow, then the all-red.
+    Vehicles that lose green see their yellow, then the all-red; as long is given where one loses its right of way to a
+    stream let go.
     A gaining stream that crosses a footway waits until whoever began to walk at the Walk's last moment is over it.
     """
     n = len(states)

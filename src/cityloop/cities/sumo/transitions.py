@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from cityloop.cities.sumo.stages import cleared
+from cityloop.cities.sumo.stages import cedes, cleared
 from cityloop.domains.signals.schema import LinkKind, SignalAssets
 from cityloop.kernel.columns import BOOL
 from cityloop.methods.clearance import held_green_s
@@ -58,11 +58,12 @@ def transition_steps(
 ) -> tuple[tuple[str, float], ...]:
     """Return the lamp strings between two stages, each with its duration; empty when nothing has to clear.
 
-    Links green in both stages stay green, save those that give up a protected green to a stream let go: they see their
-    yellow in between. A crossing that loses its green goes red at once; where people need longer to
-    clear it than vehicles need, vehicles keep their green meanwhile (RiLSA 2015, 2.7; MUTCD 2023, 4I.06: Walk ends
-    before the vehicles' green beside it). Then each vehicle link shows its own shipped yellow, and everything that
-    gains green does so together when the last string has been shown.
+    Links green in both stages stay green. One that gives up a protected green to a stream let go yields from the begin
+    of the change, and that stream waits as long as if the turn had ended (`cityloop.methods.clearance.ceding`).
+    A crossing that loses its green goes red at once; where people need longer to clear it than vehicles need, vehicles
+    keep their green meanwhile (RiLSA 2015, 2.7; MUTCD 2023, 4I.06: Walk ends before the vehicles' green beside it).
+    Then each vehicle link shows its own shipped yellow, and everything that gains green does so together when the last
+    string has been shown.
 
     Parameters
     ----------
@@ -76,8 +77,9 @@ def transition_steps(
         Further time after the change's own intergreen with nothing new green. [s]
     """
     before = tables.stage_states[junction_row][from_stage]
-    after = cleared(before, tables.stage_states[junction_row][to_stage], _yields(tables.assets, junction_row))
+    after = tables.stage_states[junction_row][to_stage]
     yellow_most_s, crossing_s = _needed_s(tables.assets, junction_row, before, after)
+    yielding = cedes(before, after, _yields(tables.assets, junction_row))
     total_s = _intergreen_s(tables.assets, junction_row, from_stage, to_stage)
     total_s = max(total_s, yellow_most_s, crossing_s)
     if total_s <= 0:
@@ -95,8 +97,8 @@ def transition_steps(
     shown_s = 0.0
     for end_s in ends:
         lamps = "".join(
-            _during(was, now, held_s + yellow > shown_s if yellow > 0 else False, shown_s < held_s)
-            for was, now, yellow in zip(before, after, yellow_s, strict=True)
+            _during(was, now, held_s + yellow > shown_s if yellow > 0 else False, shown_s < held_s, cede)
+            for was, now, yellow, cede in zip(before, after, yellow_s, yielding, strict=True)
         )
         steps.append((lamps, end_s - shown_s))
         shown_s = end_s
@@ -166,11 +168,11 @@ def _loses(was: str, now: str) -> bool:
     return was in GREEN and now not in GREEN
 
 
-def _during(was: str, now: str, yellow: bool, held: bool) -> str:
+def _during(was: str, now: str, yellow: bool, held: bool, cedes: bool) -> str:
     """Return what a link shows while the change lasts."""
     if was in GREEN and now in GREEN:
-        # The right of way is given up only when the streams that it yields to may go: at the end.
-        return was
+        # Nobody whom it yields to comes before the change ends; those it is to be cleared for are held until then.
+        return now if cedes and not held else was
     if yellow and held:
         return was
     if yellow:

@@ -315,9 +315,8 @@ def _show(
             elif before >= 0:
                 kept = lamps[i, before]
                 if target[j] >= 0 and lamps[i, target[j]] != kept:
-                    # Green in both stages stays green, but for one that gives up its right of way; else nothing is, and
-                    # a turn on red has its lamp changed too.
-                    both = kept == 1 and lamps[i, target[j]] == 2
+                    # Green in both stages stays green; else nothing is, and a turn on red has its lamp changed too.
+                    both = kept != 3 and lamps[i, target[j]] != 3
                     kept = min(kept, lamps[i, target[j]]) if both else 0
                 lamp[i] = lamps[i, before] if now_ms - change_since_ms[j] <= 2000 + held_ms else kept
                 if target[j] < 0:

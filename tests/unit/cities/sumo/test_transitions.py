@@ -40,11 +40,11 @@ def test_right_of_way_is_given_up_only_at_the_end(junction_of):
     assert transition_steps(junction, 0, 0, 2) == ()
 
 
-def test_a_turn_that_gives_up_its_right_of_way_to_who_is_let_go_sees_yellow(junction_of):
-    """Link 1 turns across link 2: its protected green ends with yellow and all-red before both are green together."""
+def test_a_turn_gives_up_its_right_of_way_a_yellow_and_an_all_red_before_others_are_let_go(junction_of):
+    """Link 1 turns across link 2: its arrow ends, its green goes on, and link 2 starts when it would be clear."""
     junction = junction_of(("rGr", "rgG", "GGr"), clearance_s={}, foes=((1, 2),), all_red_s=1.0)
-    assert transition_steps(junction, 0, 0, 1) == (("ryr", 3.0), ("rrr", 1.0))
-    assert transition_steps(junction, 0, 2, 1) == (("yyr", 3.0), ("rrr", 1.0))
+    assert transition_steps(junction, 0, 0, 1) == (("rgr", 4.0),)
+    assert transition_steps(junction, 0, 2, 1) == (("ygr", 3.0), ("rgr", 1.0))
     assert transition_steps(junction, 0, 0, 2) == ()
 
 

@@ -45,12 +45,6 @@ def _rank(lamp: int) -> int:
     return 1 if lamp == _STOP else lamp + 1 if lamp > 0 else 0
 
 
-@njit(cache=True)
-def _goes_on(before: int, lamp: int, changes: bool) -> bool:
-    """Tell whether a class green before a change goes on through it; a protected turn that is to yield does not."""
-    return before != 0 and not (changes and before == 2 and lamp == 1)
-
-
 @njit(cache=True, fastmath=False)
 def _serve(
     stage: int,
@@ -95,7 +89,7 @@ def _serve(
                 break
             if lamp != 2 and foe_end[c] > foe_begin[c]:
                 mixed = True
-            held = before >= 0 and _goes_on(class_lamp[c, before], lamp, begin_s > since_s)
+            held = before >= 0 and class_lamp[c, before] != 0
             t = since_s if held else begin_s + start_loss_s
             t = max(t, _earliest(eta_s[q, at], lamp, stands[q, at]), t_ready)
             if t > horizon_s:
@@ -124,7 +118,7 @@ def _serve(
             at = place[i] + k
             c = wants[q, at]
             lamp = class_lamp[c, stage]
-            held = before >= 0 and _goes_on(class_lamp[c, before], lamp, begin_s > since_s)
+            held = before >= 0 and class_lamp[c, before] != 0
             t = since_s if held else begin_s + start_loss_s
             t = max(t, _earliest(eta_s[q, at], lamp, stands[q, at]), t_ready)
             if lamp != 2:
