@@ -16,7 +16,7 @@ import numpy as np
 from cityloop.domains.emergency.schema import SiteKind, SiteTable, UnitStatus, UnitTable
 from cityloop.kernel.columns import BOOL, I64
 
-__all__ = ["NEVER_MS", "CrewRules", "Duty", "duties", "is_night", "shift_changes_ms"]
+__all__ = ["NEVER_MS", "CrewRules", "Duty", "duties", "is_night", "meals_at_once", "shift_changes_ms"]
 
 NEVER_MS = np.int64(2**62)
 _STANDING, _MOVING = int(UnitStatus.STANDING), int(UnitStatus.MOVING)
@@ -124,12 +124,17 @@ def duties(
     if later is not None:
         hungry &= ~later
     for u in np.flatnonzero(hungry)[np.argsort(units.meal_until_ms[hungry], kind="stable")]:
-        if taking < rules.meals_at_once:
+        if taking < meals_at_once(rules, len(units.status)):
             owed[u] = Duty.MEAL
             taking += 1
     leave_ms = units.shift_end_ms - home_ms - 2 * margin_ms
     owed[free & (now_ms >= leave_ms)] = Duty.HOME
     return owed
+
+
+def meals_at_once(rules: CrewRules, units: int) -> int:
+    """Return how many crews may eat at the same time: of a small fleet at most half, or nobody would be left."""
+    return min(rules.meals_at_once, max(units // 2, 1))
 
 
 def protected(units: UnitTable, rules: CrewRules, now_ms: int) -> BOOL:

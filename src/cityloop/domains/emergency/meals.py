@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cityloop.domains.emergency.cover import loss_without
+from cityloop.domains.emergency.crew import meals_at_once
 from cityloop.domains.emergency.forecast import Coverage
 from cityloop.domains.emergency.relocate import Picture
 from cityloop.domains.emergency.schema import SiteKind, UnitStatus
@@ -53,7 +54,7 @@ def meals_put_off(
     resting = (units.status == int(UnitStatus.STANDING)) & (units.site >= 0)
     resting &= sites.kind[np.maximum(units.site, 0)] != int(SiteKind.KERB)
     now = hungry & (pressed | (enough & resting))
-    slots = state.rules.meals_at_once - int((units.status == int(UnitStatus.ON_BREAK)).sum())
+    slots = meals_at_once(state.rules, len(free)) - int((units.status == int(UnitStatus.ON_BREAK)).sum())
     if now.sum() > max(slots, 0):
         # Who is missed least eats first; who is pressed before all.
         loss = np.zeros(len(free))

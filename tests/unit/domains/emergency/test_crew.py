@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from cityloop.domains.emergency.crew import CrewRules, is_night, shift_changes_ms
+from cityloop.domains.emergency.crew import CrewRules, is_night, meals_at_once, shift_changes_ms
 
 HOUR_MS = 3_600_000
 
@@ -33,3 +33,10 @@ def test_a_meal_window_outside_the_shift_is_refused():
     """Nobody eats in the fourteenth hour of twelve."""
     with pytest.raises(ValueError, match="must lie in the shift"):
         CrewRules(meal_until_h=14.0)
+
+
+@pytest.mark.parametrize(("units", "at_once"), [(1, 1), (2, 1), (3, 1), (4, 2), (16, 2)])
+def test_a_small_fleet_never_eats_all_at_once(units, at_once):
+    """Two crews of two at table would leave nobody to send; of one there is no choice."""
+    assert meals_at_once(CrewRules(), units) == at_once
+    assert meals_at_once(CrewRules(meals_at_once=0), units) == 0
