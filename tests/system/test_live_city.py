@@ -209,7 +209,7 @@ def _until(holds, patience_s: float = _PATIENCE_S) -> None:
 
 
 def _at_six_in_the_morning() -> str:
-    """Return a time zone whose clocks stand between six and seven: crews of a live city eat by the clock on the wall."""
+    """Return a time zone in which it is six o'clock now: crews of a live city eat by the clock on the wall."""
     ahead_h = (6 - datetime.now(UTC).hour + 12) % 24 - 12
     return f"Etc/GMT{-ahead_h:+d}" if ahead_h else "UTC"
 
