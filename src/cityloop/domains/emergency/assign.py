@@ -22,6 +22,8 @@ __all__ = ["AssignParams", "Assignment", "assign"]
 NO_WAY = 1e6
 HIGH_HOLD, LOW_HOLD = 500.0, 200.0
 """What leaving a call without a unit costs, by priority: more than any drive. [min]"""
+MOST_KEPT = 100.0
+"""What a unit leaves uncovered counts for no more: the last one free is not held back from a call that waits. [min]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def _losses(state: EmergencyState, coverage: Coverage, view: Picture, rows: I64,
     mine = [(k, at[int(u)]) for k, u in enumerate(rows) if int(u) in at]
     if mine:
         found = loss_without(view.eta, view.there, coverage.weight, np.array([j for _, j in mine], np.int64))
-        loss[[k for k, _ in mine]] = found * coverage.high_per_min * params.cover_min
+        loss[[k for k, _ in mine]] = np.minimum(found * coverage.high_per_min * params.cover_min, MOST_KEPT)
     return loss
 
 
