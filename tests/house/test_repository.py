@@ -55,6 +55,16 @@ def test_no_left_overs_in_the_source(committed, checkout):
     assert matches(source, LEFT_OVERS, checkout) == []
 
 
+def test_changes_lie_in_fragments_until_they_are_released(checkout):
+    """One file a change, so that two of them never meet in one place; the changelog holds releases alone."""
+    kinds = {"added", "changed", "deprecated", "removed", "fixed", "security"}
+    fragments = [path.name for path in (checkout / "changes.d").iterdir() if path.name != "README.md"]
+    assert [
+        name for name in fragments if not re.fullmatch(rf"[a-z0-9-]+\.(?:{'|'.join(sorted(kinds))})\.md", name)
+    ] == []
+    assert "[Unreleased]" not in (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
 def test_modules_fit_on_a_few_screens(checkout):
     """A module of 400 lines holds two things: split it."""
     long = [
