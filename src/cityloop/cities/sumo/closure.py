@@ -49,7 +49,8 @@ def city_with_closure(city: str, edge: str, folder: Path) -> ClosedCity:
     if not any(lane.motorised and not lane.rail_only for lane in net.edges[edge].lanes):
         raise InputError(f"close_edge: {edge!r} carries no road traffic; closing it changes nothing")
     folder.mkdir(parents=True)
-    copy_case(case, folder)
+    # The demand that is driven now: a calibrated city's what-if must not compare with what it was before.
+    copy_case(case, folder, as_run=True)
     toml = decode_city_toml(folder / CITY_FILE)
     done = divert_demand(
         [folder / name for name in toml.routes],

@@ -252,9 +252,15 @@ def original_demand(case: CityCase) -> tuple[tuple[Path, ...], bool]:
     return tuple(_located(case.folder, name, case.folder / CITY_FILE, "routes") for name in toml.routes), toml.synthetic
 
 
-def copy_case(case: CityCase, folder: Path) -> None:
-    """Write a city folder that holds a copy of everything the case names, the calibration left out."""
-    routes, synthetic = original_demand(case)
+def copy_case(case: CityCase, folder: Path, *, as_run: bool = False) -> None:
+    """Write a city folder that holds a copy of everything the case names, the calibration left out.
+
+    Parameters
+    ----------
+    as_run
+        Whether the demand is what a calibration made of it, where there was one, rather than that from before.
+    """
+    routes, synthetic = (case.route_files, case.synthetic) if as_run else original_demand(case)
     taken: dict[str, Path] = {}
 
     def copied(path: Path) -> str:
