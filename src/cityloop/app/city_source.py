@@ -48,6 +48,10 @@ class CitySource(Protocol):
 class NoJobs:
     """A city without a twin has no what-ifs."""
 
+    def choices(self) -> dict[str, Any]:
+        """Return that nothing can be changed."""
+        return {"arms": [], "stations": [], "plans": {}}
+
     def start(self, spec: Mapping[str, Any], by: str) -> dict[str, Any]:
         """Refuse."""
         raise InputError("what-if: this city has no twin to run it in")

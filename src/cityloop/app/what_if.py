@@ -18,24 +18,15 @@ import msgspec
 
 from cityloop.app.dying import die_with_parent
 from cityloop.app.what_if_result import AS_IS, WOULD_BE, RunFigures, ghost_of, paired, read_run
+from cityloop.app.what_if_world import ARMS, Change, Choices, World, changed_world
 from cityloop.kernel.errors import CityloopError, InputError
 
 __all__ = ["WhatIf", "WhatIfSpec"]
 
-_ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-pressure", "brain")
 _MOST_KEPT = 50
 _WARM_S = 900.0
 """So long streets fill before vehicles count, where the runs begin at the running city's hour."""
 _LEAST_WARM_S = 120.0
-
-
-class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What would be otherwise."""
-
-    close_edge: str | None = None
-    demand: float = 1.0
-    control: str = "brain"
-    baseline: str = "fixed"
 
 
 class WhatIfSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +62,7 @@ class WhatIf:
     ) -> None:
         self._city, self._folder, self._tell, self._sim_s = city, folder, tell, sim_s
         self._edges = {name: row for row, name in enumerate(edges)}
+        self._choices = Choices(city)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self._jobs: dict[str, dict[str, Any]] = {}
@@ -101,6 +93,10 @@ class WhatIf:
         threading.Thread(target=self._work, args=(job, asked, span), name="what-if", daemon=True).start()
         return dict(job)
 
+    def choices(self) -> dict[str, Any]:
+        """Return what may be changed: controls, stations, plans."""
+        return self._choices.as_dict()
+
     def listed(self) -> list[dict[str, Any]]:
         """Return every job, the newest first."""
         return [dict(job) for job in reversed(self._jobs.values())]
@@ -113,12 +109,14 @@ class WhatIf:
     def cancel(self, job_id: str) -> bool:
         """Cancel a job; tell whether it still could be."""
         job = self._jobs[job_id]
-        if job["status"] not in ("queued", "running"):
-            return False
-        running = job["status"] == "running"
-        job.update(status="cancelled", text="cancelled")
-        if running:
-            self._end_process()
+        # Under the lock, so that no next run of the job begins between the word and its end.
+        with self._lock:
+            if job["status"] not in ("queued", "running"):
+                return False
+            running = job["status"] == "running"
+            job.update(status="cancelled", text="cancelled")
+            if running:
+                self._end_process()
         self._tell(dict(job))
         return True
 
@@ -141,8 +139,8 @@ class WhatIf:
         if asked.kind != "what-if":
             raise InputError(f"kind: {asked.kind!r} is not what-if")
         for name, arm in (("control", change.control), ("baseline", change.baseline)):
-            if arm not in _ARMS:
-                raise InputError(f"change.{name}: {arm!r} is not one of {', '.join(_ARMS)}")
+            if arm not in ARMS:
+                raise InputError(f"change.{name}: {arm!r} is not one of {', '.join(ARMS)}")
         if not 0.1 <= change.demand <= 3.0:
             raise InputError(f"change.demand: {change.demand:g}; give 0.1 to 3")
         if change.close_edge is not None and change.close_edge not in self._edges:
@@ -153,6 +151,7 @@ class WhatIf:
             raise InputError(f"minutes: {asked.minutes:g}; give 2 to 60")
         if not 2 <= len(asked.seeds) <= 10 or len(set(asked.seeds)) < len(asked.seeds) or min(asked.seeds) < 0:
             raise InputError("seeds: give 2 to 10 different seeds of 0 or more; an interval needs two")
+        self._choices.check(change)
 
     def _span(self, asked: WhatIfSpec) -> _Span:
         """Return when the runs begin, count and end; refuse an hour for which there is no demand."""
@@ -188,24 +187,18 @@ class WhatIf:
     def _run(self, job: dict[str, Any], asked: WhatIfSpec, span: _Span) -> dict[str, Any]:
         folder = self._folder / job["id"]
         folder.mkdir()
-        city, closure = self._city, None
-        if asked.change.close_edge is not None:
-            from cityloop.cities.sumo.closure import city_with_closure
-
-            closure = city_with_closure(self._city, asked.change.close_edge, folder / "city")
-            city = str(closure.folder)
-        worlds = {
-            AS_IS: (self._city, asked.change.baseline, 1.0),
-            WOULD_BE: (city, asked.change.control, asked.change.demand),
-        }
+        change = asked.change
+        as_is, would_be = changed_world(self._city, change, folder, self._choices)
+        closure = would_be.closure
+        worlds = {AS_IS: (as_is, change.baseline, 1.0), WOULD_BE: (would_be, change.control, change.demand)}
         runs: dict[str, list[RunFigures]] = {name: [] for name in worlds}
         done, total = 0, len(worlds) * len(asked.seeds)
         for seed in asked.seeds:
-            for name, (where, arm, scale) in worlds.items():
+            for name, (world, arm, scale) in worlds.items():
                 job.update(progress=done / total, text=f"{name}: {arm}, seed {seed}")
                 self._tell(dict(job))
                 out = folder / f"{done}"
-                runs[name].append(self._one(where, arm, seed, scale, span, out))
+                runs[name].append(self._one(job, world, arm, seed, scale, span, out))
                 done += 1
         return {
             "arms": {
@@ -216,15 +209,16 @@ class WhatIf:
                     "vehicles": [run.vehicles for run in runs[name]],
                     "unfinished": [run.unfinished for run in runs[name]],
                     "unsafe": [run.unsafe for run in runs[name]],
+                    "calls": [run.calls for run in runs[name]],
                 }
                 for name, (_, arm, scale) in worlds.items()
             },
             "paired": paired(runs),
-            "ghost": ghost_of(runs, self._edges, asked.change.close_edge),
+            "ghost": {**ghost_of(runs, self._edges, change.close_edge), "at": self._choices.places(change)},
             "closure": None
             if closure is None
             else {
-                "edge": asked.change.close_edge,
+                "edge": change.close_edge,
                 "rerouted_veh": closure.rerouted_veh,
                 "cannot_veh": closure.cannot_veh,
                 "total_veh": closure.total_veh,
@@ -241,23 +235,27 @@ class WhatIf:
             ),
         }
 
-    def _one(self, city: str, arm: str, seed: int, scale: float, span: _Span, out: Path) -> RunFigures:
-        if self._closed:
-            raise CityloopError("the server ended")
+    def _one(
+        self, job: dict[str, Any], world: World, arm: str, seed: int, scale: float, span: _Span, out: Path
+    ) -> RunFigures:
         arguments = [
-            sys.executable, "-P", "-m", "cityloop", "run", city, "--control", arm, "--seed", str(seed),
+            sys.executable, "-P", "-m", "cityloop", "run", world.city, "--control", arm, "--seed", str(seed),
             "--scale", f"{scale:g}", "--begin", f"{span.begin_s:g}", "--end", f"{span.end_s:g}", "--out", str(out),
             "--json",
         ]  # fmt: skip
-        self._process = subprocess.Popen(
-            ["nice", "-n", "10", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
+        arguments += [] if world.plans is None else ["--plans", str(world.plans)]
+        with self._lock:
+            if self._closed or job["status"] != "running":
+                raise CityloopError("the run was cancelled")
+            self._process = subprocess.Popen(
+                ["nice", "-n", "10", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
         _, complained = self._process.communicate()
         if self._process.returncode != 0:
             last = (complained.strip().splitlines() or ["no word"])[-1]

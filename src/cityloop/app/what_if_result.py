@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from cityloop.kernel.columns import F64
 from cityloop.kernel.errors import StoreError
 from cityloop.methods.statistics import compare_paired
 
@@ -22,12 +23,9 @@ __all__ = ["AS_IS", "WOULD_BE", "RunFigures", "ghost_of", "paired", "read_run"]
 AS_IS, WOULD_BE = "as it is", "as it would be"
 _GHOST_EDGES = 400
 _LEAST_CHANGE_VEH_S = 30.0
-MEASURES = {
-    "delay_s": "vehicles",
-    "travel_time_s": "vehicles",
-    "waiting_s": "vehicles",
-    "stops": "vehicles",
-}
+_SERVICES_FILE = "services.json"
+MEASURES = ("delay_s", "travel_time_s", "waiting_s", "stops", "response_s")
+"""Means a vehicle; the last a call: from its begin until an ambulance is there."""
 
 
 class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +39,8 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Unsafe lamp states that the separate checker saw."""
     lost_veh_s: dict[str, float]
     """By edge."""
+    calls: int = 0
+    """To the emergency service, of those that count."""
 
 
 def read_run(folder: Path, counts_s: tuple[float, float] | None = None) -> RunFigures:
@@ -69,14 +69,30 @@ def read_run(folder: Path, counts_s: tuple[float, float] | None = None) -> RunFi
         "stops": trips.stops[departed],
         "travel_time_s": (np.nan_to_num(trips.duration_s) + trips.depart_delay_s)[counted],
     }
+    means["response_s"] = _responses_s(folder / "sumo" / _SERVICES_FILE, counts_s)
     loss = read_edge_loss(folder / "sumo" / EDGES_FILE)
     return RunFigures(
         measures={name: float(values.mean()) for name, values in means.items() if len(values)},
+        calls=len(means["response_s"]),
         vehicles=int(counted.sum()),
         unfinished=int((counted & ~np.isfinite(trips.arrival_s)).sum()),
         unsafe=score["safety"].get("unsafe"),
         lost_veh_s={} if loss is None else _lost(loss, counts_s),
     )
+
+
+def _responses_s(path: Path, counts_s: tuple[float, float] | None) -> F64:
+    """Return how long each call waited for an ambulance; one that nobody reached, as long as the run saw it wait."""
+    if not path.is_file():
+        return np.zeros(0)
+    found = json.loads(path.read_bytes())
+    begin_ms = found["begin_ms"] if counts_s is None else counts_s[0] * 1000.0
+    waits_ms = [
+        (call["arrived_ms"] if call["arrived_ms"] >= 0 else found["end_ms"]) - call["received_ms"]
+        for call in found.get("emergency", {}).get("calls", ())
+        if call["received_ms"] >= begin_ms and (call["arrived_ms"] >= 0 or not call["called_off"])
+    ]
+    return np.array(waits_ms, np.float64) / 1000.0
 
 
 def _lost(loss: EdgeLoss, counts_s: tuple[float, float] | None) -> dict[str, float]:

@@ -163,6 +163,11 @@ async def jobs(desk: Desk, request: Request, who: Principal) -> Response:
     return answer({"items": desk.jobs.listed(), "next": None})
 
 
+async def job_choices(desk: Desk, request: Request, who: Principal) -> Response:
+    """Tell what a what-if may change."""
+    return answer(await asyncio.to_thread(desk.jobs.choices))
+
+
 async def start_job(desk: Desk, request: Request, who: Principal) -> Response:
     """Start a what-if run."""
     body = await body_of(request, dict[str, Any])
@@ -244,6 +249,7 @@ HANDLERS = {
     "alerts.resolve": resolve,
     "alerts.work-order": work_order,
     "jobs.list": jobs,
+    "jobs.choices": job_choices,
     "jobs.start": start_job,
     "jobs.read": job,
     "jobs.cancel": cancel_job,

@@ -114,6 +114,7 @@ POLICY: tuple[Rule, ...] = (
     Rule("POST", f"{_V1}/alerts/{{id}}/resolve", "alerts.resolve", _ACTS, "Close it with a note.", act=True),
     Rule("POST", f"{_V1}/alerts/{{id}}/work-order", "alerts.work-order", _ACTS, "Make a work order of it.", act=True),
     Rule("GET", f"{_V1}/jobs", "jobs.list", _SEES, "What-if runs."),
+    Rule("GET", f"{_V1}/jobs/choices", "jobs.choices", _SEES, "What a what-if may change: controls, stations, plans."),
     Rule("POST", f"{_V1}/jobs", "jobs.start", _PLANS, "Start paired twin runs.", act=True),
     Rule("GET", f"{_V1}/jobs/{{id}}", "jobs.read", _SEES, "Progress or result of one."),
     Rule("DELETE", f"{_V1}/jobs/{{id}}", "jobs.cancel", _PLANS, "Cancel one.", act=True),

@@ -5,7 +5,7 @@ import { groundPainter, FONT } from "./ground";
 import { UNIT_NAMES_FROM } from "./labels";
 import type { Layers } from "./layers";
 import { palette, type Palette } from "./palette";
-import { emptyScene, type Scene, type Thing } from "./scene";
+import { emptyScene, type Scene, type Thing, type Track } from "./scene";
 import { Sheet } from "./sheet";
 import { Vehicles } from "./vehicles";
 
@@ -194,14 +194,17 @@ export class Renderer {
     ctx.setLineDash([]);
   }
 
-  /** Where a what-if moves lost time: more as a solid band, less as a dotted one, the closure as a barrier of strokes. */
-  private drawGhost(p: Palette, points: Float32Array, change: "worse" | "better" | "closed", width: number): void {
+  /**
+   * Where a what-if moves lost time: more as a solid band, less as a dotted one, the closure as a barrier of strokes, a
+   * ring round what else is changed.
+   */
+  private drawGhost(p: Palette, points: Float32Array, change: NonNullable<Track["change"]>, width: number): void {
     const { ctx, camera } = this;
     ctx.beginPath();
     ctx.moveTo(camera.sx(points[0]), camera.sy(points[1]));
     for (let k = 2; k < points.length; k += 2) ctx.lineTo(camera.sx(points[k]), camera.sy(points[k + 1]));
-    ctx.strokeStyle = change === "better" ? p.good : p.bad;
-    ctx.globalAlpha = change === "closed" ? 1 : 0.6;
+    ctx.strokeStyle = change === "better" ? p.good : change === "at" ? p.accent : p.bad;
+    ctx.globalAlpha = change === "closed" || change === "at" ? 1 : 0.6;
     ctx.lineWidth = change === "closed" ? 9 : width;
     ctx.lineDashOffset = 0;
     ctx.setLineDash(change === "better" ? [2, 6] : change === "closed" ? [3, 4] : []);

@@ -61,8 +61,8 @@ export interface Track {
   id: string;
   kind: "corridor" | "route" | "ghost";
   points: Float32Array;
-  /** Of a ghost: whether more or less time would be lost there, or nobody could pass. */
-  change?: "worse" | "better" | "closed";
+  /** Of a ghost: whether more or less time would be lost there, or nobody could pass; or what stands there is changed. */
+  change?: "worse" | "better" | "closed" | "at";
   /** Of a ghost: how wide, by how much. */
   width?: number;
 }

@@ -5,6 +5,7 @@ import type { Track } from "../map/scene";
 import { repaintAll, scene } from "./city";
 
 const WIDEST_PX = 12;
+const RING_M = 30;
 
 /** The run whose ghost is shown. */
 export const ghostOf = signal<string | null>(null);
@@ -18,7 +19,14 @@ export function showGhost(job: Job | null): void {
   repaintAll();
 }
 
-function ghostTracks(ghost: { edges: [number, number][]; closed: number | null }): Track[] {
+/** A ring round a place that is changed without an edge of its own: a station, a junction's plan. */
+function ring(x: number, y: number): Float32Array {
+  const points = new Float32Array(2 * 33);
+  for (let k = 0; k < 33; k++) points.set([x + RING_M * Math.cos((k * Math.PI) / 16), y + RING_M * Math.sin((k * Math.PI) / 16)], k * 2);
+  return points;
+}
+
+function ghostTracks(ghost: { edges: [number, number][]; closed: number | null; at?: [number, number][] }): Track[] {
   const { shapes } = scene.value;
   const lines = new Map<number, Float32Array[]>();
   for (let i = 0; i < shapes.edge.length; i++) {
@@ -38,5 +46,9 @@ function ghostTracks(ghost: { edges: [number, number][]; closed: number | null }
     })),
   );
   const closed = ghost.closed === null ? [] : (lines.get(ghost.closed) ?? []);
-  return [...made, ...closed.map((points): Track => ({ id: "ghost/closed", kind: "ghost", points, change: "closed" }))];
+  return [
+    ...made,
+    ...closed.map((points): Track => ({ id: "ghost/closed", kind: "ghost", points, change: "closed" })),
+    ...(ghost.at ?? []).map(([x, y], i): Track => ({ id: `ghost/at/${i}`, kind: "ghost", points: ring(x, y), change: "at" })),
+  ];
 }

@@ -4,6 +4,7 @@ import { halvesEn } from "./halves.en";
 import { actsEn } from "./acts.en";
 import { servicesEn } from "./services.en";
 import { signalsEn } from "./signals.en";
+import { whatifEn } from "./whatif.en";
 
 export const en = {
   ...evidenceEn,
@@ -11,6 +12,7 @@ export const en = {
   ...actsEn,
   ...halvesEn,
   ...signalsEn,
+  ...whatifEn,
   "view.city": "City",
   "view.signals": "Signals",
   "view.emergency": "Emergency",

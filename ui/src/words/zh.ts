@@ -6,6 +6,7 @@ import { halvesZh } from "./halves.zh";
 import { actsZh } from "./acts.zh";
 import { servicesZh } from "./services.zh";
 import { signalsZh } from "./signals.zh";
+import { whatifZh } from "./whatif.zh";
 
 export const zh: Record<keyof typeof en, string> = {
   ...evidenceZh,
@@ -13,6 +14,7 @@ export const zh: Record<keyof typeof en, string> = {
   ...actsZh,
   ...halvesZh,
   ...signalsZh,
+  ...whatifZh,
   "view.city": "全城",
   "view.signals": "信号",
   "view.emergency": "应急",

@@ -4,6 +4,7 @@ import { useFetched } from "../../parts/fetched";
 import { DataTable } from "../../parts/table";
 import { jobs } from "../../state/operations";
 import { figure, hasTerm, t, term } from "../../words";
+import { changeOf } from "./what-if-change";
 
 interface Line {
   key: string;
@@ -21,7 +22,7 @@ export function ScoreTab() {
         key: `${job.id}/${measure}`,
         measure,
         paired,
-        run: job.text || job.id,
+        run: changeOf(job),
       })),
     );
   const groups = [

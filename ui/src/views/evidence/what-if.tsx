@@ -1,5 +1,4 @@
 /** What-if: paired runs of the twin from a change, with progress, cancel, and a verdict in words. */
-import { useState } from "preact/hooks";
 import { may, send } from "../../api/client";
 import type { Job } from "../../api/types";
 import { layout } from "../../state/city";
@@ -7,96 +6,16 @@ import { absent, jobs, reload, sayError } from "../../state/operations";
 import { DataTable, type Column } from "../../parts/table";
 import { Told } from "../../parts/why";
 import { ghostOf, showGhost } from "../../state/ghost";
-import { go, route } from "../../state/route";
+import { go } from "../../state/route";
 import { figure, percent, t, term } from "../../words";
+import { changeOf, countedOf } from "./what-if-change";
+import { WhatIfForm } from "./what-if-form";
 import { measureName } from "./score";
 
 export function WhatIfTab() {
-  const [street, setStreet] = useState(route.value.query.close ?? "");
-  const [demand, setDemand] = useState("1");
-  const [minutes, setMinutes] = useState("10");
-  const [seeds, setSeeds] = useState("11,12,13");
-  const [begin, setBegin] = useState<"now" | "start">("now");
-  const [error, setError] = useState<string | null>(null);
-  const edges = layout.value?.edges ?? [];
-
-  const start = async () => {
-    setError(null);
-    try {
-      await send("POST", "/jobs", {
-        kind: "what-if",
-        change: { close_edge: street || null, demand: Number(demand), control: "brain", baseline: "fixed-tuned" },
-        minutes: Number(minutes),
-        begin,
-        seeds: seeds.split(/[,\s]+/).filter(Boolean).map(Number),
-      });
-      await reload.jobs();
-    } catch (problem) {
-      setError(problem instanceof Error ? problem.message : String(problem));
-    }
-  };
-
   return (
     <div class="panels">
-      <form
-        class="panel"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void start();
-        }}
-      >
-        <header>
-          <h2>{t("tab.whatif")}</h2>
-        </header>
-        <div class="stack">
-          <p class="small soft">{t("whatif.note")}</p>
-          <label class="field">
-            <span>{t("whatif.close")}</span>
-            <input type="text" list="edge-names" value={street} onInput={(event) => setStreet(event.currentTarget.value)} />
-          </label>
-          <datalist id="edge-names">
-            {edges.slice(0, 4000).map((edge) => (
-              <option key={edge.name} value={edge.name}>
-                {edge.street}
-              </option>
-            ))}
-          </datalist>
-          <fieldset class="choice">
-            <legend>{t("whatif.begin")}</legend>
-            {(["now", "start"] as const).map((one) => (
-              <label key={one}>
-                <input type="radio" name="begin" checked={begin === one} onChange={() => setBegin(one)} />
-                {t(one === "now" ? "whatif.begin_now" : "whatif.begin_start")}
-              </label>
-            ))}
-          </fieldset>
-          <div class="row">
-            <label class="field">
-              <span>{t("whatif.demand")}</span>
-              <input type="number" min="0.1" max="3" step="0.05" value={demand} onInput={(event) => setDemand(event.currentTarget.value)} />
-            </label>
-            <label class="field">
-              <span>{t("whatif.minutes")}</span>
-              <input type="number" min="2" max="120" value={minutes} onInput={(event) => setMinutes(event.currentTarget.value)} />
-            </label>
-            <label class="field">
-              <span>{t("whatif.seeds")}</span>
-              <input type="text" value={seeds} pattern="[0-9, ]+" onInput={(event) => setSeeds(event.currentTarget.value)} />
-            </label>
-          </div>
-          {!may("jobs.start") && <p class="note warn">{t("may.not", { role: t("role.engineer") })}</p>}
-          {error && (
-            <p class="note bad" role="alert">
-              {error}
-            </p>
-          )}
-          <div class="row">
-            <button type="submit" class="btn main" disabled={!may("jobs.start")}>
-              {t("whatif.start")}
-            </button>
-          </div>
-        </div>
-      </form>
+      <WhatIfForm />
       <section class="panel" aria-labelledby="runs-title">
         <header>
           <h2 id="runs-title">{t("whatif.runs")}</h2>
@@ -162,7 +81,7 @@ function JobCard({ job }: { job: Job }) {
   return (
     <li class={`note ${job.status === "failed" ? "bad" : job.status === "done" ? "good" : ""}`}>
       <div class="row">
-        <b class="grow">{job.text || job.id}</b>
+        <b class="grow">{changeOf(job)}</b>
         <span class="tag">{term("job", job.status)}</span>
         {going && (
           <button type="button" class="btn slim" disabled={!may("jobs.cancel")} onClick={() => void cancel()}>
@@ -170,6 +89,11 @@ function JobCard({ job }: { job: Job }) {
           </button>
         )}
       </div>
+      <p class="small soft">
+        {t("whatif.run_of", { minutes: figure(job.spec.minutes), seeds: job.spec.seeds.join(", ") })}
+        {job.status !== "done" && job.text !== job.status && <> · {job.text}</>}
+        {job.result && <> · {countedOf(job)}</>}
+      </p>
       {going && (
         <div class="row">
           <progress class="grow" value={job.progress} max={1} aria-label={t("whatif.progress")} />
