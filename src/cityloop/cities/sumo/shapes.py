@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterable
 from pathlib import Path
 
 from cityloop.cities.sumo.netfile import FOOT_CLASSES, SLOW_CLASSES, Edge, Lane, NetFile, read_netfile
@@ -12,6 +14,8 @@ from cityloop.kernel.shapes import MapLine, MapShapes, Ways
 __all__ = ["bounding_box", "read_shapes"]
 
 _MARGIN_M = 50.0
+_NEAR_M = 400.0
+"""So far along the roads a street may be to say where a junction is. [m]"""
 
 
 def bounding_box(layout: Layout) -> tuple[float, float, float, float]:
@@ -87,16 +91,55 @@ def _links(net: NetFile, network: Network) -> tuple[tuple[tuple[float, float], .
 
 
 def _labels(net: NetFile, network: Network) -> tuple[str, ...]:
-    """Name each junction by the streets that meet there; by its identifier where none has a name."""
-    labels = []
+    """Name each junction by the streets that meet there.
+
+    Where fewer than two with a name do, the nearest other street follows in brackets; by its identifier where there is
+    no name within reach.
+    """
     streets: dict[str, dict[str, None]] = {name: {} for name in network.tls_ids}
+    edges: dict[str, dict[str, None]] = {name: {} for name in network.tls_ids}
+    beside: dict[str, set[str]] = {}
     for connection in net.connections:
+        pair = (connection.from_edge, connection.to_edge)
+        if any(_passable(net, edge_id) for edge_id in pair):
+            beside.setdefault(pair[0], set()).add(pair[1])
+            beside.setdefault(pair[1], set()).add(pair[0])
         if connection.tls in streets:
-            for edge_id in (connection.from_edge, connection.to_edge):
-                name = net.edges[edge_id].name if edge_id in net.edges else ""
-                if name:
-                    streets[connection.tls][name] = None
+            for edge_id in pair:
+                edges[connection.tls][edge_id] = None
+                if edge_id in net.edges and net.edges[edge_id].name:
+                    streets[connection.tls][net.edges[edge_id].name] = None
+    labels = []
     for tls_id in network.tls_ids:
-        names = list(streets[tls_id])
-        labels.append(" / ".join(names[:2]) if names else tls_id)
+        names = list(streets[tls_id])[:2]
+        near = _nearest_names(net, beside, edges[tls_id], frozenset(names), 2 - len(names)) if len(names) < 2 else []
+        told = " / ".join(names) if names else tls_id if not near else ""
+        labels.append(f"{told} ({' / '.join(near)})".strip() if near else told)
     return tuple(labels)
+
+
+def _passable(net: NetFile, edge_id: str) -> bool:
+    return edge_id in net.edges and net.edges[edge_id].function in ("normal", "") and bool(net.edges[edge_id].lanes)
+
+
+def _nearest_names(
+    net: NetFile, beside: dict[str, set[str]], begin: Iterable[str], known: frozenset[str], wanted: int
+) -> list[str]:
+    """Return the streets that are met first when one goes on from some edges, the nearest first."""
+    heap = [(0.0, edge_id) for edge_id in begin if _passable(net, edge_id)]
+    heapq.heapify(heap)
+    seen: set[str] = set()
+    names: list[str] = []
+    while heap and len(names) < wanted:
+        gone_m, edge_id = heapq.heappop(heap)
+        if edge_id in seen or gone_m > _NEAR_M:
+            continue
+        seen.add(edge_id)
+        edge = net.edges[edge_id]
+        if edge.name and edge.name not in known and edge.name not in names:
+            names.append(edge.name)
+            continue
+        for other in sorted(beside.get(edge_id, ())):
+            if other not in seen and _passable(net, other):
+                heapq.heappush(heap, (gone_m + edge.lanes[0].length_m, other))
+    return names
