@@ -52,8 +52,10 @@ def main() -> None:
     raise_file_limit()
     limits = Limits(readings_per_s=given.limit)
     with open_sensing(given.folder, limits=limits, admin_token=given.token) as opened:
-        if given.streams and opened.streams.row_of("sensor-000000") is None:
-            opened.streams.register_many(_registrations(given.streams, given.control_streams))
+        wanted = _registrations(given.streams, given.control_streams) if given.streams else []
+        missing = [registration for registration in wanted if opened.streams.row_of(registration.name) is None]
+        if missing:
+            opened.streams.register_many(missing)
             opened.inbox.known.refresh_if_grown()
         # What is there now stays: looking through it for garbage again and again would hold everybody up.
         gc.collect()

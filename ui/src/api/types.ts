@@ -232,6 +232,7 @@ export interface LadderRung {
 export interface Alert {
   id: string;
   kind: string;
+  /** 1 is the most urgent. */
   severity: 1 | 2 | 3;
   group: string;
   count: number;

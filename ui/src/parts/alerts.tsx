@@ -10,7 +10,7 @@ import { Told } from "./why";
 export function openAlerts(): Alert[] {
   return alerts.value
     .filter((alert) => alert.status !== "resolved")
-    .sort((a, b) => b.severity - a.severity || b.since_ms - a.since_ms);
+    .sort((a, b) => a.severity - b.severity || b.since_ms - a.since_ms);
 }
 
 async function act(alert: Alert, what: string, body?: unknown): Promise<void> {
@@ -36,14 +36,14 @@ export function AlertList() {
 }
 
 function AlertCard({ alert }: { alert: Alert }) {
-  const tone = alert.severity >= 3 ? "bad" : alert.severity === 2 ? "warn" : "";
+  const tone = alert.severity === 1 ? "bad" : alert.severity === 2 ? "warn" : "";
   const { junction } = alert.place;
   const chosen = route.value.query.alert === alert.id;
   return (
     <li class={`note ${tone} ${chosen ? "chosen" : ""}`}>
       <div class="row">
         <span class={`tag ${tone}`}>
-          <span aria-hidden="true">{alert.severity >= 3 ? "▲" : alert.severity === 2 ? "◆" : "●"}</span>
+          <span aria-hidden="true">{alert.severity === 1 ? "▲" : alert.severity === 2 ? "◆" : "●"}</span>
           {t(`severity.${alert.severity}`)}
         </span>
         <b class="grow">{hasTerm("alertkind", alert.kind) ? term("alertkind", alert.kind) : alert.kind}</b>

@@ -42,7 +42,7 @@ function alertThings(): Thing[] {
     const x = alert.place.x_m ?? junction?.x_m;
     const y = alert.place.y_m ?? junction?.y_m;
     if (x === undefined || y === undefined) return [];
-    const level = alert.severity >= 3 ? 2 : alert.severity === 2 ? 1 : 0;
+    const level = alert.severity === 1 ? 2 : alert.severity === 2 ? 1 : 0;
     return [{ id: alert.id, kind: "alert" as const, label: term("alertkind", alert.kind), x, y, level, detail: alert.text }];
   });
 }
