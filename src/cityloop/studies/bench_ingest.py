@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
+from cityloop.kernel.errors import CityError
 from cityloop.storage.readings import StoreParams
 from cityloop.studies.measured_server import PROBES, TOKEN, MemoryWatch, Server, served
 from cityloop.studies.sensing_rows import Figure, RowSpec
@@ -71,6 +72,9 @@ def _load(server: Server, streams: int, load: LoadParams, seed: int) -> _Outcome
 
     report = simulate(FleetParams(count=streams, seed=seed), load, begun=begun)
     used_s = server.cpu_s() - before_s
+    strangers = server.strangers()
+    if strangers:
+        raise CityError(f"{strangers} readings were of sensors that the server does not know: refusing is not measured")
     return _Outcome(report, used_s, probe.stop())
 
 

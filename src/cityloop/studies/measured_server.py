@@ -63,6 +63,12 @@ class Server:
 
         return asyncio.run(ask())
 
+    def strangers(self) -> int:
+        """Return how many readings were set aside because nobody had registered their stream."""
+        counts = self.ask("/ingest/counts")
+        assert isinstance(counts, dict)
+        return int(counts["faults"]["unknown stream"])
+
 
 @contextmanager
 def served(spec: RowSpec, streams: int, limit: float | None = None) -> Iterator[Server]:
