@@ -30,7 +30,6 @@ _HTTP = (
         for part in ("properties", "relations")
     ),
     "datamodel/entity-control-information/common-control-information",
-    "datamodel/historical-location/auto-creation",
     "resource-path/resource-path-to-entities",
     "request-data",
     *(
@@ -63,7 +62,7 @@ _HTTP = (
             "update-entity-jsonpatch",
             "delete-entity",
             "historical-location-auto-creation",
-            "historical-location-manipulation",
+            "historical-location-manual-creation",
         )
     ),
     "batch-request/batch-request",

@@ -135,3 +135,20 @@ def test_nested_collections_are_sorted_and_filtered(client):
     client.create("Things", a_thing(Datastreams=streams))
     shown = client.get("Things?$expand=Datastreams($filter=name ne 'c';$orderby=name;$select=name)")["value"][0]
     assert shown["Datastreams"] == [{"name": "a"}, {"name": "b"}]
+
+
+def test_options_are_evaluated_in_the_order_of_the_standard(client, ten_things):
+    """Filtered, counted, sorted, skipped and cut, then expanded and selected, however the request lists them."""
+    options = [
+        "$select=name",
+        "$top=2",
+        "$expand=Locations($select=name)",
+        "$skip=1",
+        "$orderby=properties/n desc",
+        "$count=true",
+        "$filter=properties/even eq true",
+    ]
+    shown = client.get("Things?" + "&".join(options))
+    assert shown == client.get("Things?" + "&".join(reversed(options))) | {"@iot.nextLink": shown["@iot.nextLink"]}
+    assert shown["@iot.count"] == 5
+    assert [(thing["name"], thing["Locations"]) for thing in shown["value"]] == [("thing 6", []), ("thing 4", [])]
