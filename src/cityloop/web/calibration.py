@@ -16,6 +16,7 @@ from cityloop.web.words import reason_words
 __all__ = ["calibration", "told_share"]
 
 _SLACK_S = 1.5
+_CLOSED = ("complete", "beyond", "overtaken")
 _COUNTED = ("decisions", "reason", "forecast", "due", "value", "overtaken")
 
 
@@ -56,8 +57,8 @@ def calibration(city: CityFacts, window: Window, wanted: Filter) -> dict[str, An
 def told_share(city: CityFacts, window: Window, wanted: Filter) -> dict[str, Any]:
     """Count by domain how many decisions have a reason, a forecast, and, their horizon over, an observation.
 
-    ``value``: observed, or not within the horizon, which is told as a bound. ``overtaken``: something else came first,
-    which is told in its place.
+    ``value``: observed as a figure, be it a bound: not within the horizon, or not until something else came first.
+    ``overtaken``: something else came first, whether or not there is a figure until then.
     """
     told = list(wanted_of(window.ticks, wanted))
     of = of_services(window, told)
@@ -73,7 +74,7 @@ def told_share(city: CityFacts, window: Window, wanted: Filter) -> dict[str, Any
         if service is not None:
             count["forecast"] += math.isfinite(service.value)
             count["due"] += service.outcome.status != "pending"
-            count["value"] += service.outcome.status in ("complete", "beyond")
+            count["value"] += service.outcome.status in _CLOSED and math.isfinite(service.outcome.value)
             count["overtaken"] += service.outcome.status == "overtaken"
             continue
         at_ms = one.raw["decided_at_ms"]

@@ -1,8 +1,9 @@
 """What came of a service's decision, against what was expected of it: read from recorded steps alone.
 
-What is not seen within the horizon is told as that, a lower bound; where something else came first (another call,
-another plan, the simulation's next lap, or nobody was told because the ladder stood below live), that is told in its
-place, for no figure would answer the forecast.
+What is not seen within the horizon is told as that, a lower bound. Where something else came first (another call,
+another plan, the simulation's next lap) the forecast is closed at that moment: what came first is told, and of a
+duration what had passed until then, a lower bound too. Where nobody was told, because the ladder stood below live, no
+figure would answer the forecast.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Outcome:
     """What was observed against a forecast."""
 
     status: str
-    """``complete``; ``beyond``: not within the horizon; ``overtaken``: something else came first; ``pending``."""
+    """``complete``; ``beyond``: not within the horizon; ``overtaken``: something else came first, and the value, where
+    there is one, is what had passed until then; ``pending``."""
     value: float
     covered_s: float
     note: str = ""
@@ -127,7 +129,10 @@ def outcome_of(
         if len(other):
             rows = slice(rows.start, rows.start + int(other[0]))
     seen = _Seen(history, rows, at_ms, horizon_s, cut=rows.stop < history.after(at_ms, horizon_s).stop)
-    return look(seen, action, raw["proposal"]["target"])
+    outcome = look(seen, action, raw["proposal"]["target"])
+    if outcome.status == "overtaken" and QUANTITIES[kind][1] == "s":
+        return Outcome("overtaken", outcome.covered_s, outcome.covered_s, outcome.note)
+    return outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def test_nobody_within_the_horizon_is_a_bound_and_before_its_end_nothing(seconds
 
 
 def test_a_move_ends_where_a_call_comes_first():
-    """On its way to site 2 the unit is sent to a call at 40 s: no arrival is made up."""
+    """On its way to site 2 the unit is sent to a call at 40 s: not there until then, and no arrival is made up."""
     move = _decision("emergency", emergency.Move(2), 0)
     one = _told(
         _window(
@@ -127,7 +127,7 @@ def test_a_move_ends_where_a_call_comes_first():
         )
     )
     assert (one["observed"]["status"], one["observed"]["note"]) == ("overtaken", "SENT_TO_CALL")
-    assert one["observed"]["value"] is None
+    assert one["observed"]["value"] == 40.0
     assert one["action"]["place"] == "Station 3"
 
 
@@ -194,7 +194,7 @@ def test_containers_emptied_in_a_round_are_counted_at_its_end():
 
 
 @pytest.mark.parametrize(
-    ("broken_at", "told"), [(None, ("complete", 500.0, "REPLANNED")), (200, ("overtaken", None, "BROKEN_DOWN"))]
+    ("broken_at", "told"), [(None, ("complete", 500.0, "REPLANNED")), (200, ("overtaken", 200.0, "BROKEN_DOWN"))]
 )
 def test_a_truck_comes_home_or_breaks_down(broken_at, told):
     """Home at 500 s, by another plan from 300 s on; or no longer able to."""
@@ -249,3 +249,30 @@ def test_the_share_of_decisions_with_an_outcome_is_counted_by_domain():
     (sends,) = found["services"]
     assert (sends["kind"], sends["bias"], sends["n"]) == ("Send", 50.0, 1)
     assert not math.isnan(sends["mae"])
+
+
+def test_a_forecast_that_was_overtaken_counts_with_what_was_seen_until_then():
+    """The unit was sent to a call after 40 s: closed at that moment with a bound, and no part of the errors."""
+    move = _decision("emergency", emergency.Move(2), 0)
+    window = _window(
+        move,
+        value=120.0,
+        unit_status=lambda s: [MOVING if s < 40 else EN_ROUTE],
+        unit_call_i32=lambda s: [-1 if s < 40 else 3],
+        unit_site_i32=lambda s: [2 if s < 40 else -1],
+    )
+    city, _ = load_facts()
+    found = told_share(city, window, Filter(begin_ms=_AT_MS, end_ms=_AT_MS))
+    assert found["by_domain"]["emergency"] == {
+        "decisions": 1, "reason": 1, "forecast": 1, "due": 1, "value": 1, "overtaken": 1,
+    }  # fmt: skip
+    (moves,) = found["services"]
+    assert (moves["n"], moves["overtaken"], moves["mae"]) == (0, 1, None)
+
+
+def test_what_nobody_was_told_of_has_no_figure():
+    """A move that shadow kept back counts as overtaken alone: nothing was observed that would answer it."""
+    window = _window(_decision("emergency", emergency.Move(2), 0, acted=False), value=120.0)
+    city, _ = load_facts()
+    found = told_share(city, window, Filter(begin_ms=_AT_MS, end_ms=_AT_MS))["by_domain"]["emergency"]
+    assert (found["due"], found["value"], found["overtaken"]) == (1, 0, 1)

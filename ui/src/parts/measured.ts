@@ -18,7 +18,10 @@ export function observation(decision: Decision): string {
   const { observed } = decision;
   if (!observed || observed.status === "pending") return t("why.pending_short");
   if (observed.status === "beyond") return t("came.beyond", { in: span(decision.forecast?.horizon_s) });
-  if (observed.status === "overtaken") return term("came", observed.note ?? "");
+  if (observed.status === "overtaken") {
+    const why = term("came", observed.note ?? "");
+    return observed.value === null ? why : t("came.until", { past: span(observed.value), why });
+  }
   return measure(decision, observed.value) + (observed.note && hasTerm("came", observed.note) ? ` (${term("came", observed.note)})` : "");
 }
 
