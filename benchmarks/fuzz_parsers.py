@@ -36,6 +36,31 @@ JUNK = (
     b"-9223372036854775808",
 )  # fmt: skip
 
+THING = (
+    b'{"name":"a","description":"b","Locations":[{"name":"l","description":"","encodingType":"application/geo+json",'
+    b'"location":{"type":"Point","coordinates":[13.4,52.5]}}],"Datastreams":[{"@iot.id":1}],"properties":{"x":[1]}}'
+)
+OBSERVATION = (
+    b'{"phenomenonTime":"2026-01-01T00:00:00Z/2026-01-01T01:00:00Z","result":1.5,"resultTime":"2026-01-01T01:00:00Z",'
+    b'"validTime":"2026-01-01T00:00:00Z/2026-01-02T00:00:00Z","parameters":{"a":null},"Datastream":{"@iot.id":3}}'
+)
+AREA = b'{"type":"Polygon","coordinates":[[[0,0],[4,0],[4,4],[0,0]],[[1,1],[2,1],[2,2],[1,1]]]}'
+ROWS = (
+    b'[{"Datastream":{"@iot.id":1},"components":["phenomenonTime","result"],"dataArray@iot.count":1,'
+    b'"dataArray":[["2026-01-01T00:00:00Z",1.5]]}]'
+)
+PATCH = (
+    b'[{"op":"replace","path":"/properties/x/0","value":2},{"op":"add","path":"/properties/y","value":{}},'
+    b'{"op":"move","from":"/name","path":"/properties/n"},{"op":"test","path":"/properties/y","value":{}}]'
+)
+EIDO = b'{"$id":"a","incidentComponent":{"$id":"b","incidentTypeCommonRegistryText":"x"}}'
+CAP = (
+    b'<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>a</identifier><sender>b</sender>'
+    b"<sent>2026-01-01T00:00:00+00:00</sent><status>Actual</status><msgType>Alert</msgType><scope>Public</scope>"
+    b"<info><category>Fire</category><event>x</event><urgency>Immediate</urgency><severity>Severe</severity>"
+    b"<certainty>Observed</certainty><area><areaDesc>c</areaDesc><circle>52.5,13.4 0.1</circle></area></info></alert>"
+)
+
 
 def parsers() -> dict[str, tuple[Parse, bytes]]:
     """Return each parser with a sound message, as the property tests name them."""
@@ -44,7 +69,39 @@ def parsers() -> dict[str, tuple[Parse, bytes]]:
     found.update(others.BYTE_PARSERS)
     for name, (parse, sound) in others.TEXT_PARSERS.items():
         found[name] = (_of_text(parse), sound.encode())
-    return found
+    return found | bodies()
+
+
+def bodies() -> dict[str, tuple[Parse, bytes]]:
+    """Return the parsers of whole bodies that property tests give values to instead of bytes."""
+    from cityloop.sensing.sensorthings.writing import decode_json
+    from cityloop.wire.calls import decode_call, encode_call
+    from cityloop.wire.cap_alert import decode_cap
+    from cityloop.wire.eido import decode_eido
+    from cityloop.wire.json_patch import apply_patch
+    from cityloop.wire.multipart import parse_request, split_parts
+    from cityloop.wire.odata.geometry import geometry_of_geojson, geometry_of_wkt
+    from cityloop.wire.sensorthings.data_array import decode_rows
+    from cityloop.wire.sensorthings.entities import decode_entity
+    from cityloop.wire.sensorthings.model import ENTITIES
+
+    patched = {"name": "a", "properties": {"x": [1]}}
+    return {
+        "body: entity": (lambda data: decode_entity(ENTITIES["Thing"], decode_json(data)), THING),
+        "body: observation": (lambda data: decode_entity(ENTITIES["Observation"], decode_json(data)), OBSERVATION),
+        "body: geojson": (lambda data: geometry_of_geojson(decode_json(data)), AREA),
+        "body: wkt": (_of_text(geometry_of_wkt), b"POLYGON ((0 0, 4 0, 4 4, 0 0), (1 1, 2 1, 2 2, 1 1))"),
+        "body: data array": (lambda data: list(decode_rows(decode_json(data))), ROWS),
+        "body: json patch": (lambda data: apply_patch(patched, decode_json(data)), PATCH),
+        "body: multipart": (lambda data: split_parts(data, "b"), b"--b\r\nContent-Type: a/b\r\n\r\nGET /\r\n--b--\r\n"),
+        "body: request": (parse_request, b"POST Things HTTP/1.1\r\nHost: a\r\nContent-ID: 1\r\n\r\n{}"),
+        "body: call": (decode_call, encode_call(decode_eido(EIDO))),
+        "body: eido": (
+            decode_eido,
+            b'{"$id":"a","incidentComponent":{"$id":"b","incidentTypeCommonRegistryText":"x"}}',
+        ),
+        "body: cap": (decode_cap, CAP),
+    }
 
 
 def _module(name: str):
