@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import logging
@@ -21,6 +22,7 @@ import uvicorn
 
 import cityloop.web
 from cityloop.app.alert_push import AlertPush, push_key
+from cityloop.app.basemap import read_basemap
 from cityloop.app.city_source import CitySource, city_facts, load_facts
 from cityloop.app.refuse_preview import RoundPreview
 from cityloop.app.sensing_mount import mount_sensing
@@ -87,6 +89,8 @@ class ServeSpec:
     """Brokers of others that are listened to."""
     oidc: OidcParams | None = None
     """Who vouches for people beside passwords."""
+    basemap: Path | None = None
+    """GeoJSON that is drawn under the network."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -119,6 +123,9 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
         trace = TraceReader(spec.data / "trace")
         facts, source = _source(spec)
         closing.callback(source.close)
+        if spec.basemap is not None:
+            base = read_basemap(spec.basemap, facts.frame, facts.shapes.box)
+            facts = dataclasses.replace(facts, basemap=base)
         desk = _desk(spec, facts, source, database, audit, trace, token)
         if spec.webhooks:
             live = facts.mode == "live"

@@ -58,6 +58,12 @@ __all__ = ["command"]
     metavar="FILE",
     help="Let people sign in through an OpenID Connect issuer as well: a TOML file, see docs/security.md.",
 )
+@click.option(
+    "--basemap",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw a GeoJSON file of your own (water, green, buildings; in degrees) under the network.",
+)
 @click.option("--load-test", is_flag=True, help="Serve a made-up city of 120,000 sensors, to measure the page.")
 def command(
     city: str | None,
@@ -78,6 +84,7 @@ def command(
     bridge_urls: tuple[str, ...],
     webhooks: tuple[str, ...],
     oidc: Path | None,
+    basemap: Path | None,
     load_test: bool,
 ) -> None:
     """Serve CITY: sensing, API and dashboard on one port, the city running beside it.
@@ -92,6 +99,7 @@ def command(
       cityloop serve adlershof --pace 5 --rung live --data room
       cityloop serve live-adlershof --mqtt-port 1883 --rung live --data room
       cityloop serve adlershof --bridge mqtt://broker.example:1883/city --data room
+      cityloop serve mytown --basemap mytown-land.geojson --data room
       cityloop serve --load-test --port 8420 --data load
     """
     from cityloop.app.serve import ServeSpec, serve
@@ -118,6 +126,7 @@ def command(
         tls_clients=tls_clients,
         webhooks=webhooks,
         oidc=None if oidc is None else read_oidc(oidc),
+        basemap=basemap,
         bridges=tuple(BridgeParams.of_url(url) for url in bridge_urls),
     )
     serve(spec, lambda line: click.echo(line))

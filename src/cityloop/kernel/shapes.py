@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-__all__ = ["MapLine", "MapShapes", "Points", "Ways"]
+__all__ = ["BaseKind", "BaseMap", "BaseShape", "MapLine", "MapShapes", "Points", "Ways"]
 
 Points = tuple[tuple[float, float], ...]
 """Places x, y along a line. [m]"""
@@ -30,6 +30,35 @@ class MapLine:
     way: Ways
     width_m: float
     points: Points
+
+
+class BaseKind(IntEnum):
+    """What a shape of a basemap is drawn as, in the order in which they are drawn."""
+
+    LAND = 0
+    """Any other area: its outline alone."""
+    GREEN = 1
+    WATER = 2
+    BUILDING = 3
+    WATERWAY = 4
+    LINE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BaseShape:
+    """An area by its rings, holes after the outer one, or a line."""
+
+    kind: BaseKind
+    rings: tuple[Points, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BaseMap:
+    """What lies under the network, from a file of the operator's own."""
+
+    shapes: tuple[BaseShape, ...]
+    attribution: str = ""
+    """Whose data it is, as the file says."""
 
 
 @dataclass(frozen=True, slots=True)

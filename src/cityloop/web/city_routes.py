@@ -208,7 +208,7 @@ def _stages(desk: Desk) -> list[dict[str, Any]]:
 
 
 def _geometry(desk: Desk) -> dict[str, Any]:
-    shapes = desk.city.shapes
+    shapes, base = desk.city.shapes, desk.city.basemap
     x0, y0 = shapes.box[0], shapes.box[1]
 
     def line(points: Points) -> list[int]:
@@ -223,6 +223,8 @@ def _geometry(desk: Desk) -> dict[str, Any]:
         "edges": [[one.row, int(one.way), round(one.width_m * 10), line(one.points)] for one in shapes.lines],
         "junctions": [line(points) for points in shapes.outlines],
         "links": [[row, line(points)] for row, points in enumerate(shapes.links)],
+        "base": [] if base is None else [[int(one.kind), [line(ring) for ring in one.rings]] for one in base.shapes],
+        "base_attribution": "" if base is None else base.attribution,
     }
 
 

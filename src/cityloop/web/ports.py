@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cityloop.kernel.columns import F64, U8
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.office import AuditEntry, Change, HeldOrder, Person, RungSet, Session, Verified
-from cityloop.kernel.shapes import MapShapes
+from cityloop.kernel.shapes import BaseMap, MapShapes
 from cityloop.methods.utm import MapFrame
 from cityloop.wire.calls import CallReport, TakenCall
 from cityloop.wire.live import Steering, Tick
@@ -179,6 +179,8 @@ class CityFacts:
     lease_s: float = 4.0
     frame: MapFrame | None = None
     """How its map lies on the globe; None where nobody has said."""
+    basemap: BaseMap | None = None
+    """What is drawn under the network; None where nothing was configured."""
 
     def district_of(self, junction: int) -> str:
         """Return the district of a junction."""

@@ -55,6 +55,9 @@ export interface Geometry {
   edges: [row: number, kind: number, widthDm: number, coords: number[]][];
   junctions: number[][];
   links: [row: number, coords: number[]][];
+  /** What lies under the network: a kind, and the rings of an area or one line. */
+  base?: [kind: number, rings: number[][]][];
+  base_attribution?: string;
 }
 
 export interface Hold {

@@ -4,7 +4,7 @@ import { Glyphs } from "./glyphs";
 import { palette, pixelOf, type Palette } from "./palette";
 import { alongText, placeJunctions, Room, spotsOfThings, type JunctionMark } from "./labels";
 import type { Painter } from "./sheet";
-import { CONTROL, SHAPE, type Lines, type Scene, type Sensors } from "./scene";
+import { BASE, CONTROL, SHAPE, type Base, type Lines, type Scene, type Sensors } from "./scene";
 import type { Layers } from "./layers";
 
 const SLICE = 700;
@@ -44,6 +44,7 @@ export function groundPainter(scene: () => Scene, layers: () => Layers): Painter
     const ext = extentOf(v);
     ctx.fillStyle = p.ground;
     ctx.fillRect(0, 0, v.width, v.height);
+    if (on.base && s.base.kind.length) yield* paintBase(ctx, v, s.base, p, ext);
     if (v.scale > 0.25) yield* paintOutlines(ctx, v, s, p, ext);
     yield* paintWays(ctx, v, s, p, ext);
     const wrong = on.sensors && s.sensors ? paintSensors(ctx, v, s.sensors, p, ext) : [];
@@ -63,6 +64,42 @@ export function groundPainter(scene: () => Scene, layers: () => Layers): Painter
     yield;
     paintJunctions(ctx, s, p, marks);
   };
+}
+
+/** What lies under the network: areas filled, holes left open; buildings only where they can be told apart. */
+function* paintBase(ctx: CanvasRenderingContext2D, v: Camera, base: Base, p: Palette, e: Extent): Generator<void> {
+  const ink = [p.land, p.green_area, p.water, p.building, p.water, p.land];
+  for (const kind of Object.values(BASE)) {
+    if (kind === BASE.building && v.scale < 0.1) continue;
+    const filled = kind === BASE.green || kind === BASE.water || kind === BASE.building;
+    ctx.fillStyle = ctx.strokeStyle = ink[kind];
+    ctx.lineWidth = kind === BASE.waterway ? Math.max(1.5, 4 * v.scale) : 1;
+    // Buildings do not overlap and go many at a time. A park may lie in a wood: filled together they would cancel out.
+    const together = kind === BASE.green || kind === BASE.water ? 1 : SLICE;
+    const finish = () => (filled ? ctx.fill("evenodd") : ctx.stroke());
+    let [held, drawn, last] = [0, 0, -1];
+    ctx.beginPath();
+    for (let i = 0; i < base.kind.length; i++) {
+      if (base.kind[i] !== kind || outside(base.boxes, i, e.west, e.south, e.east, e.north)) continue;
+      // A path ends between two shapes only: the rings of one are filled together, so that its holes stay open.
+      if (held >= together && base.shape[i] !== last) {
+        finish();
+        ctx.beginPath();
+        held = 0;
+        if (drawn > SLICE) {
+          drawn = 0;
+          yield;
+        }
+      }
+      trace(ctx, base, i, v);
+      if (filled) ctx.closePath();
+      last = base.shape[i];
+      held++;
+      drawn++;
+    }
+    if (held) finish();
+    yield;
+  }
 }
 
 function* paintOutlines(ctx: CanvasRenderingContext2D, v: Camera, s: Scene, p: Palette, e: Extent): Generator<void> {

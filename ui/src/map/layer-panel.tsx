@@ -1,6 +1,6 @@
 /** Layers on and off, each with the marks that it draws and what they mean. */
 import { useEffect, useRef } from "preact/hooks";
-import { city } from "../state/city";
+import { city, scene } from "../state/city";
 import { layers, theme } from "../state/prefs";
 import { number, t, type Word } from "../words";
 import { drawControl, drawThing, type Mark } from "./glyphs";
@@ -96,7 +96,9 @@ function Swatch({ draw }: { draw: Sample }) {
   return <canvas ref={box} width={60} height={28} aria-hidden="true" class="swatch" />;
 }
 
-export function LayerPanel({ offered, folded = false }: { offered: readonly LayerName[]; folded?: boolean }) {
+export function LayerPanel({ offered: all, folded = false }: { offered: readonly LayerName[]; folded?: boolean }) {
+  // A city for which no basemap was configured has no such layer.
+  const offered = all.filter((name) => name !== "base" || scene.value.base.kind.length > 0);
   const on = layers.value;
   const counts = city.value?.counts ?? {};
   const total: Partial<Record<LayerName, number>> = {

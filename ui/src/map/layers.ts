@@ -1,5 +1,6 @@
 /** Which layers of the map are shown. */
 export interface Layers {
+  base: boolean;
   roads: boolean;
   queues: boolean;
   signals: boolean;
@@ -13,6 +14,7 @@ export interface Layers {
 }
 
 export const USUAL: Layers = {
+  base: true,
   roads: true,
   queues: true,
   signals: true,

@@ -181,6 +181,9 @@ export function MapView({ label, half, offered, selected = null, onPick }: Props
           <Icon name="table" />
         </button>
       </div>
+      {scene.value.base.attribution && layers.value.base && half?.side !== "left" && (
+        <p class="over credit">{scene.value.base.attribution}</p>
+      )}
       {half?.side !== "right" && <ScaleBar scale={half ? half.camera.scale : scale} />}
       {table && <MapTable offered={offered} of={half && label} onClose={() => setTable(false)} onPick={onPick} />}
     </div>

@@ -3,6 +3,11 @@ import { theme } from "../state/prefs";
 
 export interface Palette {
   ground: string;
+  /** Of the basemap: quiet areas that no delay class is mistaken for. */
+  land: string;
+  green_area: string;
+  water: string;
+  building: string;
   road: string;
   casing: string;
   /** Roads by delay: unknown, free, slow, heavy, stopped. */
@@ -30,6 +35,10 @@ export interface Palette {
 
 const LIGHT: Palette = {
   ground: "#eef1f4",
+  land: "#d6dde3",
+  green_area: "#dbe8dc",
+  water: "#cfdfee",
+  building: "#e0e4e8",
   road: "#b9c3cd",
   casing: "#ffffff",
   delay: ["#b4bfca", "#7f8e9d", "#d99a00", "#d3541b", "#9c1458"],
@@ -55,6 +64,10 @@ const LIGHT: Palette = {
 
 const DARK: Palette = {
   ground: "#0b1015",
+  land: "#222b34",
+  green_area: "#10201a",
+  water: "#0f2233",
+  building: "#161e26",
   road: "#3a4753",
   casing: "#0b1015",
   delay: ["#33404c", "#5a6b7b", "#e6bf45", "#f07f3c", "#ff5fa0"],

@@ -29,6 +29,17 @@ export interface LinkPaths extends Lines {
   link: Int32Array;
 }
 
+/** What a shape of the basemap is, in the order of drawing. */
+export const BASE = { land: 0, green: 1, water: 2, building: 3, waterway: 4, line: 5 } as const;
+
+/** Shapes under the network; rings of the same shape follow one another. */
+export interface Base extends Lines {
+  kind: Uint8Array;
+  /** Number of the shape that a ring belongs to. */
+  shape: Int32Array;
+  attribution: string;
+}
+
 /** Signal-controlled approaches, one row each. */
 export interface Stops {
   /** Row of the edge that the approach is part of. */
@@ -72,6 +83,7 @@ export interface Scene {
   box: Box;
   /** Where the roads are: what the whole city is fitted to. */
   core: Box;
+  base: Base;
   shapes: Shapes;
   outlines: Lines;
   linkPaths: LinkPaths;
@@ -101,6 +113,7 @@ export function emptyScene(): Scene {
   return {
     box: [0, 0, 1000, 1000],
     core: [0, 0, 1000, 1000],
+    base: { ...NO_LINES, kind: new Uint8Array(0), shape: new Int32Array(0), attribution: "" },
     shapes: { ...NO_LINES, kind: new Uint8Array(0), width: NONE, edge: new Int32Array(0) },
     outlines: NO_LINES,
     linkPaths: { ...NO_LINES, link: new Int32Array(0) },

@@ -4,7 +4,7 @@ import { ApiError, get, getBytes, session } from "../api/client";
 import { Feed, type FeedState } from "../api/feed";
 import type { Frame } from "../api/frame";
 import type { City, Geometry, Layout } from "../api/types";
-import { CONTROL, coreOf, DELAY, emptyScene, linesOf, type Scene, type Sensors, type Shapes, type Stops, type Thing } from "../map/scene";
+import { CONTROL, coreOf, DELAY, emptyScene, linesOf, type Base, type Scene, type Sensors, type Shapes, type Stops, type Thing } from "../map/scene";
 import type { Renderer } from "../map/renderer";
 import { fillContainers, placeMoving } from "./services";
 
@@ -237,6 +237,7 @@ function sceneOf(about: City, rows: Layout, g: Geometry): Scene {
     ...emptyScene(),
     box: about.bbox,
     core: coreOf(ways, about.bbox),
+    base: baseOf(g),
     shapes: ways,
     outlines: linesOf(g.junctions, x0, y0, g.unit_m),
     linkPaths: { ...linkPaths, link },
@@ -251,6 +252,18 @@ function sceneOf(about: City, rows: Layout, g: Geometry): Scene {
     control: new Uint8Array(rows.junctions.length),
     lamp: new Uint8Array(rows.links.length),
     queue: new Float32Array(rows.edges.length),
+  };
+}
+
+function baseOf(g: Geometry): Base {
+  const base = g.base ?? [];
+  const rings = base.flatMap(([, all]) => all);
+  const [x0, y0] = g.bbox;
+  return {
+    ...linesOf(rings, x0, y0, g.unit_m),
+    kind: Uint8Array.from(base.flatMap(([kind, all]) => all.map(() => kind))),
+    shape: Int32Array.from(base.flatMap(([, all], number) => all.map(() => number))),
+    attribution: g.base_attribution ?? "",
   };
 }
 

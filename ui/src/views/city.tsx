@@ -33,6 +33,7 @@ const OFFERED: readonly LayerName[] = [
   "alerts",
   "sensors",
   "labels",
+  "base",
 ];
 
 /** Alerts with a place of their own, or that of their junction. */

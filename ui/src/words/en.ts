@@ -119,6 +119,7 @@ export const en = {
   "layer.alerts": "Alerts",
   "layer.sensors": "Sensors",
   "layer.labels": "Names",
+  "layer.base": "Basemap",
   "delay.unknown": "No reading",
   "delay.free": "Free, 65 % of the limit or more",
   "delay.slow": "Slow, 35 to 65 %",

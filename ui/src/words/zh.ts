@@ -121,6 +121,7 @@ export const zh: Record<keyof typeof en, string> = {
   "layer.alerts": "告警",
   "layer.sensors": "传感器",
   "layer.labels": "名称",
+  "layer.base": "底图",
   "delay.unknown": "无数据",
   "delay.free": "畅通，不低于限速的 65 %",
   "delay.slow": "缓行，35 至 65 %",
