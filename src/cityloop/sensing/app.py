@@ -96,14 +96,12 @@ class SensingService:
             What an administrator gives devices tokens with; None: they come from elsewhere.
         """
         codecs = Codecs()
-        own: tuple[TopicHandler, ...] = (
-            ReadingTopics(inbox),
-            PackTopics(inbox, codecs.topics()),
-            SparkplugTopics(inbox, codecs.sparkplug),
-        )
+        sparkplug = SparkplugTopics(inbox, codecs.sparkplug)
+        own: tuple[TopicHandler, ...] = (ReadingTopics(inbox), PackTopics(inbox, codecs.topics()), sparkplug)
         broker = Broker(
             inbox, (*own, *handlers), authenticate=authenticate, max_packet_bytes=inbox.limits.message_bytes
         )
+        sparkplug.ask = broker.publish
         return cls(
             inbox=inbox,
             ingest=IngestApp(inbox, codecs, identify=identify, register=register, tokens=tokens),

@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cityloop.wire.named import NO_INSTANT, WireError
-from cityloop.wire.protobuf import double_of, fields, float_of, signed
+from cityloop.wire.protobuf import double_of, fields, float_of, signed, varint
 
-__all__ = ["Metric", "Payload", "SparkplugTopic", "decode_payload", "decode_topic"]
+__all__ = ["REBIRTH", "Metric", "Payload", "SparkplugTopic", "decode_payload", "decode_topic", "encode_rebirth"]
+
+REBIRTH = "Node Control/Rebirth"
+"""The metric by which an edge node is asked for its births (6.4.6)."""
 
 _MESSAGES = ("NBIRTH", "NDEATH", "DBIRTH", "DDEATH", "NDATA", "DDATA", "NCMD", "DCMD", "STATE")
 _SIGNED_BITS = {1: 8, 2: 16, 3: 32, 4: 64}
@@ -33,6 +36,11 @@ class SparkplugTopic:
     def source(self) -> str:
         """What the names of its metrics stand below."""
         return "/".join(part for part in (self.group, self.edge, self.device) if part)
+
+    @property
+    def commands(self) -> str:
+        """Topic of commands to its edge node."""
+        return f"spBv1.0/{self.group}/NCMD/{self.edge}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,14 @@ def decode_payload(body: bytes) -> Payload:
         elif number == 3 and isinstance(value, int):
             seq = value
     return Payload(at_ms, seq, tuple(metrics))
+
+
+def encode_rebirth(now_ms: int) -> bytes:
+    """Return the command that asks an edge node to tell its births anew."""
+    name = REBIRTH.encode()
+    stamp = varint(now_ms)
+    metric = b"\x0a" + varint(len(name)) + name + b"\x18" + stamp + b"\x20\x0b\x70\x01"
+    return b"\x08" + stamp + b"\x12" + varint(len(metric)) + metric
 
 
 def _metric(body: memoryview, at_ms: int) -> Metric:

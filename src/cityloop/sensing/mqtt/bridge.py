@@ -21,6 +21,7 @@ from cityloop.kernel.errors import CityError, ConfigError, InputError
 from cityloop.kernel.readings import Overloaded, StoreFull
 from cityloop.sensing.inbox import Inbox
 from cityloop.sensing.mqtt.topics import TopicHandler
+from cityloop.sensing.sparkplug import SparkplugTopics
 from cityloop.wire.mqtt.topics import is_filter
 
 __all__ = ["Bridge", "BridgeParams", "keep_bridged"]
@@ -128,7 +129,10 @@ class Bridge:
         self.unknown = 0
         """Messages of topics that nothing here reads."""
         self._inbox = inbox
-        self._handlers = tuple(handlers)
+        # An edge node behind a broker is asked for its births by that broker.
+        self._handlers = tuple(
+            each.asking(self.publish) if isinstance(each, SparkplugTopics) else each for each in handlers
+        )
         self._subscribed = asyncio.Event()
         self._client = GmqttClient(
             params.client_id,
