@@ -12,15 +12,21 @@ __all__ = ["command"]
 @click.command(name="dashboard")
 @click.option(
     "--row",
-    type=click.Choice(["page", "ten-dashboards"]),
+    type=click.Choice(["page", "ten-dashboards", "hold", "alerts"]),
     default="page",
     show_default=True,
-    help="The page itself, or ten dashboards on a running city.",
+    help="The page itself, ten dashboards on a running city, a hold's way to the controller, or how many alerts.",
 )
 @click.option(
-    "--minutes", type=click.FloatRange(min=0.5, max=600), default=30.0, show_default=True, help="With the ten watching."
+    "--minutes",
+    type=click.FloatRange(min=0.5, max=600),
+    default=30.0,
+    show_default=True,
+    help="With the ten watching; of the row alerts, by the city's clock.",
 )
-@click.option("--city", default="adlershof", show_default=True, help="The city that the ten watch.")
+@click.option("--city", default="adlershof", show_default=True, help="The city that is served, of rows but page.")
+@click.option("--holds", type=click.IntRange(2, 500), default=30, show_default=True, help="Of the row hold.")
+@click.option("--pace", type=float, default=5.0, show_default=True, metavar="F", help="Of the row alerts.")
 @click.option("--seconds", type=click.FloatRange(min=1, max=600), default=10.0, show_default=True, help="Each motion.")
 @click.option(
     "--chromium",
@@ -41,6 +47,8 @@ def command(
     row: str,
     minutes: float,
     city: str,
+    holds: int,
+    pace: float,
     seconds: float,
     chromium: Path | None,
     pictures: Path | None,
@@ -51,16 +59,26 @@ def command(
     The row page serves the made-up city of the load test (120,000 sensors, 2,000 vehicles, 760 junctions) and opens it
     at 1440 x 900. A frame counts when the pixels of the map really changed. The row ten-dashboards serves CITY at its
     own pace and watches it first with nobody, then with ten: four that read, two that are slow, two asleep, one in a
-    storm of reconnections, one that asks for its pages over and over.
+    storm of reconnections, one that asks for its pages over and over. The row hold presses H and Enter at one junction
+    after the other until the page tells the controller's receipt, waits for a hold to end, and kills the server under
+    one. The row alerts serves CITY as it is on an ordinary day and counts what it raises.
 
     \b
     Examples:
       cityloop bench dashboard
       cityloop bench dashboard --seconds 30 --json dashboard.json --pictures pictures
       cityloop bench dashboard --row ten-dashboards --minutes 30
+      cityloop bench dashboard --row hold --holds 30
+      cityloop bench dashboard --row alerts --minutes 60 --pace 5
     """
     if row == "ten-dashboards":
         _room(minutes, city, json_out)
+        return
+    if row == "hold":
+        _hold(chromium, city, holds, json_out)
+        return
+    if row == "alerts":
+        _alerts(minutes, city, pace, json_out)
         return
     import orjson
 
@@ -119,6 +137,53 @@ def _room(minutes: float, city: str, json_out: Path | None) -> None:
     click.echo(
         f"{'the ten':<24} {found.frames} frames, {found.connections} connections, {found.answers} answers; "
         f"{found.failed} failed"
+    )
+    if json_out is not None:
+        json_out.write_bytes(orjson.dumps(found.as_dict(), option=orjson.OPT_INDENT_2))
+
+
+def _hold(chromium: Path | None, city: str, holds: int, json_out: Path | None) -> None:
+    import orjson
+
+    from cityloop.studies.dashboard_hold import HoldBench, measure_holds
+    from cityloop.studies.pdf import usual_chromium
+
+    found = measure_holds(HoldBench(chromium=chromium or usual_chromium(), city=city, holds=holds))
+    click.echo(
+        f"{'key press to receipt':<24} {found.holds} holds, {found.receipts} with the controller's receipt; median "
+        f"{found.median_ms:.0f}, 95th percentile {found.p95_ms:.0f}, worst {found.worst_ms:.0f} ms; "
+        f"{found.over_a_second} over 1 s; at the server at most {found.at_server_worst_ms:.0f} ms"
+    )
+    click.echo(f"{'a hold of 10 s':<24} over by itself, seen after {found.ended_after_s:.1f} s of the city's clock")
+    kept = "the same act with the same end" if found.kept_after_kill else "NOT KEPT"
+    click.echo(
+        f"{'after kill -9':<24} {kept}; the server answers after {found.served_again_s:.1f} s, the hold is in force "
+        f"again after {found.in_force_again_s:.1f} s"
+    )
+    click.echo(f"{'machine':<24} load average {found.load_average:.1f} before the measurement")
+    if json_out is not None:
+        json_out.write_bytes(orjson.dumps(found.as_dict(), option=orjson.OPT_INDENT_2))
+
+
+def _alerts(minutes: float, city: str, pace: float, json_out: Path | None) -> None:
+    import orjson
+
+    from cityloop.studies.dashboard_alerts import AlertBench, count_alerts
+
+    found = count_alerts(AlertBench(city=city, minutes=minutes, pace=pace))
+    click.echo(
+        f"{'alerts':<24} {found.alerts} in {found.minutes:.1f} min of the city's time: "
+        f"{found.per_ten_minutes:.2f} in ten minutes; most in any ten: {found.most_in_ten}"
+    )
+    for kind, number in found.by_kind.items():
+        click.echo(f"  {kind:<22} {number}")
+    click.echo(
+        f"{'decisions':<24} "
+        + "; ".join(
+            f"{domain} {one['decisions']}: reason {one['reason']}, forecast {one['forecast']}, due {one['due']}, "
+            f"observed {one['value']}, of these overtaken {one['overtaken']}"
+            for domain, one in found.told.items()
+        )
     )
     if json_out is not None:
         json_out.write_bytes(orjson.dumps(found.as_dict(), option=orjson.OPT_INDENT_2))
