@@ -1,6 +1,7 @@
 /** The shell: what always stands round a view, and the keys that work everywhere. */
 import { useEffect } from "preact/hooks";
 import { may, session } from "./api/client";
+import { AccountDialog } from "./parts/account-dialog";
 import { openAlerts } from "./parts/alerts";
 import { Absent } from "./parts/absent";
 import { DrillDialog } from "./parts/drill-dialog";
@@ -144,6 +145,9 @@ function Head() {
       <button type="button" class="btn plain" lang={other === "zh" ? "zh-Hans" : "en"} onClick={() => (language.value = other)}>
         {other === "zh" ? "中文" : "English"}
       </button>
+      <button type="button" class="btn plain" aria-label={t("account.title")} title={session.value?.user} onClick={() => (open.value = { kind: "account" })}>
+        <Icon name="person" />
+      </button>
       <button type="button" class="btn plain keyhelp" aria-label={t("keys.title")} onClick={() => (open.value = { kind: "help" })}>
         <kbd>?</kbd>
       </button>
@@ -189,6 +193,8 @@ function Dialogs() {
       return <LadderDialog />;
     case "drill":
       return <DrillDialog />;
+    case "account":
+      return <AccountDialog />;
     default:
       return null;
   }

@@ -7,6 +7,14 @@ const PATIENCE_MS = 15_000;
 
 /** undefined: not asked yet; null: nobody is signed in. */
 export const session = signal<Session | null | undefined>(undefined);
+/** Somebody was signed in here, and is no longer without having asked for it. */
+export const sessionEnded = signal(false);
+
+/** Nobody is signed in any more: whoever is here is asked to sign in again, and told why. */
+export function endSession(): void {
+  if (session.value) sessionEnded.value = true;
+  session.value = null;
+}
 
 export class ApiError extends Error {
   constructor(
@@ -46,7 +54,7 @@ async function ask(method: string, path: string, body?: unknown, patienceMs = PA
     throw new ApiError(0, late ? "late" : "unreachable", late ? "The server did not answer." : "The server is not reachable.");
   }
   if (answer.ok) return answer;
-  if (answer.status === 401 && path !== "/session") session.value = null;
+  if (answer.status === 401 && path !== "/session") endSession();
   let code = String(answer.status);
   let message = answer.statusText;
   let parsed: unknown = null;

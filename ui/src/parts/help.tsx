@@ -10,6 +10,8 @@ const KEYS: [keys: string[], word: Word][] = [
   [["?"], "keys.help"],
   [["H"], "keys.hold"],
   [["R"], "keys.release"],
+  [["P"], "keys.plan"],
+  [["Y"], "keys.advice"],
   [["L"], "keys.ladder"],
   [["S"], "keys.send"],
   [["A"], "keys.alerts"],

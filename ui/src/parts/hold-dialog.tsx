@@ -1,4 +1,4 @@
-/** Hold a stage or release to plan: always with an expiry, answered by the controller's own receipt. */
+/** Hold a stage, release to plan or run a plan by hand: always with an expiry, answered by the controller's receipt. */
 import { useState } from "preact/hooks";
 import { ApiError, send } from "../api/client";
 import type { Hold } from "../api/types";
@@ -9,13 +9,17 @@ import { clock, number, t, term } from "../words";
 import { ActDialog, told } from "./act-dialog";
 
 const EXPIRIES_S = [60, 120, 300, 900];
+const ACTS = ["hold", "release", "plan"] as const;
+type Act = (typeof ACTS)[number];
+const USUAL_GREEN_S = 20;
 
-export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "release" }) {
+export function HoldDialog({ row, act: first }: { row: number; act: Act }) {
   const junction = layout.value?.junctions[row];
   const stages = (layout.value?.stages ?? []).slice(...(junction?.stages ?? [0, 0])).filter((stage) => stage.service);
   const shown = live.junctions?.stage[row];
   const [act, setAct] = useState(first);
   const [stage, setStage] = useState(stages.find((s) => s.local === shown)?.local ?? stages[0]?.local ?? 0);
+  const [greens, setGreens] = useState<Record<number, string>>({});
   const [expiry, setExpiry] = useState(120);
   const [why, setWhy] = useState("");
   const [busy, setBusy] = useState(false);
@@ -23,6 +27,8 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
   const [other, setOther] = useState<string | null>(null);
   const [done, setDone] = useState<{ hold: Hold; took: number } | null>(null);
   if (!junction) return null;
+
+  const greenOf = (s: { local: number; min_green_s: number }) => greens[s.local] ?? String(Math.max(USUAL_GREEN_S, Math.ceil(s.min_green_s)));
 
   const place = async (replace: string | null) => {
     setBusy(true);
@@ -33,6 +39,7 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
         kind: act,
         junction: row,
         ...(act === "hold" ? { stage } : {}),
+        ...(act === "plan" ? { stages: stages.filter((s) => greenOf(s) !== "").map((s) => [s.local, Number(greenOf(s))]) } : {}),
         expires_in_s: expiry,
         why,
         ...(replace ? { replace } : {}),
@@ -50,9 +57,9 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
 
   return (
     <ActDialog
-      title={t(act === "hold" ? "hold.title" : "release.title", { junction: junction.label || junction.name })}
+      title={t(act === "hold" ? "hold.title" : act === "plan" ? "plan.title" : "release.title", { junction: junction.label || junction.name })}
       needs="holds.place"
-      act={t(act === "hold" ? "act.hold" : "act.release")}
+      act={t(`act.${act}`)}
       busy={busy}
       error={error}
       onAct={() => void place(null)}
@@ -83,10 +90,10 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
     >
       <fieldset class="choice">
         <legend>{t("hold.act")}</legend>
-        {(["hold", "release"] as const).map((one) => (
+        {ACTS.map((one) => (
           <label key={one}>
             <input type="radio" name="act" checked={act === one} onChange={() => setAct(one)} />
-            {t(one === "hold" ? "act.hold" : "act.release")}
+            {t(`act.${one}`)}
           </label>
         ))}
       </fieldset>
@@ -102,6 +109,26 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
           ))}
         </fieldset>
       )}
+      {act === "plan" && (
+        <fieldset class="stack plain">
+          <legend class="small">{t("plan.greens")}</legend>
+          <div class="row">
+            {stages.map((s) => (
+              <label key={s.local} class="field short">
+                <span>{stageName(s.local)}</span>
+                <input
+                  type="number"
+                  min={Math.ceil(s.min_green_s)}
+                  max="120"
+                  step="1"
+                  value={greenOf(s)}
+                  onInput={(event) => setGreens({ ...greens, [s.local]: event.currentTarget.value })}
+                />
+              </label>
+            ))}
+          </div>
+        </fieldset>
+      )}
       <fieldset class="choice">
         <legend>{t("hold.expiry")}</legend>
         {EXPIRIES_S.map((s) => (
@@ -115,7 +142,7 @@ export function HoldDialog({ row, act: first }: { row: number; act: "hold" | "re
         <span>{t("hold.why")}</span>
         <input type="text" value={why} maxLength={200} onInput={(event) => setWhy(event.currentTarget.value)} />
       </label>
-      <p class="soft small">{t(act === "hold" ? "hold.note" : "release.note")}</p>
+      <p class="soft small">{t(`${act}.note`)}</p>
     </ActDialog>
   );
 }

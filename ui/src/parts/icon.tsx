@@ -15,6 +15,7 @@ const PATHS: Record<string, string> = {
   table: "M3.5 5h17v14h-17zM3.5 10h17M3.5 14.5h17M9 5v14",
   close: "M6 6l12 12M18 6L6 18",
   unplugged: "M9 3v5M15 3v5M6 8h12v3a6 6 0 0 1-12 0zM12 17v4",
+  person: "M12 11.5a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 20.5c.8-4 4-6 8-6s7.2 2 8 6",
   play: "M7 4.5v15l12-7.5z",
   pause: "M7.5 5v14M16.5 5v14",
   link: "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7l-1.2 1.2M14 10a4 4 0 0 0-6-.4l-3 3a4 4 0 0 0 5.7 5.7l1.2-1.2",

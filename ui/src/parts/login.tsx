@@ -1,7 +1,7 @@
 /** Sign in: shown over whatever was open, which goes on after. */
 import { useState } from "preact/hooks";
 import { useFetched } from "./fetched";
-import { send, session } from "../api/client";
+import { send, session, sessionEnded } from "../api/client";
 import type { Session } from "../api/types";
 import { t } from "../words";
 import { Mark } from "./icon";
@@ -17,6 +17,7 @@ export function Login() {
     setError(null);
     try {
       session.value = await send<Session>("POST", "/session", { name, password });
+      sessionEnded.value = false;
     } catch (problem) {
       setError(problem instanceof Error ? problem.message : String(problem));
     } finally {
@@ -35,7 +36,13 @@ export function Login() {
         <h1 class="brand">
           <Mark /> cityloop
         </h1>
-        <p class="soft">{t("login.note")}</p>
+        {sessionEnded.value ? (
+          <p class="note warn" role="status">
+            {t("login.ended")}
+          </p>
+        ) : (
+          <p class="soft">{t("login.note")}</p>
+        )}
         <label class="field">
           <span>{t("login.name")}</span>
           <input type="text" autocomplete="username" required value={name} onInput={(event) => setName(event.currentTarget.value)} />

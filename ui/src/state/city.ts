@@ -1,6 +1,6 @@
 /** The city as this page knows it: assets once, live values as the feed brings them. */
 import { batch, signal } from "@preact/signals";
-import { ApiError, get, getBytes, session } from "../api/client";
+import { ApiError, endSession, get, getBytes } from "../api/client";
 import { Feed, type FeedState } from "../api/feed";
 import type { Frame } from "../api/frame";
 import type { City, Geometry, Layout } from "../api/types";
@@ -81,9 +81,7 @@ const feed = new Feed({
   state(state) {
     feedState.value = state;
   },
-  unauthorised() {
-    session.value = null;
-  },
+  unauthorised: endSession,
   layout(version) {
     if (layout.value && layout.value.version !== version) void load();
   },

@@ -1,6 +1,6 @@
 /** The left half of a split map: the same city under another control, at the same second, live or recorded. */
 import { effect, signal } from "@preact/signals";
-import { getBytes, session } from "../api/client";
+import { endSession, getBytes } from "../api/client";
 import { Feed, type FeedState } from "../api/feed";
 import { readFrames, type Frame } from "../api/frame";
 import type { Renderer } from "../map/renderer";
@@ -37,9 +37,7 @@ const feed = new Feed(
     state(state) {
       leftState.value = state;
     },
-    unauthorised() {
-      session.value = null;
-    },
+    unauthorised: endSession,
     layout() {
       // The right half's feed says the same, and the scene is made of what is loaded then.
     },

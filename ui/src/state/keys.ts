@@ -41,6 +41,8 @@ export function onKey(event: KeyboardEvent): void {
     "?": () => (open.value = { kind: "help" }),
     h: () => row !== null && (open.value = { kind: "hold", row, act: "hold" }),
     r: () => row !== null && (open.value = { kind: "hold", row, act: "release" }),
+    p: () => row !== null && (open.value = { kind: "hold", row, act: "plan" }),
+    y: () => press('[data-act="advice"]'),
     l: () => (open.value = { kind: "ladder" }),
     s: () => press('[data-act="send"]'),
     a: () => press('[data-act="alerts"]'),

@@ -15,6 +15,7 @@ import { TimeSpace } from "../charts/time-space";
 import { CONTROL_WORDS } from "../map/map-table";
 import { Absent } from "../parts/absent";
 import { useFetched } from "../parts/fetched";
+import { Advice } from "../parts/advice";
 import { HoldsList } from "../parts/holds-list";
 import { LadderSteps } from "../parts/ladder-dialog";
 import { DataTable, type Column } from "../parts/table";
@@ -292,8 +293,12 @@ function Side({ row }: { row: number }) {
           <button type="button" class="btn" onClick={() => (open.value = { kind: "hold", row, act: "release" })}>
             {t("act.release")} <kbd>R</kbd>
           </button>
+          <button type="button" class="btn" onClick={() => (open.value = { kind: "hold", row, act: "plan" })}>
+            {t("act.plan")} <kbd>P</kbd>
+          </button>
         </div>
       </section>
+      {rung === "advise" && <Advice row={row} advice={detail?.advice ?? null} />}
       <section class="block" aria-labelledby="junction-holds">
         <header>
           <h3 id="junction-holds">{t("holds.title")}</h3>

@@ -1,4 +1,5 @@
 /** English. Other languages have exactly these words. */
+import { commandsEn } from "./commands.en";
 import { evidenceEn } from "./evidence.en";
 import { halvesEn } from "./halves.en";
 import { actsEn } from "./acts.en";
@@ -13,6 +14,7 @@ export const en = {
   ...halvesEn,
   ...signalsEn,
   ...whatifEn,
+  ...commandsEn,
   "view.city": "City",
   "view.signals": "Signals",
   "view.emergency": "Emergency",
@@ -31,7 +33,8 @@ export const en = {
   "login.password": "Password",
   "login.enter": "Sign in",
   "login.through": "Sign in through {name}",
-  "login.token": "Or open the address with the token that the server printed when it started.",
+  "login.ended": "Your session has ended. Sign in again: what was open stays open.",
+  "login.token": "Or open this address with /?token= and the token from the server's data folder.",
   "may.not": "Your roles do not allow this; it takes the role: {role}.",
   "role.viewer": "viewer",
   "role.operator": "operator",

@@ -1,6 +1,7 @@
 /** Simplified Chinese. */
 import type { en } from "./en";
 
+import { commandsZh } from "./commands.zh";
 import { evidenceZh } from "./evidence.zh";
 import { halvesZh } from "./halves.zh";
 import { actsZh } from "./acts.zh";
@@ -15,6 +16,7 @@ export const zh: Record<keyof typeof en, string> = {
   ...halvesZh,
   ...signalsZh,
   ...whatifZh,
+  ...commandsZh,
   "view.city": "全城",
   "view.signals": "信号",
   "view.emergency": "应急",
@@ -33,7 +35,8 @@ export const zh: Record<keyof typeof en, string> = {
   "login.password": "密码",
   "login.enter": "登录",
   "login.through": "通过 {name} 登录",
-  "login.token": "或打开服务器启动时显示的带令牌的地址。",
+  "login.ended": "会话已结束。请重新登录：打开的内容会保留。",
+  "login.token": "或用服务器数据文件夹中的令牌打开此地址：/?token=令牌。",
   "may.not": "您的角色无权执行此操作，需要角色：{role}。",
   "role.viewer": "查看员",
   "role.operator": "操作员",
