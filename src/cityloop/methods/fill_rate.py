@@ -8,13 +8,23 @@ to its mean, plus what is not known of the rate and how it wanders.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cityloop.kernel.columns import F64, I64
 
-__all__ = ["RateParams", "Rates", "dispersion_of", "expected", "learn", "start_rates", "weekday_factors"]
+__all__ = [
+    "RateParams",
+    "Rates",
+    "dispersion_of",
+    "expected",
+    "learn",
+    "learned_best",
+    "start_rates",
+    "weekday_factors",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +117,33 @@ def learn(rates: Rates, rows: I64, found: F64, since: F64) -> Rates:
     amount[rows] = kept * amount[rows] + found / rates.level
     exposure[rows] = kept * exposure[rows] + since
     return replace(rates, amount=amount, exposure=exposure, level=level, dispersion=dispersion)
+
+
+def learned_best(start: Rates, rounds: Sequence[tuple[I64, F64, F64]], candidates: Sequence[RateParams]) -> Rates:
+    """Learn from a history under each of some settings; return the rates of the one that foretold it best.
+
+    Parameters
+    ----------
+    rounds
+        In the order of days: containers emptied, what was found, and the calendar days it took, as ``learn`` takes
+        them. The first quarter is learned from and not scored.
+    """
+    best, least = start, np.inf
+    nothing = np.zeros(len(start.group_rate))
+    for params in candidates:
+        rates, surprise = replace(start, params=params), 0.0
+        for k, (rows, found, since) in enumerate(rounds):
+            known = (since > 0.25) & ~np.isnan(found)
+            if 4 * k >= len(rounds) and known.any():
+                exposure = nothing.copy()
+                exposure[rows] = since
+                mean, variance = expected(rates, exposure, nothing, nothing)
+                off = np.square(found - mean[rows])[known]
+                surprise += float((off / variance[rows][known] + np.log(variance[rows][known])).sum())
+            rates = learn(rates, rows, found, since)
+        if surprise < least:
+            best, least = rates, surprise
+    return best
 
 
 def weekday_factors(container: I64, found: F64, days: F64) -> F64:

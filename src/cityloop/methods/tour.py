@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityloop.kernel.columns import F64, I64
-from cityloop.methods.tour_search import improve, savings
+from cityloop.methods.tour_search import improve, savings, straighten
 
 __all__ = ["Day", "DayLimits", "Trips", "build_trips", "plan_day"]
 
@@ -114,7 +114,7 @@ def plan_day(
     """Plan a day: trips around the tip, shared out to trucks that start and end at the depot.
 
     Trips are given to trucks longest first, to the first truck with time left; each truck begins with the trip that is
-    cheapest to enter from the depot rather than from the tip.
+    cheapest to enter from the depot rather than from the tip, its stops put in order anew for the way between these.
     """
     trips = build_trips(distance_m, tip, nodes, load, limits.payload_kg).stops
     if not trips:
@@ -139,19 +139,33 @@ def plan_day(
             trucks.append([k])
             used_s.append(to_and_from_s + spent_s[k])
     planned: list[tuple[I64, ...]] = []
-    haul_m = 0.0
+    length_m, haul_m = 0.0, 0.0
     for truck, members in enumerate(trucks):
-        best_gain, best, turned = 0.0, members[0], False
+        best_gain, best, turned = -np.inf, members[0], False
         for k in members:
             for end, flip in ((0, False), (-1, True)):
                 stop = nodes[trips[k][end]]
-                gain = float(distance_m[depot, tip] + distance_m[tip, stop] - distance_m[depot, stop])
+                gain = float(distance_m[tip, stop] - distance_m[depot, stop])
                 if gain > best_gain:
                     best_gain, best, turned = gain, k, flip
-        ordered = [best, *(k for k in members if k != best)]
-        planned.append(tuple(trips[k][::-1] if k == best and turned else trips[k] for k in ordered))
-        haul_m += 2.0 * float(distance_m[depot, tip]) - best_gain
-        for k in members:
-            haul_m += float(distance_m[tip, nodes[trips[k][0]]] + distance_m[nodes[trips[k][-1]], tip])
-        used_s[truck] -= best_gain / limits.speed_mps
-    return Day(tuple(planned), haul_m + sum(inner_m), haul_m, tuple(used_s))
+        begun = _on_the_way(distance_m, depot, tip, nodes, trips[best][::-1] if turned else trips[best])
+        ordered = (begun, *(trips[k] for k in members if k != best))
+        planned.append(ordered)
+        ends_m = inside_m = 0.0
+        for k, trip in enumerate(ordered):
+            at = nodes[trip]
+            ends_m += float(distance_m[tip if k else depot, at[0]] + distance_m[at[-1], tip])
+            inside_m += float(distance_m[at[:-1], at[1:]].sum())
+        ends_m += float(distance_m[tip, depot])
+        length_m, haul_m = length_m + ends_m + inside_m, haul_m + ends_m
+        used_s[truck] = (ends_m + inside_m) / limits.speed_mps + sum(
+            len(trip) * limits.service_s + limits.tip_s for trip in ordered
+        )
+    return Day(tuple(planned), length_m, haul_m, tuple(used_s))
+
+
+def _on_the_way(distance_m: npt.NDArray[np.float32], start: int, end: int, nodes: I64, trip: I64) -> I64:
+    """Put the stops of a trip in order for the way from one place to another."""
+    path = np.concatenate([[start], nodes[trip], [end]])
+    order = straighten(np.ascontiguousarray(distance_m[np.ix_(path, path)], dtype=np.float64))
+    return np.asarray(trip[order[1:-1] - 1])

@@ -11,10 +11,11 @@ from numba import njit
 
 from cityloop.kernel.columns import F64, I64
 
-__all__ = ["improve", "savings"]
+__all__ = ["improve", "savings", "straighten"]
 
 Matrix = npt.NDArray[np.float64]
 _LEAST_M = 1e-6
+_PASSES = 50
 
 
 @njit(cache=True)
@@ -273,3 +274,43 @@ def _try_pair(
             _refresh(b, routes, lengths, load, route_of, place, upto)
             return True
     return False
+
+
+@njit(cache=True)
+def straighten(d: Matrix) -> I64:
+    """Return the order of a path from the first to the last row of ``d`` that no turned or moved piece shortens."""
+    n = d.shape[0]
+    path = np.arange(n)
+    for _ in range(_PASSES):
+        gained = False
+        for i in range(1, n - 2):
+            for j in range(i + 1, n - 1):
+                a, b, c, e = path[i - 1], path[i], path[j], path[j + 1]
+                if d[a, c] + d[b, e] < d[a, b] + d[c, e] - _LEAST_M:
+                    path[i : j + 1] = path[i : j + 1][::-1].copy()
+                    gained = True
+        for size in range(1, 4):
+            for i in range(1, n - size):
+                j = i + size - 1
+                before, first, last, after = path[i - 1], path[i], path[j], path[j + 1]
+                spared = d[before, first] + d[last, after] - d[before, after]
+                best, place = _LEAST_M, -1
+                for k in range(n - 1):
+                    if i - 1 <= k <= j:
+                        continue
+                    a, b = path[k], path[k + 1]
+                    gain = spared - (d[a, first] + d[last, b] - d[a, b])
+                    if gain > best:
+                        best, place = gain, k
+                if place >= 0:
+                    piece = path[i : j + 1].copy()
+                    if place > j:
+                        path[i : place - size + 1] = path[j + 1 : place + 1].copy()
+                        path[place - size + 1 : place + 1] = piece
+                    else:
+                        path[place + 1 + size : j + 1] = path[place + 1 : i].copy()
+                        path[place + 1 : place + 1 + size] = piece
+                    gained = True
+        if not gained:
+            break
+    return path

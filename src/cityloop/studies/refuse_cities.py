@@ -25,8 +25,8 @@ from cityloop.studies.refuse_year import HISTORY_DAYS, drawn_city, faulty, km_at
 __all__ = ["DIALS", "command", "summarise"]
 
 DIALS: Mapping[str, tuple[float, ...]] = {
-    "brain": (1_500.0, 6_000.0, 30_000.0),
-    "perfect": (2_500.0, 8_000.0),
+    "brain": (2_500.0, 7_000.0, 15_000.0, 30_000.0),
+    "perfect": (1_000.0, 3_000.0, 8_000.0),
     "frequencies": (0.001, 0.01, 0.05, 0.2),
     "fixed": (0.02, 0.1, 0.2),
     "threshold": (0.3, 0.4, 0.5, 0.6, 0.8),

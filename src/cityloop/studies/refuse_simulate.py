@@ -20,7 +20,7 @@ from cityloop.domains.refuse.state import FillState, day_passed, read_levels, st
 from cityloop.kernel.columns import BOOL, F64, I64
 from cityloop.kernel.errors import InputError
 from cityloop.methods.fill_belief import deposit
-from cityloop.methods.fill_rate import RateParams, dispersion_of, start_rates, weekday_factors
+from cityloop.methods.fill_rate import RateParams, dispersion_of, learned_best, start_rates, weekday_factors
 from cityloop.methods.tour import DayLimits, plan_day
 
 __all__ = ["FLEET", "History", "Policy", "gather_history", "run_policy"]
@@ -32,6 +32,13 @@ _HORIZON = 6
 """Working days that are assigned; containers may also wait for later."""
 
 _SEARCH_SEED = 1
+
+_MEMORIES = tuple(
+    RateParams(prior_days=prior, half_life_days=half_life)
+    for prior in (1.0, 2.0, 4.0)
+    for half_life in (8.0, 15.0, 30.0, 60.0)
+)
+"""How long findings count and how strongly containers are drawn together: what foretold the history best is kept."""
 
 Announce = Callable[[str], None]
 
@@ -94,9 +101,9 @@ def gather_history(city: BinCity, practice: Sequence[I64], days: int) -> History
     dispersion = dispersion_of(
         np.concatenate([c, every]), np.concatenate([f, rate]), np.concatenate([rate[c] * exposure, rate])
     )
-    rates = start_rates(np.full(n, common), dispersion, factor, RateParams())
-    weight = np.minimum(seen, 20.0)
-    rates = replace(rates, amount=rate * weight, exposure=weight)
+    start = start_rates(np.full(n, common), dispersion, factor, RateParams())
+    rounds = [(r, w, g @ factor) for r, w, g in zip(container, found, gathered, strict=True)]
+    rates = learned_best(start, rounds, _MEMORIES)
     state = start_fill(rates, (city.first_weekday + days) % 7, np.flatnonzero(city.sensor != Fault.ABSENT))
     # What lies in the containers when the policies take over is what the calendar lets expect since they were emptied.
     state = replace(state, since=spans @ factor)
@@ -128,7 +135,7 @@ def run_policy(
     """Run the city from its history's last day to its end under one policy."""
     run, state = copy.deepcopy(history.run), history.state
     n = len(city)
-    place = brain.Map(city.distance_m, np.arange(2, n + 2), 1, city.x_m, city.y_m)
+    place = brain.Map(city.distance_m, np.arange(2, n + 2), 1, city.x_m, city.y_m, depot=0)
     params = brain.SEARCHED
     if policy.name in ("brain", "perfect"):
         params = replace(params, overflow_m=policy.dial)

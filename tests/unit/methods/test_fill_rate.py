@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cityloop.methods.fill_rate import RateParams, expected, learn, start_rates, weekday_factors
+from cityloop.methods.fill_rate import RateParams, expected, learn, learned_best, start_rates, weekday_factors
 
 
 def rates():
@@ -41,3 +41,18 @@ def test_weekday_factors_are_found_from_spans():
     truth /= truth.mean()
     factors = weekday_factors(np.zeros(400, int), 0.1 * days @ truth, days)
     assert factors == pytest.approx(truth, rel=0.02)
+
+
+def test_a_history_tells_how_long_findings_count():
+    """Where rates double half way, the shorter memory foretells better; where they stay, the longer one does."""
+    rng = np.random.default_rng(3)
+    many = 40
+    start = start_rates(np.full(many, 0.1), np.full(many, 0.03), np.ones(7), RateParams(level_gain=0.0))
+    short, long = (RateParams(half_life_days=days, level_gain=0.0) for days in (6.0, 90.0))
+    for after, best in ((3.0, short), (1.0, long)):
+        rounds = []
+        for k in range(24):
+            up = np.where(np.arange(many) % 2, after, 1.0 / after) if k >= 12 else np.ones(many)
+            found = rng.gamma(0.4 * up / 0.03, 0.03)
+            rounds.append((np.arange(many), found, np.full(many, 4.0)))
+        assert learned_best(start, rounds, (short, long)).params == best

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from cityloop.domains.refuse.forecast import Outlook, cycle_cost
+from cityloop.domains.refuse.forecast import VISIT_OF_DAY, Outlook, cycle_cost
 from cityloop.kernel.columns import BOOL, F64, I64
 from cityloop.methods.selection import AssignmentLimits, assign_days, zones_of
 from cityloop.methods.tour import build_trips
@@ -41,6 +41,8 @@ class Map:
     """Node from which trips leave and to which they return: the tip."""
     x_m: F64
     y_m: F64
+    depot: int | None = None
+    """Node from which trucks leave in the morning and to which they come home; the base unless given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,11 @@ class BrainParams:
             raise ValueError(f"The dial must not be negative, zones not empty, the gain in (0, 1]: {self}.")
 
 
-SEARCHED = BrainParams(routes=DaySearch(), visit_scale=6.0, limits=AssignmentLimits(gap=0.05, nodes=1))
+SEARCHED = BrainParams(
+    routes=DaySearch(iterations=12_000, load_kept=0.94),
+    visit_scale=6.0,
+    limits=AssignmentLimits(gap=0.05, nodes=1),
+)
 """With the search over routes, which needs no more than a fair assignment to begin from. On routes that are searched
 one more stop looks cheap, so what a visit costs in the long run is scaled up."""
 
@@ -145,6 +151,7 @@ def choose(
     # Zones are numbered so that neighbours are close: a run of them is a district, assigned by itself.
     district = memory.zone // max(1, params.district_size // params.zone_size)
     bound = np.full(near, day_load)
+    growing = carried[:, None] * _growth(outlook)
     for k in range(int(district.max()) + 1):
         own = np.flatnonzero(district == k)
         share = bound * (carried[own].sum() / max(float(carried.sum()), 1e-9)) if np.isfinite(day_load) else bound
@@ -156,10 +163,11 @@ def choose(
                 place.distance_m,
                 place.base,
                 place.node[own],
-                (carried[own], payload),
+                (growing[own], payload),
                 day[own],
                 params.routes,
                 rng,
+                place.depot,
             )
     prize = waiting[:, 1:].min(axis=1) + visit - waiting[:, 0]
     chosen = np.flatnonzero(day == 0)
@@ -168,6 +176,13 @@ def choose(
     if np.isfinite(day_load):
         chosen = _within(chosen, prize, carried, day_load)
     return chosen, _learn(chosen, place, carried, payload, memory, params)
+
+
+def _growth(outlook: Outlook) -> npt.NDArray[np.float64]:
+    """Return how much more than today each container is expected to hold on the days to come, shape (n, days)."""
+    wait = outlook.wait_days[None, : outlook.horizon]
+    today = np.maximum(outlook.fill + VISIT_OF_DAY * outlook.rate, 0.02)
+    return np.asarray(1.0 + outlook.rate[:, None] * wait / today[:, None])
 
 
 def _edges(chosen: I64, place: Map, carried: F64, payload: float) -> tuple[I64, I64, I64]:
