@@ -17,10 +17,10 @@ from cityloop.wire import arrow, senml
 from cityloop.wire.field import FieldReport, FieldState, encode_report
 from cityloop.wire.mqtt.packets import Will
 
-__all__ = ["HttpTransport", "MqttTransport", "Transport", "TransportError", "transport_of"]
+__all__ = ["PACK_KINDS", "HttpTransport", "MqttTransport", "Transport", "TransportError", "transport_of"]
 
 _POLL_S = 2.0
-_KINDS = {"arrow": ("packs/arrow", arrow.MEDIA_TYPE), "senml": ("packs/senml+json", senml.MEDIA_TYPE_JSON)}
+PACK_KINDS = {"arrow": ("packs/arrow", arrow.MEDIA_TYPE), "senml": ("packs/senml-json", senml.MEDIA_TYPE_JSON)}
 
 
 class TransportError(CityError):
@@ -62,8 +62,8 @@ class Told(Protocol):
 def transport_of(url: str, token: str, device: str, kind: str, told: Told) -> Transport:
     """Return the transport of an address: ``mqtt://HOST:PORT`` or ``http://HOST:PORT``."""
     parts = urlsplit(url)
-    if kind not in _KINDS:
-        raise ConfigError(f"pack {kind!r} is not one of {', '.join(_KINDS)}")
+    if kind not in PACK_KINDS:
+        raise ConfigError(f"pack {kind!r} is not one of {', '.join(PACK_KINDS)}")
     if parts.scheme not in ("mqtt", "http") or not parts.hostname:
         raise ConfigError(f"address {url!r}, must be mqtt://HOST:PORT or http://HOST:PORT")
     if parts.scheme == "mqtt":
@@ -75,7 +75,7 @@ class MqttTransport:
     """Packs with QoS 1 to ``packs/``, leases from ``devices/<device>/leases``."""
 
     def __init__(self, host: str, port: int, token: str, device: str, kind: str, told: Told) -> None:
-        self._topic, self._base, self._told = _KINDS[kind][0], f"devices/{device}", told
+        self._topic, self._base, self._told = PACK_KINDS[kind][0], f"devices/{device}", told
         self._params = ClientParams(
             host=host,
             port=port,
@@ -146,7 +146,7 @@ class HttpTransport:
 
     def __init__(self, host: str, port: int, token: str, device: str, kind: str, told: Told) -> None:
         self._device = quote(device)
-        self._host, self._port, self._media, self._told = host, port, _KINDS[kind][1], told
+        self._host, self._port, self._media, self._told = host, port, PACK_KINDS[kind][1], told
         self._headers = {"Authorization": f"Bearer {token}"}
         self._lanes: dict[str, http.client.HTTPConnection] = {}
         self._locks = {lane: threading.Lock() for lane in ("readings", "say")}

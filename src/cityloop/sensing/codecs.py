@@ -56,8 +56,8 @@ class Codecs:
         """Return the codecs of MQTT messages, by topic filter."""
         by_kind = {
             "packs/arrow": self._arrow,
-            "packs/senml+json": self.media_types[senml.MEDIA_TYPE_JSON],
-            "packs/senml+cbor": self.media_types[senml.MEDIA_TYPE_CBOR],
+            "packs/senml-json": self.media_types[senml.MEDIA_TYPE_JSON],
+            "packs/senml-cbor": self.media_types[senml.MEDIA_TYPE_CBOR],
             "packs/csv": self.media_types[reading_csv.MEDIA_TYPE],
             "packs/gtfs-realtime": self.paths["gtfs-realtime"],
             "v3/+/devices/+/up": self.paths["ttn"],
