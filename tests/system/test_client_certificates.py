@@ -11,11 +11,10 @@ import httpx
 import numpy as np
 import paho.mqtt.client as mqtt
 import pytest
+from sensing_server import ADMIN, Server, until
 
 from cityloop.sensing.access import subject_of
 from cityloop.wire import arrow
-
-from .test_sensing_edges import ADMIN, Server, until
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 

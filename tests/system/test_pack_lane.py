@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from sensing_server import ADMIN, Server
 
 from cityloop.sensing.inbox import Limits
 from cityloop.wire import arrow
-
-from .test_sensing_edges import ADMIN, Server
 
 
 @pytest.fixture(scope="module")

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from cityloop.kernel.columns import F64, I64
-from cityloop.kernel.errors import ConfigError, InputError
-from cityloop.wire.reading_csv import decode_csv
+from cityloop.kernel.columns import BOOL, F64, I64
+from cityloop.kernel.errors import ConfigError
+from cityloop.storage.recorded_series import Series
 
-__all__ = ["FAULT_KINDS", "Fleet", "FleetParams", "Round", "read_series"]
+__all__ = ["FAULT_KINDS", "Fleet", "FleetParams", "Round"]
 
-FAULT_KINDS = ("stuck", "wild", "nan", "future", "late", "repeated", "unset")
-"""Stuck at a value, out of range, not a number, an hour ahead, an hour behind, said twice, a clock never set."""
+FAULT_KINDS = (
+    "stuck",
+    "wild",
+    "nan",
+    "future",
+    "late",
+    "repeated",
+    "unset",
+    "silent",
+    "jumping",
+    "skewed",
+    "unordered",
+)
+"""Stuck at a value, out of range, not a number, an hour ahead, an hour behind, said twice, a clock never set, silent
+for thirty of sixty rounds, far off in every twentieth, a clock 5 s ahead, every other reading 3 s behind."""
 
 _DAY_S = 86_400.0
+_SILENT_ROUNDS = 30
+_JUMP_ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +43,8 @@ class FleetParams:
     fault_share: float = 0.0
     """Share of the sensors that are faulty, each in one way all along."""
 
-    series: Path | None = None
-    """CSV of real readings whose values are replayed; None makes values up."""
+    series: Series | None = None
+    """Values of real sensors, or of a twin's, which are told again; None makes values up."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= 10_000_000:
@@ -45,10 +59,12 @@ class Round:
 
     observed_at_ms: I64
     value: F64
+    said: BOOL | None = None
+    """Who says anything at all; None: everybody."""
 
 
 class Fleet:
-    """Sensors that drift over the day, each in its own way, plus noise of its own."""
+    """Sensors that drift over the day, each in its own way, plus noise of its own; or that tell a series again."""
 
     def __init__(self, params: FleetParams) -> None:
         self.params = params
@@ -59,8 +75,14 @@ class Fleet:
         self._swing = self._rng.uniform(2.0, 8.0, count)
         self._phase = self._rng.uniform(0.0, 1.0, count)
         self._drift = np.zeros(count)
-        self._series = None if params.series is None else read_series(params.series)
-        self._begin = self._rng.integers(0, len(self._series), count) if self._series is not None else None
+        self.unit, self.low, self.high = "Cel", -50.0, 60.0
+        series = params.series
+        if series is not None:
+            # Whose values a sensor tells, and from where on.
+            self._of = np.arange(count) % len(series.begin)
+            self._begin = self._rng.integers(0, series.count[self._of])
+            margin = 0.1 * (series.high - series.low) or 1.0
+            self.unit, self.low, self.high = "1", series.low - margin, series.high + margin
         self._rounds = 0
         self.fault = np.full(count, -1, np.int8)
         """Index into ``FAULT_KINDS`` of each sensor, -1 for a sound one."""
@@ -69,21 +91,36 @@ class Fleet:
 
     def round(self, now_ms: int) -> Round:
         """Return what all sensors say now."""
-        count = self.params.count
-        if self._series is not None and self._begin is not None:
-            value: F64 = self._series[(self._begin + self._rounds) % len(self._series)].astype(np.float64)
-        else:
-            self._drift = 0.95 * self._drift + self._rng.normal(0.0, 0.05, count)
-            day = now_ms / 1000 / _DAY_S
-            value = self._middle + self._swing * np.sin(2 * np.pi * (day + self._phase)) + self._drift
-            value = np.asarray(np.round(np.clip(value, -40.0, 55.0), 3), np.float64)
-        observed = np.full(count, now_ms, np.int64)
+        value = self._sound(now_ms)
+        observed = np.full(len(value), now_ms, np.int64)
+        said = self._spoil(now_ms, observed, value) if self.params.fault_share else None
+        self._rounds += 1
+        return Round(observed, value, said)
+
+    def _sound(self, now_ms: int) -> F64:
+        """Return what sound sensors would say."""
+        series = self.params.series
+        if series is not None:
+            place = (self._begin + self._rounds) % series.count[self._of]
+            told: F64 = series.value[series.begin[self._of] + place]
+            return told
+        self._drift = 0.95 * self._drift + self._rng.normal(0.0, 0.05, self.params.count)
+        day = now_ms / 1000 / _DAY_S
+        value = self._middle + self._swing * np.sin(2 * np.pi * (day + self._phase)) + self._drift
+        return np.asarray(np.round(np.clip(value, -40.0, 55.0), 3), np.float64)
+
+    def _spoil(self, now_ms: int, observed: I64, value: F64) -> BOOL | None:
+        """Do to faulty sensors' readings what their faults do; return who speaks, None for all."""
+        said = None
+        width = self.high - self.low
         for kind, name in enumerate(FAULT_KINDS):
             rows = np.flatnonzero(self.fault == kind)
+            if not len(rows):
+                continue
             if name == "stuck":
-                value[rows] = 11.5
+                value[rows] = round(self.low + 0.56 * width, 3)
             elif name == "wild":
-                value[rows] = 1000.0
+                value[rows] = self.high + 9 * width
             elif name == "nan":
                 value[rows] = np.nan
             elif name == "future":
@@ -92,22 +129,18 @@ class Fleet:
                 observed[rows] -= 3_600_000
             elif name == "repeated":
                 observed[rows] = now_ms // 10_000 * 10_000
-                value[rows] = 7.25
-            else:
+                value[rows] = round(self.low + 0.52 * width, 3)
+            elif name == "unset":
                 observed[rows] = now_ms % 1_000_000
-        self._rounds += 1
-        return Round(observed, value)
-
-
-def read_series(path: Path) -> F64:
-    """Return the finite values of a CSV of readings, in its order."""
-    try:
-        value = decode_csv(path.read_bytes()).value
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    value = value[np.isfinite(value)]
-    if len(value) < 2:
-        raise InputError(f"{path}: {len(value)} readings, needs at least 2")
-    return value
+            elif name == "silent":
+                said = np.ones(len(value), np.bool_)
+                said[rows] = self._rounds // _SILENT_ROUNDS % 2 == 0
+            elif name == "jumping" and self._rounds % _JUMP_ROUNDS == _JUMP_ROUNDS - 1:
+                # To the farther end of the range.
+                high = value[rows] > self.low + width / 2
+                value[rows] = np.where(high, self.low + 0.02 * width, self.high - 0.02 * width).round(3)
+            elif name == "skewed":
+                observed[rows] += 5_000
+            elif name == "unordered" and self._rounds % 2:
+                observed[rows] -= 3_000
+        return said

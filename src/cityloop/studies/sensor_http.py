@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 from urllib.parse import quote, urlsplit
 
 import msgspec
 import numpy as np
 
-from cityloop.kernel.columns import F64, I64
+from cityloop.kernel.columns import I64
 from cityloop.kernel.errors import ConfigError, InputError
 from cityloop.studies.sensor_fleet import Fleet
 from cityloop.studies.sensor_load import LoadCount, LoadParams, LoadReport
-from cityloop.studies.sensor_packs import ArrowBody, csv_body, data_array_body, senml_body
-from cityloop.wire import arrow, reading_csv, senml
+from cityloop.studies.sensor_packs import ArrowBody
+from cityloop.studies.sensor_ways import WAYS, parts_of, said_by
 
-__all__ = ["HttpSender", "send_over_http"]
-
-Body = Callable[[I64, F64], bytes]
+__all__ = ["HttpSender", "send_over_http", "stream_rows"]
 
 _ROWS_AT_ONCE = 400
 
@@ -57,11 +57,12 @@ class _Answers(asyncio.Protocol):
 class HttpSender:
     """One connection, one request at a time."""
 
-    def __init__(self, url: str, token: str, device: str = "") -> None:
+    def __init__(self, url: str, token: str, device: str = "", tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ConfigError(f"url is {url!r}, must be http://HOST:PORT")
-        self._host, self._port = parts.hostname, parts.port or 80
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"url is {url!r}, must be http://HOST:PORT or https://HOST:PORT")
+        self._tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
+        self._host, self._port = parts.hostname, parts.port or (443 if self._tls else 80)
         self._fields = f"Host: {self._host}\r\n"
         self._fields += f"Authorization: Bearer {token}\r\n" if token else ""
         self._fields += f"X-Device: {device}\r\n" if device else ""
@@ -75,7 +76,7 @@ class HttpSender:
             # Servers hang up on whoever is silent for some seconds, and a seldom sensor is.
             self.close()
         if self._connection is None:
-            _, self._connection = await loop.create_connection(_Answers, self._host, self._port)
+            _, self._connection = await loop.create_connection(_Answers, self._host, self._port, ssl=self._tls)
         connection = self._connection
         assert connection.transport is not None
         head = f"{method} {path} HTTP/1.1\r\n{self._fields}Content-Length: {len(body)}\r\n"
@@ -97,48 +98,58 @@ class HttpSender:
 
 async def send_over_http(fleet: Fleet, params: LoadParams) -> LoadReport:
     """Send rounds until the duration is over."""
-    rows = await _rows(fleet, params) if params.protocol == "sta" else []
-    packs = [slice(begin, begin + params.pack) for begin in range(0, len(fleet.names), params.pack)]
-    bodies = [_body(params.protocol, fleet.names[pack], rows[pack]) for pack in packs]
-    path, media_type = _target(params.protocol)
+    way = WAYS[params.protocol]
+    assert way.path is not None
+    rows = await stream_rows(fleet, params) if way.by_row else []
+    packs = parts_of(way, fleet, params.pack, over_mqtt=False)
+    # Bytes that are overwritten in place: the sender should cost little beside what it measures.
+    bodies = [ArrowBody(fleet.names[pack.start : pack.stop]) for pack in packs] if params.protocol == "arrow" else []
     count = LoadCount()
-    work: asyncio.Queue[tuple[int, I64, F64] | None] = asyncio.Queue(maxsize=4 * params.connections)
+    work: asyncio.Queue[tuple[str, Callable[[], bytes], int] | None] = asyncio.Queue(maxsize=4 * params.connections)
+    tls = params.tls(params.url)
 
     async def sender(number: int) -> None:
         device = f"{params.device}{number}" if params.device else ""
-        connection = HttpSender(params.url, params.token, device)
+        connection = HttpSender(params.url, params.token, device, tls)
         while (job := await work.get()) is not None:
-            place, observed, value = job
-            body = bodies[place](observed, value)
+            path, body, size = job
+            made = body()
             began_s = time.perf_counter()
-            count.sent += len(value)
+            count.sent += size
             try:
-                status, _ = await connection.request("POST", path, media_type, body)
+                status, _ = await connection.request("POST", path, way.media_type, made)
             except OSError:
-                count.failed += len(value)
+                count.failed += size
                 continue
             if status in (200, 201):
-                count.acknowledged += len(value)
+                count.acknowledged += size
                 count.ack_s.append(time.perf_counter() - began_s)
             elif status in (429, 507):
-                count.refused += len(value)
+                count.refused += size
             else:
-                count.failed += len(value)
+                count.failed += size
         connection.close()
 
     senders = [asyncio.create_task(sender(number)) for number in range(params.connections)]
     step_s = 1 / params.rate_hz / len(packs)
     due_s = count.began_s
     for _ in range(max(1, round(params.duration_s * params.rate_hz))):
-        said = fleet.round(time.time_ns() // 1_000_000)
+        told = fleet.round(time.time_ns() // 1_000_000)
         for place, pack in enumerate(packs):
             late_s = time.perf_counter() - due_s
             if late_s < 0:
                 await asyncio.sleep(-late_s)
             count.behind_s = max(count.behind_s, late_s)
-            observed = said.observed_at_ms[pack]
-            await work.put((place, observed + _since(said.observed_at_ms), said.value[pack]))
             due_s += step_s
+            later_ms = _since(told.observed_at_ms)
+            if bodies and told.said is None:
+                observed = told.observed_at_ms[pack.start : pack.stop] + later_ms
+                whole = partial(bodies[place].fill, observed, told.value[pack.start : pack.stop])
+                await work.put(("/ingest", whole, len(pack)))
+                continue
+            said = said_by(fleet, told, pack, place, rows=rows, later_ms=later_ms)
+            if said.numbers:
+                await work.put((way.path(said), partial(way.body, said), len(said.numbers)))
     for _ in senders:
         await work.put(None)
     await asyncio.gather(*senders)
@@ -150,38 +161,17 @@ def _since(observed_at_ms: I64) -> int:
     return max(0, time.time_ns() // 1_000_000 - int(np.median(observed_at_ms)))
 
 
-def _target(protocol: str) -> tuple[str, str]:
-    targets = {
-        "arrow": ("/ingest", arrow.MEDIA_TYPE),
-        "senml": ("/ingest", senml.MEDIA_TYPE_JSON),
-        "csv": ("/ingest", reading_csv.MEDIA_TYPE),
-        "sta": ("/sta/v1.1/CreateObservations", "application/json"),
-    }
-    return targets[protocol]
-
-
-def _body(protocol: str, names: list[str], rows: Sequence[int]) -> Body:
-    if protocol == "arrow":
-        return ArrowBody(names).fill
-    if protocol == "senml":
-        return lambda observed, value: senml_body(names, observed, value)
-    if protocol == "csv":
-        return lambda observed, value: csv_body(names, observed, value)
-    return lambda observed, value: data_array_body(rows, observed, value)
-
-
-async def _rows(fleet: Fleet, params: LoadParams) -> list[int]:
+async def stream_rows(fleet: Fleet, params: LoadParams) -> list[int]:
     """Ask the server for the ids of the datastreams by their names."""
-    connection = HttpSender(params.url, params.token)
+    url = params.asked_url
+    connection = HttpSender(url, params.token, tls=params.tls(url))
     found: list[int] = []
     try:
         for begin in range(0, len(fleet.names), _ROWS_AT_ONCE):
             names = fleet.names[begin : begin + _ROWS_AT_ONCE]
             status, answer = await connection.request("GET", f"/ingest/streams?streams={quote(','.join(names))}")
             if status != 200:
-                raise InputError(
-                    f"{params.url}/ingest/streams answers {status}: {answer[:200].decode('utf-8', 'replace')}"
-                )
+                raise InputError(f"{url}/ingest/streams answers {status}: {answer[:200].decode('utf-8', 'replace')}")
             told = msgspec.json.decode(answer, type=dict[str, int])
             found += [told[name] for name in names]
     finally:

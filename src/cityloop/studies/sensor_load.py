@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import resource
+import ssl
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
+
+from cityloop.kernel.errors import ConfigError
 
 __all__ = ["LoadCount", "LoadParams", "LoadReport"]
 
@@ -16,7 +21,7 @@ class LoadParams:
     """How a load is sent."""
 
     url: str
-    """http://HOST:PORT or mqtt://HOST:PORT."""
+    """http://HOST:PORT or mqtt://HOST:PORT; https and mqtts with TLS."""
 
     protocol: str = "arrow"
     rate_hz: float = 1.0
@@ -27,8 +32,39 @@ class LoadParams:
     pack: int = 1000
     qos: int = 0
     token: str = ""
+    http_url: str = ""
+    """Where streams are registered and looked up when readings go over MQTT."""
+    ca_file: Path | None = None
+    """Certificate of the authority that the server's is checked by; None: the system's."""
     device: str = ""
     """Over HTTP each connection speaks for a device of its own, of this name and a number; empty: for the token's."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be reached."""
+        for url, schemes in ((self.url, ("http", "https", "mqtt", "mqtts")), (self.http_url, ("", "http", "https"))):
+            parts = urlsplit(url)
+            if parts.scheme not in schemes or (parts.scheme and not parts.hostname):
+                known = ", ".join(f"{scheme}://HOST:PORT" for scheme in schemes if scheme)
+                raise ConfigError(f"url is {url!r}, must be one of {known}")
+
+    @property
+    def over_mqtt(self) -> bool:
+        """Whether readings go over MQTT."""
+        return self.url.startswith("mqtt")
+
+    @property
+    def asked_url(self) -> str:
+        """Where streams are registered and looked up; empty where nobody said."""
+        return self.http_url or ("" if self.over_mqtt else self.url)
+
+    def tls(self, url: str) -> ssl.SSLContext | None:
+        """Return how a server's certificate is checked; None without TLS."""
+        if urlsplit(url).scheme not in ("https", "mqtts"):
+            return None
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            raise ConfigError(f"{self.ca_file}: no certificate of an authority ({error})") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

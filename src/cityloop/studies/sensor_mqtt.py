@@ -48,7 +48,9 @@ class MqttFleet:
         self._count = LoadCount()
         self._sent_s = np.zeros((self._connections if params.qos else 1, _IDS))
         self._unacknowledged = 0
-        self._packets = _Packets(fleet.names, self._connections, params.qos)
+        # Three digits before the point are enough for most; only larger values make longer messages.
+        whole = 3 if max(abs(fleet.low), abs(fleet.high)) < 1000 else 9
+        self._packets = _Packets(fleet.names, self._connections, params.qos, whole)
 
     def run(self, begun: Callable[[], None] = lambda: None) -> LoadReport:
         """Connect, send rounds until the duration is over, and wait for what is still unacknowledged.
@@ -66,12 +68,13 @@ class MqttFleet:
         bounds = np.linspace(0, len(self._fleet.names), _SLICES + 1).astype(int).tolist()
         due_s = count.began_s
         for _ in range(rounds):
-            said = self._fleet.round(time.time_ns() // 1_000_000)
+            told = self._fleet.round(time.time_ns() // 1_000_000)
             for begin, end in itertools.pairwise(bounds):
-                self._packets.fill(begin, end, said.observed_at_ms[begin:end], said.value[begin:end])
+                self._packets.fill(begin, end, told.observed_at_ms[begin:end], told.value[begin:end])
                 count.behind_s = max(count.behind_s, time.perf_counter() - due_s)
                 self._wait_until(due_s)
-                self._send(begin, end)
+                rows = np.arange(begin, end)
+                self._send(rows if told.said is None else rows[told.said[begin:end]])
                 due_s += period_s / _SLICES
         self._wait_until(min(due_s, time.perf_counter() + period_s))
         patience_s = time.perf_counter() + 5
@@ -119,14 +122,14 @@ class MqttFleet:
         send_each(self._fds[:0], self._packets.data, self._packets.begins[:0], self._packets.begins[:0])
         receive_each(self._fds[:0], self._heard, 0, _HEARD_BYTES)
 
-    def _send(self, begin: int, end: int) -> None:
-        """Send the packets of sensors from begin to end."""
+    def _send(self, rows: I64) -> None:
+        """Send the packets of sensors."""
         count, packets = self._count, self._packets
-        connection = np.arange(begin, end) % self._connections
+        connection = rows % self._connections
         now_s = time.perf_counter()
         if self._params.qos:
-            self._sent_s[connection, packets.next_ids(begin, end)] = now_s
-        begins = packets.begins[begin:end]
+            self._sent_s[connection, packets.next_ids(rows)] = now_s
+        begins = packets.begins[rows]
         went = send_each(self._fds[connection], packets.data, begins, begins + packets.each)
         blocked = failed = 0
         for place in np.flatnonzero(went < packets.each).tolist():
@@ -138,7 +141,7 @@ class MqttFleet:
                 blocked += 1
             except OSError:
                 failed += 1
-        sent = end - begin - blocked - failed
+        sent = len(rows) - blocked - failed
         count.sent += sent
         count.blocked += blocked
         count.failed += failed
@@ -171,12 +174,14 @@ class MqttFleet:
 class _Packets:
     """PUBLISH packets of all sensors as one matrix of bytes, overwritten each round."""
 
-    def __init__(self, names: list[str], connections: int, qos: int) -> None:
+    def __init__(self, names: list[str], connections: int, qos: int, whole: int) -> None:
         topics = [f"readings/{name}".encode() for name in names]
         width = len(topics[0])
         if any(len(topic) != width for topic in topics):
             raise ConfigError("names must be of equal length")
-        payload = b'{"value":       0,"observed_at_ms":0000000000000}'
+        # A sign, digits before the point, the point, and three after it.
+        self._whole, self._width = whole, whole + 5
+        payload = b'{"value":' + b"0".rjust(self._width) + b',"observed_at_ms":0000000000000}'
         body = 2 + width + (2 if qos else 0) + len(payload)
         if body > 127:
             raise ConfigError("the names are too long; give a shorter --prefix")
@@ -200,24 +205,26 @@ class _Packets:
     def fill(self, begin: int, end: int, observed_at_ms: I64, value: F64) -> None:
         """Write the readings of some sensors; a value that is no number is written as JSON's null, no reading."""
         number = np.isfinite(value)
-        milli = np.round(np.where(number, value, 0.0) * 1000).astype(np.int64)
-        size = np.minimum(np.abs(milli), 9_999_999)
-        digits = _digits(size, 7)
-        # Columns: sign, up to four digits before the point without leading zeros, the point, two or three after it.
-        field = np.full((len(value), 8), 32, np.uint8)
-        field[:, 1:4] = digits[:, 1:4]
-        field[:, 4] = 46
-        field[:, 5:8] = digits[:, 4:7]
-        field[:, 1][size < 100_000] = 32
-        field[:, 2][size < 10_000] = 32
-        negative = milli < 0
-        lead = 3 - (size >= 10_000).astype(int) - (size >= 100_000).astype(int)
-        field[np.flatnonzero(negative), lead[negative] - 1] = 45
-        field[~number] = np.frombuffer(b"    null", np.uint8)
-        wild = size >= 1_000_000
-        field[wild] = np.frombuffer(b"999.999 ", np.uint8)
+        whole = self._whole
+        milli = np.round(np.where(number, np.clip(value, -1e12, 1e12), 0.0) * 1000).astype(np.int64)
+        size = np.minimum(np.abs(milli), 10 ** (whole + 4) - 1)
+        digits = _digits(size, whole + 4)
+        # Columns: sign, digits before the point without leading zeros, the point, three after it.
+        field = np.full((len(value), self._width), 32, np.uint8)
+        field[:, 1 : whole + 1] = digits[:, 1 : whole + 1]
+        field[:, whole + 1] = 46
+        field[:, whole + 2 :] = digits[:, whole + 1 :]
+        blank = np.zeros(len(value), np.int64)
+        for place in range(whole - 1):
+            short = size < 10 ** (whole + 2 - place)
+            field[:, 1 + place][short] = 32
+            blank += short
+        negative = np.flatnonzero(milli < 0)
+        field[negative, blank[negative]] = 45
+        field[~number] = np.frombuffer(b"null".rjust(self._width), np.uint8)
+        field[size >= 10 ** (whole + 3)] = np.frombuffer(b"9" * whole + b".999 ", np.uint8)
         packets = self._bytes[begin:end]
-        packets[:, self._value : self._value + 8] = field
+        packets[:, self._value : self._value + self._width] = field
         packets[:, self._instant : self._instant + 13] = _digits(observed_at_ms, 13)
         if self._id:
             ids = self._ids[begin:end] = self._next[begin:end] % 65_535 + 1
@@ -225,9 +232,9 @@ class _Packets:
             packets[:, self._id] = ids >> 8
             packets[:, self._id + 1] = ids & 255
 
-    def next_ids(self, begin: int, end: int) -> I64:
+    def next_ids(self, rows: I64) -> I64:
         """Return this round's packet identifiers, as acknowledgements are looked up by."""
-        found: I64 = self._ids[begin:end] % _IDS
+        found: I64 = self._ids[rows] % _IDS
         return found
 
 

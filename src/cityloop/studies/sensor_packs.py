@@ -10,7 +10,7 @@ import numpy as np
 from cityloop.kernel.columns import F64, I32, I64
 from cityloop.wire import arrow, reading_csv, senml
 
-__all__ = ["ArrowBody", "csv_body", "data_array_body", "senml_body"]
+__all__ = ["ArrowBody", "csv_body", "data_array_body", "senml_body", "senml_cbor_body"]
 
 
 class ArrowBody:
@@ -41,6 +41,11 @@ def senml_body(names: Sequence[str], observed_at_ms: I64, value: F64) -> bytes:
     """Return a SenML pack; a value that is no number is left out, as JSON cannot say it."""
     sound = np.flatnonzero(np.isfinite(value)).tolist()
     return senml.encode_senml_json([names[row] for row in sound], observed_at_ms[sound].tolist(), value[sound].tolist())
+
+
+def senml_cbor_body(names: Sequence[str], observed_at_ms: I64, value: F64) -> bytes:
+    """Return a SenML pack in CBOR, which can say that a value is no number."""
+    return senml.encode_senml_cbor(names, observed_at_ms.tolist(), value.tolist())
 
 
 def csv_body(names: Sequence[str], observed_at_ms: I64, value: F64) -> bytes:

@@ -10,9 +10,11 @@ import msgspec
 
 from cityloop.kernel.errors import CityError, ConfigError, InputError
 from cityloop.studies.sensor_fleet import Fleet, FleetParams
-from cityloop.studies.sensor_http import HttpSender, send_over_http
+from cityloop.studies.sensor_http import HttpSender, send_over_http, stream_rows
 from cityloop.studies.sensor_load import LoadParams, LoadReport
+from cityloop.studies.sensor_messages import send_messages
 from cityloop.studies.sensor_mqtt import send_over_mqtt
+from cityloop.studies.sensor_ways import SINGLE, WAYS, facts_of, parts_of
 
 __all__ = ["register_streams", "simulate"]
 
@@ -25,18 +27,23 @@ def simulate(
     fleet: FleetParams, load: LoadParams, *, register: bool = False, begun: Callable[[], None] = lambda: None
 ) -> LoadReport:
     """Send a fleet's readings for the load's duration; ``begun`` is called once MQTT's connections stand."""
-    over_mqtt = load.protocol == "mqtt"
-    if not load.url.startswith("mqtt://" if over_mqtt else "http://"):
-        raise ConfigError(
-            f"url is {load.url!r}, must be {'mqtt' if over_mqtt else 'http'}://HOST:PORT for {load.protocol}"
-        )
-    if register and over_mqtt:
-        raise ConfigError("streams are registered over HTTP; run once with --protocol arrow --register")
+    way = WAYS.get(load.protocol)
+    if way is None:
+        raise ConfigError(f"protocol is {load.protocol!r}, must be one of {', '.join(WAYS)}")
+    if (way.topic if load.over_mqtt else way.path) is None:
+        spoken = "mqtt" if way.path is None else "http"
+        raise ConfigError(f"url is {load.url!r}, must be {spoken}://HOST:PORT for {load.protocol}")
+    if (register or way.by_row) and not load.asked_url:
+        raise ConfigError("streams are registered and looked up over HTTP; give --http http://HOST:PORT")
     made = Fleet(fleet)
     try:
         if register:
-            _run(register_streams(made.names, load))
-        return send_over_mqtt(made, load, begun) if over_mqtt else _run(send_over_http(made, load))
+            _run(register_streams(made, load))
+        if not load.over_mqtt:
+            return _run(send_over_http(made, load))
+        if load.protocol == SINGLE and load.tls(load.url) is None:
+            return send_over_mqtt(made, load, begun)
+        return send_messages(made, load, _run(stream_rows(made, load)) if way.by_row else [])
     except OSError as error:
         raise CityError(f"{load.url}: {error.strerror or error}; is the server running?") from error
 
@@ -51,20 +58,21 @@ def _run(sending: Coroutine[None, None, T]) -> T:
         return runner.run(sending)
 
 
-async def register_streams(names: list[str], load: LoadParams) -> None:
-    """Register streams at the server."""
-    sender = HttpSender(load.url, load.token)
+async def register_streams(fleet: Fleet, load: LoadParams) -> None:
+    """Register a fleet's streams at the server."""
+    url, way = load.asked_url, WAYS[load.protocol]
+    parts = parts_of(way, fleet, load.pack, over_mqtt=load.over_mqtt)
+    facts = [
+        {**fact, "interval_s": 1 / load.rate_hz}
+        for place, part in enumerate(parts)
+        for fact in facts_of(way, fleet, place, fleet.names[part.start : part.stop])
+    ]
+    sender = HttpSender(url, load.token, tls=load.tls(url))
     try:
-        for begin in range(0, len(names), _AT_ONCE):
-            facts = [
-                {"name": name, "unit": "Cel", "low": -50.0, "high": 60.0, "interval_s": 1 / load.rate_hz}
-                for name in names[begin : begin + _AT_ONCE]
-            ]
-            body = msgspec.json.encode(facts)
+        for begin in range(0, len(facts), _AT_ONCE):
+            body = msgspec.json.encode(facts[begin : begin + _AT_ONCE])
             status, answer = await sender.request("POST", "/ingest/streams", "application/json", body)
             if status != 200:
-                raise InputError(
-                    f"{load.url}/ingest/streams answers {status}: {answer[:200].decode('utf-8', 'replace')}"
-                )
+                raise InputError(f"{url}/ingest/streams answers {status}: {answer[:200].decode('utf-8', 'replace')}")
     finally:
         sender.close()

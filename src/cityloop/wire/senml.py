@@ -21,7 +21,14 @@ import msgspec
 
 from cityloop.wire.named import MAX_NAME_BYTES, Gathering, NamedReadings, WireError
 
-__all__ = ["MEDIA_TYPE_CBOR", "MEDIA_TYPE_JSON", "decode_senml_cbor", "decode_senml_json", "encode_senml_json"]
+__all__ = [
+    "MEDIA_TYPE_CBOR",
+    "MEDIA_TYPE_JSON",
+    "decode_senml_cbor",
+    "decode_senml_json",
+    "encode_senml_cbor",
+    "encode_senml_json",
+]
 
 MEDIA_TYPE_JSON = "application/senml+json"
 MEDIA_TYPE_CBOR = "application/senml+cbor"
@@ -57,6 +64,7 @@ _LABELS = {
     0: "n", 1: "u", 2: "v", 3: "vs", 4: "vb", 5: "s", 6: "t", 7: "ut", 8: "vd",
 }  # fmt: skip
 _FIELDS = frozenset(_LABELS.values())
+_NUMBERS = {label: number for number, label in _LABELS.items()}
 
 
 def decode_senml_json(body: bytes, now_ms: int) -> NamedReadings:
@@ -102,6 +110,16 @@ def decode_senml_cbor(body: bytes, now_ms: int) -> NamedReadings:
 
 def encode_senml_json(names: Sequence[str], observed_at_ms: Sequence[int], values: Sequence[float]) -> bytes:
     """Return a pack in JSON with the first instant as base time."""
+    return msgspec.json.encode(_records(names, observed_at_ms, values))
+
+
+def encode_senml_cbor(names: Sequence[str], observed_at_ms: Sequence[int], values: Sequence[float]) -> bytes:
+    """Return a pack in CBOR, its labels the standard's numbers."""
+    records = _records(names, observed_at_ms, values)
+    return cbor2.dumps([{_NUMBERS[key]: value for key, value in record.items()} for record in records])
+
+
+def _records(names: Sequence[str], observed_at_ms: Sequence[int], values: Sequence[float]) -> list[dict[str, Any]]:
     base_ms = observed_at_ms[0] if observed_at_ms else 0
     records: list[dict[str, Any]] = [
         {"n": name, "t": (at - base_ms) / 1000, "v": value}
@@ -109,7 +127,7 @@ def encode_senml_json(names: Sequence[str], observed_at_ms: Sequence[int], value
     ]
     if records:
         records[0]["bt"] = base_ms / 1000
-    return msgspec.json.encode(records)
+    return records
 
 
 def _readings(records: list[_Record], now_ms: int) -> NamedReadings:
