@@ -19,6 +19,7 @@ PLACES = [
     "#/evidence/whatif",
     "#/evidence/sensors",
     "#/evidence/calibration",
+    "#/evidence/month",
     "#/evidence/approvals",
     "#/evidence/audit",
     "#/evidence/exports",
@@ -30,7 +31,10 @@ def settled(page, place: str, until) -> None:
     until(page, "!/Loading|正在载入/.test(document.querySelector('#main').textContent)")
 
 
-@pytest.mark.parametrize(("lang", "theme"), [("en", "light"), ("en", "dark"), ("zh", "light"), ("zh", "dark")])
+LOOKS = [("en", "light"), ("en", "dark"), ("zh", "light"), ("zh", "dark")]
+
+
+@pytest.mark.parametrize(("lang", "theme"), LOOKS)
 def test_no_view_breaks_a_rule_of_axe(visit, until, violations, lang, theme):
     """Every place of every view, in this language and theme, has no violation."""
     page = visit("#/city", lang=lang, theme=theme).page
@@ -41,23 +45,45 @@ def test_no_view_breaks_a_rule_of_axe(visit, until, violations, lang, theme):
     assert wrong == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_dialog_breaks_a_rule_of_axe(visit, until, violations, theme):
-    """What opens on a key is held to the same rules, and so is the map's table."""
-    page = visit("#/signals/7", theme=theme).page
-    page.get_by_role("heading", name="Now", exact=True).wait_for()
+def test_every_place_of_evidence_is_among_those_that_are_checked(visit):
+    """A tab that is added is checked, or this fails."""
+    page = visit("#/evidence").page
+    tabs = page.locator("[role=tab]").all()
+    assert len(tabs) == sum(place.startswith("#/evidence") for place in PLACES)
+
+
+@pytest.mark.parametrize(("lang", "theme"), LOOKS)
+def test_no_dialog_breaks_a_rule_of_axe(visit, until, violations, lang, theme):
+    """What opens on a key is held to the same rules, and so are the map's table and who is signed in."""
+    page = visit("#/signals/7", lang=lang, theme=theme).page
+    page.locator("#now-title").wait_for()
     wrong = []
-    for key in ["h", "r", "l", "?", "/"]:
+    for key in ["h", "r", "p", "l", "?", "/"]:
         page.keyboard.press(key)
         page.locator("dialog[open]").wait_for()
         wrong += [f"{key} {told}" for told in violations(page)]
         page.keyboard.press("Escape")
         page.locator("dialog[open]").wait_for(state="detached")
+    page.locator("header.head button", has=page.locator("svg")).nth(-2).click()
+    page.locator("dialog[open]").wait_for()
+    wrong += [f"account {told}" for told in violations(page)]
+    page.keyboard.press("Escape")
     settled(page, "#/city", until)
     page.keyboard.press("t")
-    page.get_by_role("heading", name="The map as a table").wait_for()
+    page.locator(".over.tabletop").wait_for()
     wrong += [f"table {told}" for told in violations(page)]
     assert wrong == []
+
+
+@pytest.mark.parametrize(("lang", "theme"), LOOKS)
+def test_the_sign_in_breaks_no_rule_of_axe(browser, room, until, violations, lang, theme):
+    """Whoever is not signed in meets this page first."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(room.url(lang=lang, theme=theme))
+    page.locator("main.login form").wait_for()
+    assert violations(page) == []
+    context.close()
 
 
 @pytest.mark.parametrize("place", ["#/city", "#/signals/7", "#/evidence/decisions"])

@@ -1,4 +1,6 @@
-"""The case file: a place and a time in; lamps, decisions, reasons, operators' acts and sensor faults out.
+"""The case file: a place and a time in; lamps, units, decisions, reasons, operators' acts and sensor faults out.
+
+Three questions: why somebody waited at a junction, why that ambulance was sent, and why a bin was missed.
 
 Made for release: it holds no names of people and no positions of vehicles, and says what was left out.
 """
@@ -19,25 +21,87 @@ from starlette.responses import HTMLResponse, Response
 
 from cityloop.web.access import Principal
 from cityloop.web.answers import ApiError, answer, instant, number
+from cityloop.web.case_services import SERVICE_REDACTED, bin_case, unit_case
 from cityloop.web.cycles import cycles_of, stage_changes
 from cityloop.web.ports import Desk
+from cityloop.web.service_routes import note_reader
 from cityloop.web.why import Filter, decisions_between, read_window
 
 __all__ = ["HANDLERS"]
 
+_KINDS = {"wait": (120, 60, 900), "unit": (600, 1200, 3600), "bin": (3600, 3600, 7200)}
+"""By question: seconds before and after that are told unless asked otherwise, and the most of each."""
+_NOTHING = "Nothing is recorded of this time: traces are kept by time, and none is left or none was made."
 _REDACTED = ("names of operators", "positions of vehicles and people", "free text written by operators")
 
 
 async def case_file(desk: Desk, request: Request, who: Principal) -> Response:
     """Gather what is recorded about a place and time."""
-    row = _place(desk, request)
+    kind = request.query_params.get("kind", "wait")
+    if kind not in _KINDS:
+        raise ApiError(422, "invalid", f"kind: {kind[:20]!r} is not one of {', '.join(_KINDS)}", field="kind")
     at_ms = instant(request, "at_ms", desk.now_ms() - 60_000)
-    before_s, after_s = number(request, "before_s", 120, 10, 900), number(request, "after_s", 60, 10, 900)
+    before, after, longest = _KINDS[kind]
+    before_s, after_s = number(request, "before_s", before, 10, longest), number(request, "after_s", after, 10, longest)
     released = request.query_params.get("release", "1") != "0"
-    found = await asyncio.to_thread(_gather, desk, row, at_ms, before_s, after_s, released)
+    if kind == "wait":
+        row = _place(desk, request)
+        found = await asyncio.to_thread(_gather, desk, row, at_ms, before_s, after_s, released)
+    else:
+        asked = _asked(desk, request, kind)
+        if kind == "unit":
+            await note_reader(desk, who)
+        found = await asyncio.to_thread(_gather_service, desk, kind, asked, at_ms, before_s, after_s)
     if request.query_params.get("format") == "html":
         return HTMLResponse(_page(found, ZoneInfo(desk.city.zone)))
     return answer(found)
+
+
+def _asked(desk: Desk, request: Request, kind: str) -> int | None:
+    """Return the container, or the call where one is named."""
+    if kind == "unit":
+        return number(request, "call", 0, 0, 2**31) if request.query_params.get("call") else None
+    names = desk.city.layout.names.get("containers", ())
+    if not names:
+        raise ApiError(404, "not_found", "this city has no refuse collection")
+    if not request.query_params.get("container"):
+        raise ApiError(422, "invalid", "container: name the row of one", field="container")
+    return number(request, "container", 0, 0, len(names) - 1)
+
+
+def _gather_service(
+    desk: Desk, kind: str, asked: int | None, at_ms: int, before_s: int, after_s: int
+) -> dict[str, Any]:
+    begin_ms, end_ms = at_ms - before_s * 1000, at_ms + after_s * 1000
+    window = read_window(desk.trace, begin_ms, end_ms, desk.city.horizon_s)
+    if kind == "bin":
+        assert asked is not None
+        found, place = bin_case(desk, window, (begin_ms, end_ms), asked), desk.city.layout.names["containers"][asked]
+    else:
+        found = unit_case(desk, window, (begin_ms, end_ms), asked)
+        place = "dispatch" if asked is None else f"call {asked}"
+    steps = [one for one in window.ticks if begin_ms <= one.at_ms <= end_ms and not one.at_once]
+    when = _clock(at_ms, ZoneInfo(desk.city.zone), dated=True)
+    case: dict[str, Any] = {
+        "title": f"{place}, {when}: {before_s} s before to {after_s} s after",
+        "city": desk.city.name,
+        "mode": desk.city.mode,
+        "label": desk.city.label,
+        "place": place,
+        "span": {"at_ms": at_ms, "begin_ms": begin_ms, "end_ms": end_ms},
+        "recorded_steps": len(steps),
+        "lamps": [],
+        "sensor_faults": [],
+        "operators": [],
+        "drill": any(one.unplugged for one in steps),
+        "redacted": list(SERVICE_REDACTED),
+        **found,
+    }
+    if not steps:
+        case["plain"] = [_NOTHING]
+    case["plain"] += ["What was observed against the forecast is no proof of a gain."] if steps else []
+    case["digest"] = hashlib.sha256(orjson.dumps(case, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return case
 
 
 def _place(desk: Desk, request: Request) -> int:
@@ -118,7 +182,7 @@ def _faults(desk: Desk, row: int, steps: list[Any]) -> list[dict[str, Any]]:
 def _sentences(case: dict[str, Any], at_ms: int) -> list[str]:
     said = []
     if not case["recorded_steps"]:
-        return ["Nothing is recorded of this time: traces are kept by time, and none is left or none was made."]
+        return [_NOTHING]
     shown = [change for change in case["lamps"] if change[0] <= at_ms]
     if shown:
         since_s = (at_ms - shown[-1][0]) / 1000
@@ -138,6 +202,10 @@ def _sentences(case: dict[str, Any], at_ms: int) -> list[str]:
     return said
 
 
+def _told(figure: dict[str, Any]) -> str:
+    return "–" if figure["value"] is None else f"{figure['value']} {html.escape(figure['unit'])}"
+
+
 def _clock(at_ms: int, zone: ZoneInfo, *, dated: bool = False) -> str:
     """Return an instant as the city's clocks show it."""
     moment = datetime.fromtimestamp(at_ms / 1000, zone)
@@ -147,12 +215,17 @@ def _clock(at_ms: int, zone: ZoneInfo, *, dated: bool = False) -> str:
 def _page(case: dict[str, Any], zone: ZoneInfo) -> str:
     """Return the case as a page of its own, without scripts, fit for printing."""
     rows = "".join(
-        f"<tr><td>{_clock(d['decided_at_ms'], zone)}<td>{html.escape(d['plain'])}<td>{d['forecast']['value']}"
-        f"<td>{d['observed']['value']} ({d['observed']['status']})"
+        f"<tr><td>{_clock(d['decided_at_ms'], zone)}<td>{html.escape(d['plain'])}<td>{_told(d['forecast'])}"
+        f"<td>{_told(d['observed'])} ({d['observed']['status']})"
         for d in case["decisions"]
     )
     lamps = "".join(
         f"<tr><td>{_clock(at, zone)}<td>{'intergreen' if stage < 0 else stage + 1}" for at, stage, _ in case["lamps"]
+    )
+    units = "".join(
+        f"<tr><td>{html.escape(one['unit'])}<td>{_clock(at, zone)}<td>{html.escape(what)}"
+        for one in case["units"]
+        for at, what in one["status"]
     )
     sentences = "".join(f"<li>{html.escape(text)}" for text in case["plain"])
     return (
@@ -161,8 +234,9 @@ def _page(case: dict[str, Any], zone: ZoneInfo) -> str:
         ".6rem;border-bottom:1px solid #8888;text-align:left;vertical-align:top}@media print{body{margin:0}}</style>"
         f"<h1>{html.escape(case['title'])}</h1><p>{html.escape(case['label'])}. Times are those of "
         f"{html.escape(zone.key)}.</p><ul>{sentences}</ul>"
-        f"<h2>Stages</h2><table><tr><th>at<th>stage{lamps}</table>"
-        "<h2>Decisions</h2><table><tr><th>at<th>what and why<th>forecast veh·s<th>observed veh·s"
+        + (f"<h2>Stages</h2><table><tr><th>at<th>stage{lamps}</table>" if lamps else "")
+        + (f"<h2>Units</h2><table><tr><th>unit<th>at<th>from then on{units}</table>" if units else "")
+        + "<h2>Decisions</h2><table><tr><th>at<th>what and why<th>forecast<th>observed"
         f"{rows}</table>"
         f"<h2>Left out</h2><p>{html.escape(', '.join(case['redacted']) or 'nothing')}</p>"
         f"<p>Digest <code>{case['digest']}</code></p>"

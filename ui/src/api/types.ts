@@ -382,7 +382,7 @@ export interface CaseFile {
   span: unknown;
   lamps: unknown[];
   decisions: Decision[];
-  units: unknown[];
+  units: { unit: string; status: [atMs: number, what: string][] }[];
   sensor_faults: unknown[];
   operators: unknown[];
   plain: string[];

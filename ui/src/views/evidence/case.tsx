@@ -3,32 +3,53 @@ import { useState } from "preact/hooks";
 import { get, withQuery } from "../../api/client";
 import type { CaseFile } from "../../api/types";
 import { stageName } from "../../charts/signal-charts";
+import { useFetched } from "../../parts/fetched";
 import { Told } from "../../parts/why";
 import { layout, nowMs } from "../../state/city";
 import { route } from "../../state/route";
+import type { Service } from "../../state/services";
 import { clock, t } from "../../words";
 
 const KINDS = ["wait", "bin", "unit"] as const;
+const USUAL_AGO_MS = 120_000;
+const DAY_S = 86_400;
+
+/** The last instant at which the city's clocks showed a time, so many days earlier. */
+function instantOf(time: string, days: number): number {
+  const seconds = (text: string) => text.split(":").reduce((sum, part, i) => sum + Number(part) * [3600, 60, 1][i], 0);
+  const ago = (((seconds(clock(nowMs.value)) - seconds(time)) % DAY_S) + DAY_S) % DAY_S;
+  return Math.round(nowMs.value - (ago + days * DAY_S) * 1000);
+}
 
 export function CaseTab() {
   const rows = layout.value?.junctions ?? [];
   const [junction, setJunction] = useState(rows[Number(route.value.query.junction ?? 0)]?.label ?? "");
-  const [ago, setAgo] = useState("2");
+  const [time, setTime] = useState(clock(nowMs.value - USUAL_AGO_MS));
+  const [days, setDays] = useState("0");
+  const [call, setCall] = useState("");
+  const [bin, setBin] = useState("");
   const [kind, setKind] = useState<(typeof KINDS)[number]>("wait");
   const [found, setFound] = useState<CaseFile | null>(null);
   const [path, setPath] = useState("");
   const [error, setError] = useState<string | null>(null);
+  const bins = useFetched<Service>(kind === "bin" ? "/refuse" : null).value?.names.containers ?? [];
   const row = rows.findIndex((j) => j.name === junction || j.label === junction);
 
   const ask = async () => {
     setError(null);
     setFound(null);
-    if (row < 0) {
+    const container = bins.indexOf(bin);
+    if (kind === "wait" && row < 0) {
       setError(t("case.no_place", { text: junction }));
       return;
     }
-    const at = Math.round(nowMs.value - Number(ago) * 60_000);
-    const query = withQuery("/case-file", { junction: row, at_ms: at, kind, release: 1 });
+    if (kind === "bin" && container < 0) {
+      setError(t("case.no_bin", { text: bin }));
+      return;
+    }
+    const at = instantOf(time, Number(days));
+    const place = kind === "wait" ? { junction: row } : kind === "bin" ? { container } : { call };
+    const query = withQuery("/case-file", { ...place, at_ms: at, kind, release: 1 });
     try {
       setFound(await get<CaseFile>(query));
       setPath(query);
@@ -60,19 +81,44 @@ export function CaseTab() {
               </label>
             ))}
           </fieldset>
-          <label class="field">
-            <span>{t("col.junction")}</span>
-            <input type="text" list="case-junctions" required value={junction} onInput={(event) => setJunction(event.currentTarget.value)} />
-          </label>
+          {kind === "wait" && (
+            <label class="field">
+              <span>{t("col.junction")}</span>
+              <input type="text" list="case-junctions" required value={junction} onInput={(event) => setJunction(event.currentTarget.value)} />
+            </label>
+          )}
+          {kind === "bin" && (
+            <label class="field">
+              <span>{t("case.container")}</span>
+              <input type="text" list="case-bins" required value={bin} onInput={(event) => setBin(event.currentTarget.value)} />
+            </label>
+          )}
+          {kind === "unit" && (
+            <label class="field">
+              <span>{t("case.call")}</span>
+              <input type="number" min="0" step="1" value={call} onInput={(event) => setCall(event.currentTarget.value)} />
+            </label>
+          )}
+          <datalist id="case-bins">
+            {bins.map((name) => (
+              <option key={name} value={name} />
+            ))}
+          </datalist>
           <datalist id="case-junctions">
             {rows.map((j) => (
               <option key={j.name} value={j.label || j.name} />
             ))}
           </datalist>
-          <label class="field">
-            <span>{t("case.ago", { now: clock(nowMs.value) })}</span>
-            <input type="number" min="0" max="10080" step="0.5" value={ago} onInput={(event) => setAgo(event.currentTarget.value)} />
-          </label>
+          <div class="row">
+            <label class="field">
+              <span>{t("case.time", { now: clock(nowMs.value) })}</span>
+              <input type="time" step="1" required value={time} onInput={(event) => setTime(event.currentTarget.value)} />
+            </label>
+            <label class="field short">
+              <span>{t("case.days")}</span>
+              <input type="number" min="0" max="365" step="1" value={days} onInput={(event) => setDays(event.currentTarget.value)} />
+            </label>
+          </div>
           {error && (
             <p class="note bad" role="alert">
               {error}
@@ -113,6 +159,15 @@ export function CaseTab() {
               <dt lang="">{t("case.digest")}</dt>
               <dd class="mono tiny">{found.digest}</dd>
             </dl>
+            {found.units.length > 0 && (
+              <ul class="stack small">
+                {found.units.map((one) => (
+                  <li key={one.unit}>
+                    <b>{one.unit}</b>: {one.status.map(([at, what]) => `${clock(at)} ${what}`).join(", ")}
+                  </li>
+                ))}
+              </ul>
+            )}
             <Decided decisions={found.decisions} />
           </div>
         </article>
