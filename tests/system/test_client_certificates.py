@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import ssl
 import subprocess
@@ -11,8 +12,10 @@ import httpx
 import numpy as np
 import paho.mqtt.client as mqtt
 import pytest
+from click.testing import CliRunner
 from sensing_server import ADMIN, Server, until
 
+from cityloop.cli.simulate_sensors import command
 from cityloop.sensing.access import subject_of
 from cityloop.wire import arrow
 
@@ -163,3 +166,16 @@ def test_devices_are_given_tokens_and_lose_them_by_an_administrator_alone(server
         for body in (b"[]", b"{}", b'{"device":"a\\nb"}', b'{"subject":"CN=x"}', b'{"device":1}', b"{" * 100_000):
             assert client.post("/ingest/devices", content=body, headers=admin).status_code == 400
         assert client.post("/ingest/devices/revoke", json={}, headers=admin).status_code == 400
+
+
+@pytest.mark.parametrize(("over", "protocol"), [("http", "arrow"), ("mqtt", "csv"), ("mqtt", "mqtt")])
+def test_simulated_sensors_speak_tls(server, papers, over, protocol):
+    """To whom the authority that they are given vouches for, and to nobody else."""
+    url = server.url if over == "http" else f"mqtts://127.0.0.1:{server.mqtt_port}"
+    words = ["--url", url, "--http", server.url, "--protocol", protocol, "--token", ADMIN, "--qos", "1", "--register"]
+    words += ["--count", "4", "--rate", "5", "--duration", "1", "--prefix", f"tls-{over}-{protocol}-", "--json"]
+    done = CliRunner().invoke(command, [*words, "--ca-file", str(papers / "city.pem")], catch_exceptions=False)
+    assert json.loads(done.output.splitlines()[-1])["acknowledged"] == 20
+    refused = CliRunner().invoke(command, [*words, "--ca-file", str(papers / "stranger.pem")])
+    assert refused.exit_code != 0
+    assert "certificate" in str(refused.exception)

@@ -92,7 +92,8 @@ class HttpSender:
     def close(self) -> None:
         """Close the connection."""
         if self._connection is not None and self._connection.transport is not None:
-            self._connection.transport.close()
+            # With TLS nobody is there any more to wait for the other side's goodbye.
+            (self._connection.transport.abort if self._tls else self._connection.transport.close)()
         self._connection = None
 
 

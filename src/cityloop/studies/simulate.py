@@ -38,21 +38,24 @@ def simulate(
     made = Fleet(fleet)
     try:
         if register:
-            _run(register_streams(made, load))
+            _run(register_streams(made, load), load)
         if not load.over_mqtt:
-            return _run(send_over_http(made, load))
+            return _run(send_over_http(made, load), load)
         if load.protocol == SINGLE and load.tls(load.url) is None:
             return send_over_mqtt(made, load, begun)
-        return send_messages(made, load, _run(stream_rows(made, load)) if way.by_row else [])
+        return send_messages(made, load, _run(stream_rows(made, load), load) if way.by_row else [])
     except OSError as error:
         raise CityError(f"{load.url}: {error.strerror or error}; is the server running?") from error
 
 
-def _run(sending: Coroutine[None, None, T]) -> T:
+def _run(sending: Coroutine[None, None, T], load: LoadParams) -> T:
     try:
         import uvloop
     except ImportError:
         # Not made for every system; the loop of the language does the same at a higher price.
+        return asyncio.run(sending)
+    if any(url.startswith("https") for url in (load.url, load.http_url)):
+        # Its loop cannot be closed while a connection with TLS still says goodbye.
         return asyncio.run(sending)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(sending)
