@@ -100,7 +100,7 @@ def test_a_what_if_that_cannot_be_solved_says_why_and_leaves_nothing_behind(
 
 def test_advice_is_taken_with_one_key(page: Any, room_without_services: Any) -> None:
     """On the rung advise nothing acts until Y is pressed; then the advised stage stands, with an end."""
-    set_to = _api(room_without_services, "POST", "/ladder", {"domain": "signals", "district": "all", "rung": "advise"})
+    set_to = _api(room_without_services, "POST", "/ladder", {"domain": "signals", "district": "*", "rung": "advise"})
     assert set_to.status_code == 200, set_to.text
     page.evaluate("location.hash = '#/signals/0'")
     page.get_by_role("heading", name="Advice", exact=True).wait_for()
@@ -112,7 +112,7 @@ def test_advice_is_taken_with_one_key(page: Any, room_without_services: Any) -> 
     (active,) = [one for one in items if one["status"] == "active" and one["junction"] == 0]
     assert active["kind"] == "advice"
     held.get_by_role("button", name="End now").click()
-    _api(room_without_services, "POST", "/ladder", {"domain": "signals", "district": "all", "rung": "shadow"})
+    _api(room_without_services, "POST", "/ladder", {"domain": "signals", "district": "*", "rung": "shadow"})
 
 
 def test_a_plan_by_hand_runs_until_it_is_ended(page: Any, room_without_services: Any) -> None:
