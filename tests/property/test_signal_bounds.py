@@ -16,7 +16,7 @@ from cityloop.domains.signals.bounds import MAX_RED_S, due_stages, forced_stage
 from cityloop.domains.signals.domain import signals
 from cityloop.domains.signals.guard import check
 from cityloop.domains.signals.schema import ShowStage
-from cityloop.domains.signals.waits import BELIEVED_EMPTY_S, keep_waits
+from cityloop.domains.signals.waits import BELIEVED_EMPTY_S, compare_waits, keep_waits
 from cityloop.domains.traffic.domain import traffic
 from cityloop.kernel.messages import Allowed, Proposal, Refused, Trimmed
 
@@ -166,14 +166,14 @@ def test_nobody_waits_the_bound_anew_after_a_blackout(crossroads):
     assert due_stages(state, 990_000)[0] == 1
 
 
-def called_at_once(crossroads, own_red_s: float, waited_s: float = 21.0):
+def called_at_once(crossroads, own_red_s: float, ratio: float = 1.05):
     """Return a junction that shows the vehicles' stage, and whose crossing was called at 1 s."""
     made = crossroads(
         ("Gr", "rG"), ((0,),), clearance_s={1: 8.0}, foes=((0, 1),), own_red_s={1: own_red_s}, own_wait_s={1: 20.0}
     )
     calls = made.batch(1000, stage=0, calls={1: True})
     state = signals.update(signals.start(made.layout, 0), calls, {}, 1000)
-    return msgspec.structs.replace(state, waits_since_ms=np.full(2, 1000), foot_wait_s=np.array([0.0, waited_s]))
+    return msgspec.structs.replace(state, waits_since_ms=np.full(2, 1000), foot_ratio=np.array([ratio]))
 
 
 @given(own_red_s=st.floats(30, 100), promise_frac=st.floats(0.5, 1.0), asked_ms=st.integers(1000, 118_000))
@@ -193,7 +193,7 @@ def test_without_a_promise_a_call_waits_for_the_bound(crossroads):
     assert due_stages(called_at_once(crossroads, 60.0), 70_000)[0] == -1
     assert due_stages(called_at_once(crossroads, 60.0), 70_000, 0.8)[0] == 1
     assert due_stages(called_at_once(crossroads, 0.0), 70_000, 0.8)[0] == -1
-    assert due_stages(called_at_once(crossroads, 60.0, waited_s=20.0), 70_000, 0.8)[0] == -1
+    assert due_stages(called_at_once(crossroads, 60.0, ratio=1.0), 70_000, 0.8)[0] == -1
 
 
 @pytest.mark.parametrize("per_hour", [20, 120, 720])
@@ -221,6 +221,15 @@ def test_few_calls_say_nothing_of_the_mean_wait():
         now = call * 100_000 + 90_000
         keep_waits(now, now - 1000, np.ones(1), before, after, np.array([now]), account, wait_s)
     assert wait_s[0] == 0.0
+
+
+def test_people_on_foot_are_counted_alike_whichever_crossing_they_took():
+    """Three waited 30 s for 20 where one waited 10 s for 20: 100 s for 80; the other junction has no crossing."""
+    account = np.zeros((4, 5))
+    account[:, 0] = [3.0, 1.0, 0.0, 0.0]
+    waits_s, ratio = np.array([30.0, 10.0, 0.0, 0.0]), np.full(2, 9.0)
+    compare_waits(np.full(4, 20.0), account, waits_s, np.array([0, 2]), np.array([2, 4]), ratio)
+    assert ratio.tolist() == [pytest.approx(100 / 80), 0.0]
 
 
 def test_a_stage_is_gone_to_only_while_there_is_time_for_it(crossroads):

@@ -35,8 +35,8 @@ def due_stages(state: SignalState, now_ms: int, promise_frac: float = 0.0) -> I3
     state, now_ms
         What is known of the junctions, and the instant. [ms]
     promise_frac
-        Where people on foot have waited longer than under the own plan, whoever calls is to walk within this share of
-        the longest red of that plan; 0 for the bound alone.
+        At junctions where people on foot have waited longer than under the own plan, whoever calls is to walk within
+        this share of the longest red of that plan; 0 for the bound alone.
 
     """
     tables, controllers = state.tables, state.tables.assets.controllers
@@ -48,9 +48,8 @@ def due_stages(state: SignalState, now_ms: int, promise_frac: float = 0.0) -> I3
         state.green_since_ms,
         state.waits_since_ms,
         state.call_since_ms,
-        state.foot_wait_s,
+        state.foot_ratio,
         tables.assets.links.own_red_s,
-        tables.assets.links.own_wait_s,
         controllers.link_begin,
         controllers.link_end,
         tables.n_stages,
@@ -103,9 +102,8 @@ def _due_all(
     green_since_ms: I64,
     waits_since_ms: I64,
     call_since_ms: I64,
-    foot_wait_s: F64,
+    foot_ratio: F64,
     own_red_s: F64,
-    own_wait_s: F64,
     link_begin: I32,
     link_end: I32,
     n_stages: I32,
@@ -119,11 +117,11 @@ def _due_all(
     due: I32,
 ) -> None:
     latest_ms = waits_since_ms + _BOUND_MS
-    if promise_frac > 0.0:
-        for i in range(len(latest_ms)):
-            if call_since_ms[i] >= 0 and own_red_s[i] > 0.0 and foot_wait_s[i] > own_wait_s[i]:
-                latest_ms[i] = min(latest_ms[i], call_since_ms[i] + int(promise_frac * own_red_s[i] * 1000.0))
     for j in range(len(due)):
+        if promise_frac > 0.0 and foot_ratio[j] > 1.0:
+            for i in range(link_begin[j], link_end[j]):
+                if call_since_ms[i] >= 0 and own_red_s[i] > 0.0:
+                    latest_ms[i] = min(latest_ms[i], call_since_ms[i] + int(promise_frac * own_red_s[i] * 1000.0))
         due[j] = -1
         stage, own = last_stage[j], slice(link_begin[j], link_end[j])
         if stage < 0 or _young(now_ms, n_stages[j], latest_ms[own], servable[own], round_s[j]):

@@ -32,6 +32,10 @@ PEDESTRIAN_WEIGHT = 1.5
 """Delay of a standing crossing call, in cars': a call often stands for more than one person."""
 PEDESTRIANS_JOIN_PER_S = 0.05
 """How much a call's weight grows while it stands: more people wait behind it, and the sooner one walks on red. [1/s]"""
+HASTE_FROM, HASTE_WHOLE = 0.9, 1.1
+"""A call weighs more where people on foot have waited so much of what they would have under the junction's own plan."""
+HASTE = 3.0
+"""How much more, at the second of these."""
 STANDING_MPS = 0.5
 SPACING_M = 8.0
 """Of vehicles standing in a queue. [m]"""
@@ -104,6 +108,8 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         traffic.coming_veh,
         traffic.headway_s,
         state.call_since_ms,
+        state.foot_ratio,
+        tables.assets.links.junction,
         demand.eta_s,
         demand.wants,
         demand.count,
@@ -234,6 +240,8 @@ def look_ahead(
     coming_veh: F64,
     lane_headway_s: F64,
     call_since_ms: I64,
+    foot_ratio: F64,
+    link_junction: I32,
     eta_s: F64,
     wants: I32,
     count: I32,
@@ -258,7 +266,9 @@ def look_ahead(
         if a < 0:
             weight[q] = PEDESTRIAN_WEIGHT
             if call_since_ms[queue_link[q]] >= 0:
+                haste = (foot_ratio[link_junction[queue_link[q]]] - HASTE_FROM) / (HASTE_WHOLE - HASTE_FROM)
                 weight[q] += PEDESTRIANS_JOIN_PER_S * (now_ms - call_since_ms[queue_link[q]]) / 1000.0
+                weight[q] *= 1.0 + HASTE * min(max(haste, 0.0), 1.0)
                 eta_s[q, 0] = 0.0
                 wants[q, 0] = class_begin[q]
                 count[q] = 1

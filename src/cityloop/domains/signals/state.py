@@ -14,7 +14,7 @@ from cityloop.domains.signals.corridors import NO_CORRIDORS, Corridors
 from cityloop.domains.signals.schema import Reason, ShowStage, SignalView
 from cityloop.domains.signals.tables import SignalTables, build_tables
 from cityloop.domains.signals.unit_places import UnitPlaces, no_places, read_places
-from cityloop.domains.signals.waits import await_green, keep_waits
+from cityloop.domains.signals.waits import await_green, compare_waits, keep_waits
 from cityloop.kernel.batch import Batch
 from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
 from cityloop.kernel.domain import Views
@@ -76,6 +76,8 @@ class SignalState(msgspec.Struct, frozen=True):
     """Per link: how long people on foot have waited of late in the mean, by the calls; 0 while too few called. [s]"""
     foot_account: F64
     """Per link, what that mean is made of, as in `cityloop.domains.signals.waits.keep_waits`."""
+    foot_ratio: F64
+    """Per junction: what people on foot have waited of late over what they would have under its own plan; 0 unknown."""
     dead: BOOL
     """No approach of the junction has been heard of for ``SENSING_DEAD_S``."""
     units: UnitPlaces | None = None
@@ -108,6 +110,7 @@ def start(layout: Layout, now_ms: int) -> SignalState:
         call_since_ms=np.full(n_links, -1, np.int64),
         foot_wait_s=np.zeros(n_links),
         foot_account=np.zeros((n_links, 5)),
+        foot_ratio=np.zeros(n),
         dead=np.ones(n, np.bool_),
         units=no_places(layout),
     )
@@ -136,6 +139,7 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         call_since_ms=state.call_since_ms.copy(),
         foot_wait_s=state.foot_wait_s.copy(),
         foot_account=state.foot_account.copy(),
+        foot_ratio=state.foot_ratio.copy(),
         dead=state.dead.copy(),
         units=None if state.units is None else read_places(state.units, layout, batch),
         corridors=state.corridors,
@@ -175,8 +179,10 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         after.longest_red_s,
         after.call_since_ms,
         tables.assets.links.own_red_s,
+        tables.assets.links.own_wait_s,
         after.foot_account,
         after.foot_wait_s,
+        after.foot_ratio,
         after.dead,
     )
     return after
@@ -218,8 +224,10 @@ def _sense(
     longest_red_s: F64,
     call_since_ms: I64,
     own_red_s: F64,
+    own_wait_s: F64,
     foot_account: F64,
     foot_wait_s: F64,
+    foot_ratio: F64,
     dead: BOOL,
 ) -> None:
     """Hear the controllers, tell what each link is shown, and count the waits; in place, in one call."""
@@ -236,6 +244,7 @@ def _sense(
         held_s, seen_at_ms, _DEAD_MS, lamp, last_green_ms, dead,
     )  # fmt: skip
     keep_waits(now_ms, before_ms, own_red_s, called_ms, call_since_ms, last_green_ms, foot_account, foot_wait_s)
+    compare_waits(own_wait_s, foot_account, foot_wait_s, link_begin, link_end, foot_ratio)
     await_green(
         now_ms, owner, seen_at_ms, count_veh, link_approach, link_junction, servable, last_green_ms, occupied_ms,
         waits_since_ms, oldest_wait_ms,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -144,6 +145,18 @@ def test_a_call_weighs_more_the_longer_it_stands(crossroads):
         state = signals.update(state, batch, {"traffic": lanes}, second * 1000)
     demand = signals.predict(state, {"traffic": lanes}, 21_000)
     assert demand.weight[1] == pytest.approx(PEDESTRIAN_WEIGHT + 1.0)
+
+
+@pytest.mark.parametrize(("ratio", "times"), [(0.0, 1.0), (0.9, 1.0), (1.0, 2.5), (1.1, 4.0), (3.0, 4.0)])
+def test_a_call_weighs_more_where_people_on_foot_have_come_off_worse(crossroads, ratio, times):
+    """From 0.9 to 1.1 of the plan's waits its weight grows to four times; where nothing is known it stays."""
+    made = crossroads(("Gr", "rG"), ((0,),), clearance_s={1: 8.0})
+    batch = made.batch(1000, scans={0: []}, stage=0, calls={1: True})
+    lanes = traffic.view(traffic.update(traffic.start(made.layout, 0), batch, {}, 1000))
+    state = signals.update(signals.start(made.layout, 0), batch, {"traffic": lanes}, 1000)
+    state = msgspec.structs.replace(state, foot_ratio=np.array([ratio]))
+    demand = signals.predict(state, {"traffic": lanes}, 1000)
+    assert demand.weight[1] == pytest.approx(PEDESTRIAN_WEIGHT * times)
 
 
 def test_queues_leave_at_the_headway_learned(lane):
