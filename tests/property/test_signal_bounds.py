@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from cityloop.domains.signals.bounds import MAX_RED_S, due_stages, forced_stage
@@ -101,7 +101,15 @@ def longest_red_s(
     return longest, round_s
 
 
+TWO_WAYS = (
+    ("GGGGrrrGr", "GGGGGGGGr", "GGGGrGrGG", "GGGGGrGGr", "GGGGGGGGr", "GGGGGrGGG"),
+    [[0 if a == b else 4 if (a, b) == (1, 2) else 3 for b in range(6)] for a in range(6)],
+)
+"""The third stage serves the two most urgent links at once, the second serves one of them and two that can wait."""
+
+
 @settings(max_examples=40)
+@example(junction=TWO_WAYS, asks=[0, 3, 0, 0], seed=20)
 @given(junction=junctions(), asks=st.lists(st.integers(0, 7), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_no_link_stays_red_past_the_bound(crossroads, junction, asks, seed):
     """Whatever is asked for in whatever order, whoever waits at a link that a stage serves has green within 120 s."""

@@ -202,13 +202,52 @@ def _services(
     min_green_s: F64,
     intergreen_s: F64,
 ) -> tuple[int, float]:
-    """Return the first of the services that follow a stage which ends in ``at_s``, and the least slack of all. [s]."""
+    """Return the first of the services that follow a stage which ends in ``at_s``, and the least slack of all. [s].
+
+    Where the first at hand leaves no slack, every other is tried: which stage helps most urgent links changes from one
+    second to the next, and a chain that was counted on must not be dropped for one that comes too late.
+    """
+    first, slack_s = _served_from(
+        now_ms, stage, at_s, -1, n_stages, latest_ms, lamps, service, conflict, min_green_s, intergreen_s
+    )
+    if first < 0 or slack_s > 1.0:
+        return first, slack_s
+    for k in range(n_stages):
+        if k in (stage, first) or not service[k] or conflict[k]:
+            continue
+        begun, other_s = _served_from(
+            now_ms, stage, at_s, k, n_stages, latest_ms, lamps, service, conflict, min_green_s, intergreen_s
+        )
+        if other_s > slack_s:
+            first, slack_s = begun, other_s
+    return first, slack_s
+
+
+@njit(cache=True)
+def _served_from(
+    now_ms: int,
+    stage: int,
+    at_s: float,
+    begin_with: int,
+    n_stages: int,
+    latest_ms: I64,
+    lamps: U8,
+    service: BOOL,
+    conflict: BOOL,
+    min_green_s: F64,
+    intergreen_s: F64,
+) -> tuple[int, float]:
+    """Return the first of the services that follow a stage which ends in ``at_s``, and the least slack of all. [s].
+
+    The most urgent link is served by the stage that helps most other urgent ones; ``begin_with`` names the first
+    service instead where it is not -1.
+    """
     n = len(latest_ms)
     covered = np.zeros(n, np.bool_)
     for i in range(n):
         covered[i] = lamps[i, stage] == 1 or lamps[i, stage] == 2
     here, first, slack = stage, -1, 1e9
-    for _ in range(n_stages):
+    for _ in range(n_stages + 1):
         worst, worst_left_s = -1, 1e9
         for i in range(n):
             if covered[i]:
@@ -236,10 +275,12 @@ def _services(
             gain -= intergreen_s[here, k] / 20.0
             if gain > best_gain:
                 best, best_gain = k, gain
-        green_at_s = at_s + intergreen_s[here, best] + SEEN_LATE_S
-        slack = min(slack, worst_left_s - green_at_s)
         if first < 0:
+            best = best if begin_with < 0 else begin_with
             first = best
+        green_at_s = at_s + intergreen_s[here, best] + SEEN_LATE_S
+        if lamps[worst, best] == 1 or lamps[worst, best] == 2:
+            slack = min(slack, worst_left_s - green_at_s)
         at_s = green_at_s + min_green_s[best]
         here = best
         for i in range(n):
