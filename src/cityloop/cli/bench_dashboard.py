@@ -181,7 +181,7 @@ def _alerts(minutes: float, city: str, pace: float, json_out: Path | None) -> No
         f"{'decisions':<24} "
         + "; ".join(
             f"{domain} {one['decisions']}: reason {one['reason']}, forecast {one['forecast']}, due {one['due']}, "
-            f"observed {one['value']}, of these overtaken {one['overtaken']}"
+            f"observed {one['value']}, of these overtaken {one['overtaken']}; cut off {one['cut']}"
             for domain, one in found.told.items()
         )
     )

@@ -47,7 +47,7 @@ class AlertFigures:
     """Begun within any ten minutes."""
     by_kind: dict[str, int]
     told: dict[str, dict[str, int]]
-    """By domain: decisions, with a reason, with a forecast, due, observed, overtaken."""
+    """By domain: decisions, with a reason, with a forecast, due, observed, overtaken, cut off."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures for JSON."""

@@ -17,7 +17,7 @@ __all__ = ["calibration", "told_share"]
 
 _SLACK_S = 1.5
 _CLOSED = ("complete", "beyond", "overtaken")
-_COUNTED = ("decisions", "reason", "forecast", "due", "value", "overtaken")
+_COUNTED = ("decisions", "reason", "forecast", "due", "value", "overtaken", "cut")
 
 
 def calibration(city: CityFacts, window: Window, wanted: Filter) -> dict[str, Any]:
@@ -58,7 +58,8 @@ def told_share(city: CityFacts, window: Window, wanted: Filter) -> dict[str, Any
     """Count by domain how many decisions have a reason, a forecast, and, their horizon over, an observation.
 
     ``value``: observed as a figure, be it a bound: not within the horizon, or not until something else came first.
-    ``overtaken``: something else came first, whether or not there is a figure until then.
+    ``overtaken``: something else came first, whether or not there is a figure until then. ``cut``: the simulation ended
+    before its horizon and began anew; never due, for nothing can come of it any more.
     """
     told = list(wanted_of(window.ticks, wanted))
     of = of_services(window, told)
@@ -73,6 +74,9 @@ def told_share(city: CityFacts, window: Window, wanted: Filter) -> dict[str, Any
         service = of.get(id(one))
         if service is not None:
             count["forecast"] += math.isfinite(service.value)
+            if service.outcome.note == "NEXT_LAP":
+                count["cut"] += 1
+                continue
             count["due"] += service.outcome.status != "pending"
             count["value"] += service.outcome.status in _CLOSED and math.isfinite(service.outcome.value)
             count["overtaken"] += service.outcome.status == "overtaken"

@@ -244,7 +244,7 @@ def test_the_share_of_decisions_with_an_outcome_is_counted_by_domain():
     city, _ = load_facts()
     found = told_share(city, window, Filter(begin_ms=_AT_MS, end_ms=_AT_MS))
     assert found["by_domain"]["emergency"] == {
-        "decisions": 1, "reason": 1, "forecast": 1, "due": 1, "value": 1, "overtaken": 0,
+        "decisions": 1, "reason": 1, "forecast": 1, "due": 1, "value": 1, "overtaken": 0, "cut": 0,
     }  # fmt: skip
     (sends,) = found["services"]
     assert (sends["kind"], sends["bias"], sends["n"]) == ("Send", 50.0, 1)
@@ -264,7 +264,7 @@ def test_a_forecast_that_was_overtaken_counts_with_what_was_seen_until_then():
     city, _ = load_facts()
     found = told_share(city, window, Filter(begin_ms=_AT_MS, end_ms=_AT_MS))
     assert found["by_domain"]["emergency"] == {
-        "decisions": 1, "reason": 1, "forecast": 1, "due": 1, "value": 1, "overtaken": 1,
+        "decisions": 1, "reason": 1, "forecast": 1, "due": 1, "value": 1, "overtaken": 1, "cut": 0,
     }  # fmt: skip
     (moves,) = found["services"]
     assert (moves["n"], moves["overtaken"], moves["mae"]) == (0, 1, None)
@@ -276,3 +276,19 @@ def test_what_nobody_was_told_of_has_no_figure():
     city, _ = load_facts()
     found = told_share(city, window, Filter(begin_ms=_AT_MS, end_ms=_AT_MS))["by_domain"]["emergency"]
     assert (found["due"], found["value"], found["overtaken"]) == (1, 0, 1)
+
+
+def test_what_the_end_of_a_simulation_cut_off_is_never_due():
+    """The lap ends before anybody is there: counted by itself, neither as observed nor as missing."""
+    move = _decision("emergency", emergency.Move(2), 0)
+    window = _window(
+        move,
+        value=120.0,
+        lap_at=100,
+        unit_status=lambda s: [MOVING],
+        unit_call_i32=lambda s: [-1],
+        unit_site_i32=lambda s: [2],
+    )
+    city, _ = load_facts()
+    found = told_share(city, window, Filter(begin_ms=_AT_MS, end_ms=_AT_MS))["by_domain"]["emergency"]
+    assert (found["due"], found["value"], found["overtaken"], found["cut"]) == (0, 0, 0, 1)

@@ -349,6 +349,7 @@ export interface ToldShare {
   due: number;
   value: number;
   overtaken: number;
+  cut: number;
 }
 
 export interface ServiceForecast {

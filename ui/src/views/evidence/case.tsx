@@ -112,7 +112,7 @@ export function CaseTab() {
           <div class="row">
             <label class="field">
               <span>{t("case.time", { now: clock(nowMs.value) })}</span>
-              <input type="time" step="1" required value={time} onInput={(event) => setTime(event.currentTarget.value)} />
+              <input type="text" class="mono" size={8} required pattern="([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?" value={time} onInput={(event) => setTime(event.currentTarget.value)} />
             </label>
             <label class="field short">
               <span>{t("case.days")}</span>

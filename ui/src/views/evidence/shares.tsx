@@ -16,6 +16,7 @@ export function Shares({ value }: { value: DecisionCalibration }) {
     { key: "due", label: t("share.due"), numeric: true, get: (one) => one.due },
     { key: "value", label: t("share.value"), numeric: true, get: (one) => one.value, show: (one) => of(one.value, one.due) },
     { key: "overtaken", label: t("share.overtaken"), numeric: true, get: (one) => one.overtaken, show: (one) => of(one.overtaken, one.due) },
+    { key: "cut", label: t("share.cut"), numeric: true, get: (one) => one.cut },
   ];
   const show = (one: ServiceForecast, amount: number | null) =>
     amount === null ? "–" : one.unit === "s" ? `${amount < 0 ? "−" : ""}${span(Math.abs(amount))}` : figure(amount);

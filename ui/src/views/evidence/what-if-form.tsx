@@ -36,6 +36,7 @@ export function WhatIfForm() {
   const [begin, setBegin] = useState<"now" | "start">("now");
   const [error, setError] = useState<string | null>(null);
   const edges = layout.value?.edges ?? [];
+  const nothing = choices?.arms.length === 0;
   const led = plan ? { baseline: PLAN_ARM, control: PLAN_ARM } : (arms ?? { baseline: leading(), control: leading() });
 
   const start = async () => {
@@ -138,6 +139,7 @@ export function WhatIfForm() {
             <input type="text" value={seeds} pattern="[0-9, ]+" onInput={(event) => setSeeds(event.currentTarget.value)} />
           </label>
         </div>
+        {nothing && <p class="note">{t("whatif.absent")}</p>}
         {!may("jobs.start") && <p class="note warn">{t("may.not", { role: t("role.engineer") })}</p>}
         {error && (
           <p class="note bad" role="alert">
@@ -145,7 +147,7 @@ export function WhatIfForm() {
           </p>
         )}
         <div class="row">
-          <button type="submit" class="btn main" disabled={!may("jobs.start")}>
+          <button type="submit" class="btn main" disabled={!may("jobs.start") || nothing}>
             {t("whatif.start")}
           </button>
         </div>
