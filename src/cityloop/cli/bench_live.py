@@ -24,7 +24,7 @@ __all__ = ["command"]
     help="transport (mqtt, http, simulated), loss (share), delay and jitter (seconds). May be repeated.",
 )
 @click.option("--pace", type=float, default=1.0, show_default=True, metavar="F", help="Of the city's clock, when live.")
-@click.option("--settle-ms", type=int, default=300, show_default=True, help="How long readings of a second may take.")
+@click.option("--settle-ms", type=int, default=500, show_default=True, help="How long readings of a second may take.")
 @click.option("--begin", "begin_s", type=float, metavar="S", help="Begin here, not as configured [s].")
 @click.option("--end", "end_s", type=float, metavar="S", help="End here, not as configured [s].")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Live runs side by side.")

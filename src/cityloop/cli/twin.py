@@ -38,7 +38,7 @@ _PACE = click.option("--pace", type=float, default=1.0, show_default=True, metav
 @_SENSING
 @_DEVICE
 @_PACE
-@click.option("--settle-ms", type=int, default=300, show_default=True, help="How long readings of a second may take.")
+@click.option("--settle-ms", type=int, default=500, show_default=True, help="How long readings of a second may take.")
 @click.option("--answer-ms", type=int, default=250, show_default=True, help="How long receipts are waited for.")
 def layout(city: str, out: Path, sensing: str, device: str, pace: float, settle_ms: int, answer_ms: int) -> None:
     """Write the folder by which a brain knows CITY as a live one: city.toml and the city document.

@@ -67,7 +67,7 @@ class LiveBenchSpec:
     control: str = "brain"
     sensing: str = "area:150"
     pace: float = 1.0
-    settle_ms: int = 300
+    settle_ms: int = 500
     begin_s: float | None = None
     end_s: float | None = None
     jobs: int = 1

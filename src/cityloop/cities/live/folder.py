@@ -49,7 +49,7 @@ class LiveToml(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What a page says about it, such as that its field is simulated."""
     simulated: bool = False
     """Whether the field is a simulation's, of which people may do everything."""
-    settle_ms: int = 300
+    settle_ms: int = 500
     """How long after each whole second readings are waited for; a decision is made then. [ms]"""
     answer_ms: int = 250
     """How long receipts are waited for. [ms]"""
