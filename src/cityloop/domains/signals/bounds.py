@@ -213,7 +213,7 @@ def _services(
     if first < 0 or slack_s > 1.0:
         return first, slack_s
     for k in range(n_stages):
-        if k in (stage, first) or not service[k] or conflict[k]:
+        if k == stage or not service[k] or conflict[k]:
             continue
         begun, other_s = _served_from(
             now_ms, stage, at_s, k, n_stages, latest_ms, lamps, service, conflict, min_green_s, intergreen_s
