@@ -44,8 +44,8 @@ class BrainParams:
     to the last good moment is late whenever somebody comes a little sooner than foreseen. [s]"""
 
     promise_frac: float = 0.8
-    """Where people on foot have come off worse than under the own plan, who calls walks within this share of the longest
-    red that it gives the crossing: its waits are spread evenly up to that red, the 95th percentile some way below."""
+    """Where people on foot have come off worse than under the own plan, who calls walks within this share of the
+    longest red that it gives the crossing: its waits spread evenly up to that, the 95th percentile some way below."""
 
     def __post_init__(self) -> None:
         """Refuse nonsense."""
