@@ -135,7 +135,7 @@ function Head() {
       )}
       <button
         type="button"
-        class="btn plain"
+        class="btn plain themer"
         aria-label={t(theme.value === "dark" ? "head.light" : "head.dark")}
         title={t(theme.value === "dark" ? "head.light" : "head.dark")}
         onClick={() => (theme.value = theme.value === "dark" ? "light" : "dark")}

@@ -2,6 +2,7 @@
 import { send, session } from "../api/client";
 import { close } from "../state/dialogs";
 import { sayError } from "../state/operations";
+import { theme } from "../state/prefs";
 import { dayAndClock, districtName, t, term } from "../words";
 import { Dialog } from "./dialog";
 
@@ -32,6 +33,9 @@ export function AccountDialog() {
       <div class="row gap">
         <button type="button" class="btn main" autofocus onClick={() => void leave()}>
           {t("account.leave")}
+        </button>
+        <button type="button" class="btn" onClick={() => (theme.value = theme.value === "dark" ? "light" : "dark")}>
+          {t(theme.value === "dark" ? "head.light" : "head.dark")}
         </button>
       </div>
     </Dialog>
