@@ -204,23 +204,24 @@ def _services(
 ) -> tuple[int, float]:
     """Return the first of the services that follow a stage which ends in ``at_s``, and the least slack of all. [s].
 
-    Where the first at hand leaves no slack, every other is tried: which stage helps most urgent links changes from one
-    second to the next, and a chain that was counted on must not be dropped for one that comes too late.
+    Where the first at hand would be late, one that is not is looked for: which stage helps most urgent links changes
+    from one second to the next, and a chain that was counted on must not be dropped for one that comes too late.
     """
     first, slack_s = _served_from(
         now_ms, stage, at_s, -1, n_stages, latest_ms, lamps, service, conflict, min_green_s, intergreen_s
     )
-    if first < 0 or slack_s > 1.0:
+    if first < 0 or slack_s >= 0.0:
         return first, slack_s
+    rescue, rescue_s = first, slack_s
     for k in range(n_stages):
         if k == stage or not service[k] or conflict[k]:
             continue
         begun, other_s = _served_from(
             now_ms, stage, at_s, k, n_stages, latest_ms, lamps, service, conflict, min_green_s, intergreen_s
         )
-        if other_s > slack_s:
-            first, slack_s = begun, other_s
-    return first, slack_s
+        if other_s > rescue_s:
+            rescue, rescue_s = begun, other_s
+    return (rescue, rescue_s) if rescue_s >= 0.0 else (first, slack_s)
 
 
 @njit(cache=True)
