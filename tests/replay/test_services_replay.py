@@ -14,7 +14,7 @@ from cityloop.domains.refuse.schema import DriveRoute, PlanRound
 from cityloop.engine.inline import Blackout, InlineEngine, LoopParams
 from cityloop.kernel.journal import decision_bytes
 from cityloop.kernel.layout import StreamKind
-from cityloop.kernel.messages import Command
+from cityloop.kernel.messages import Command, ReceiptStatus
 from cityloop.kernel.tick import Brain
 from cityloop.storage.comparing import ComparingStore
 from cityloop.storage.memory import MemoryStore
@@ -75,6 +75,23 @@ def test_a_live_city_waits_for_no_plan(recorded):
     assert any(isinstance(action, PlanRound) for action in actions)
     assert not any(isinstance(action, DriveRoute) for action in actions)
     assert {a.call for a in actions if isinstance(a, Send)} == {11, 12, 13}
+
+
+def test_a_starved_planner_is_not_asked_without_end():
+    """Two searches at a time: what is asked beyond them is refused, and asked again by the domain later."""
+    asked = PlanRound(
+        round=0, version=1, reason=0, containers=(0,), load_kg=(1.0,), truck_at=(-1, -1), truck_load_kg=(0.0, 0.0),
+        truck_out=(False, False), orders=((), ()),
+    )  # fmt: skip
+    city = PlannedCity(ScriptedCity(CALLS), iterations=10**12, live=True)
+    for sequence in range(1, 6):
+        command = Command(
+            domain="refuse", target=0, action=asked, epoch=1, sequence=sequence, issued_at_ms=0, not_after_ms=4000
+        )
+        city.apply([command])
+    receipts = city.observe(1000).receipts
+    city.close()
+    assert [(one.sequence, one.status) for one in receipts] == [(n, ReceiptStatus.REFUSED) for n in (3, 4, 5)]
 
 
 def test_a_late_plan_comes_when_it_is_found(recorded):

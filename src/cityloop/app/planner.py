@@ -31,6 +31,8 @@ _ITERATIONS = 4_000
 _ANSWER_MS = 20_000
 """From the question to the answer, by the city's clock: far longer than the search takes. [ms]"""
 _REPEAT_MS = 60_000
+_SEARCHES = 2
+"""Of a live city at a time: it asks again for what it was not told, and a starved machine would have ever more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,10 @@ class PlannedCity:
     def _ask(self, command: Command, asked: PlanRound) -> None:
         found: Future[Any] | Apart
         if self._live:
+            if sum(not one.found.done() for one in self._asked) >= _SEARCHES:
+                why = "earlier questions are still being worked on"
+                self._receipts.append(self._answer(command, ReceiptStatus.REFUSED, why))
+                return
             found = Apart(self._table, asked, self._iterations)
         else:
             found = self._beside.submit(_solve, self._table, asked, self._iterations)
