@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cityloop.domains.emergency.assign import AssignParams, assign
+from cityloop.domains.emergency.crew import Duty
 from cityloop.domains.emergency.forecast import Coverage
 from cityloop.domains.emergency.meals import MealParams, meals_put_off
 from cityloop.domains.emergency.owed import owed
 from cityloop.domains.emergency.relocate import RelocateParams, picture, relocations
-from cityloop.domains.emergency.schema import Move, Reason
+from cityloop.domains.emergency.schema import Move, Reason, SiteKind, UnitStatus
 from cityloop.domains.emergency.state import EmergencyState, free_units
 from cityloop.kernel.columns import BOOL
 from cityloop.kernel.messages import Proposal, Request
@@ -46,7 +47,14 @@ def propose(
     now_ms: int,
     params: BrainParams = DEFAULT,
 ) -> list[Proposal]:
-    """Assign, keep what crews are owed, and place the rest."""
+    """Assign, keep what crews are owed, and place the rest.
+
+    Where units have merely arrived at where they were sent, there is nothing to choose anew.
+    """
+    if _only_arrivals(state, now_ms):
+        due = owed(state, now_ms)
+        if not np.isin(due.duty, (Duty.MEAL, Duty.REST)).any():
+            return due.proposals
     view = picture(state, coverage, now_ms, params.relocate)
     later = None if params.meals is None else meals_put_off(state, coverage, view, now_ms, params.meals)
     due = owed(state, now_ms, later)
@@ -61,6 +69,18 @@ def propose(
     cover[view.row] = True
     homeward = _homeward(state, cover | placed | due.bound)
     return [*chosen.proposals, *kept, *moves, *homeward]
+
+
+def _only_arrivals(state: EmergencyState, now_ms: int) -> bool:
+    """Tell whether units have just arrived where they were sent, no call waits, and nobody else has news."""
+    units = state.units
+    new = units.since_ms == now_ms
+    if not new.any() or (state.calls.unit < 0).any():
+        return False
+    arrived = new & (units.status == int(UnitStatus.STANDING)) & (units.site >= 0)
+    # Who stands at a hospital since now has as likely come free there.
+    arrived &= state.sites.kind[np.maximum(units.site, 0)] != int(SiteKind.HOSPITAL)
+    return not (new & ~arrived).any()
 
 
 def _homeward(state: EmergencyState, otherwise: BOOL) -> list[Proposal]:
