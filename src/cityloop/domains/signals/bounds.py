@@ -204,8 +204,9 @@ def _services(
 ) -> tuple[int, float]:
     """Return the first of the services that follow a stage which ends in ``at_s``, and the least slack of all. [s].
 
-    Where the first at hand would be late, one that is not is looked for: which stage helps most urgent links changes
-    from one second to the next, and a chain that was counted on must not be dropped for one that comes too late.
+    Where the first at hand would be late, one that is not takes its place: which stage helps most urgent links changes
+    from one second to the next, and a chain that was counted on must not be dropped for one that comes too late. The
+    slack stays that of the first at hand, so that what is due is due as soon as before.
     """
     first, slack_s = _served_from(
         now_ms, stage, at_s, -1, n_stages, latest_ms, lamps, service, conflict, min_green_s, intergreen_s
@@ -221,7 +222,7 @@ def _services(
         )
         if other_s > rescue_s:
             rescue, rescue_s = begun, other_s
-    return (rescue, rescue_s) if rescue_s >= 0.0 else (first, slack_s)
+    return (rescue if rescue_s >= 0.0 else first), slack_s
 
 
 @njit(cache=True)
