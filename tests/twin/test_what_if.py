@@ -57,3 +57,72 @@ def test_closure_that_leaves_an_edge_alone_keeps_every_other_route(tmp_path):
     )
     closed = city_with_closure("adlershof", spare, tmp_path / "city")
     assert (closed.rerouted_veh, closed.cannot_veh) == (0, 0)
+
+
+_CITY = """name = "square"
+network = "grid.net.xml"
+routes = ["grid.rou.xml"]
+begin_s = 0
+end_s = 900
+zone = "UTC"
+synthetic = true
+[assets]
+emergency = "emergency.toml"
+"""
+_EMERGENCY = """synthetic = true
+begins_at_h = 10
+turnout_s = 5.0
+[[sites]]
+name = "Station"
+kind = "station"
+place = ["A0B0", 80.0]
+[[sites]]
+name = "Hospital"
+kind = "hospital"
+place = ["B1A1", 80.0]
+[[units]]
+name = "Ambulance 1"
+station = "Station"
+[calls]
+per_h = 240.0
+priority_share = [1.0]
+determinants = ["made up"]
+call_taking_s = 5.0
+on_scene_min = [5.0, 1.5]
+transport_share = 0.6
+handover_min = [5.0, 1.5]
+"""
+
+
+def test_an_ambulance_more_and_another_plan_are_run_and_compared(tmp_path, grid_city):
+    """Both worlds have the same calls; with a second ambulance they wait for less long; the map is told the places."""
+    folder = tmp_path / "square"
+    folder.mkdir()
+    for name in ("grid.net.xml", "grid.rou.xml"):
+        (folder / name).write_bytes(grid_city.with_name(name).read_bytes())
+    (folder / "city.toml").write_text(_CITY)
+    (folder / "emergency.toml").write_text(_EMERGENCY)
+    edges = tuple(sorted(read_netfile(folder / "grid.net.xml").edges))
+    studio = WhatIf(str(folder), tmp_path / "jobs", edges, lambda job: None)
+    try:
+        standing = studio.choices()["plans"]["0"]
+        change = {
+            "add_unit": "Station",
+            "plan": {"junction": 0, "greens_s": [green_s + 5 for _, green_s, _ in standing["stages"]]},
+            "control": "fixed-tuned",
+            "baseline": "fixed-tuned",
+        }
+        job = studio.start({"change": change, "minutes": 5, "seeds": [1, 2]}, "a test")
+        while studio.get(job["id"])["status"] in ("queued", "running"):
+            time.sleep(0.2)
+        done = studio.get(job["id"])
+    finally:
+        studio.close()
+    assert done["status"] == "done", done["text"]
+    result = done["result"]
+    as_is, would_be = result["arms"]["as it is"], result["arms"]["as it would be"]
+    assert as_is["calls"] == would_be["calls"]
+    assert min(as_is["calls"]) > 5
+    assert result["paired"]["response_s"]["mean"] < 0
+    assert len(result["ghost"]["at"]) == 2
+    assert min(as_is["vehicles"]) > 20
