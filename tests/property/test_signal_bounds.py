@@ -232,12 +232,13 @@ def test_few_calls_say_nothing_of_the_mean_wait():
 
 
 def test_people_on_foot_are_counted_alike_whichever_crossing_they_took():
-    """Three waited 30 s for 20 where one waited 10 s for 20: 100 s for 80; the other junction has no crossing."""
+    """Three waited 30 s for 20 where one waited 10 s for 20, a walk apart: 100 s for 80; the third is elsewhere."""
     account = np.zeros((4, 5))
     account[:, 0] = [3.0, 1.0, 0.0, 0.0]
-    waits_s, ratio = np.array([30.0, 10.0, 0.0, 0.0]), np.full(2, 9.0)
-    compare_waits(np.full(4, 20.0), account, waits_s, np.array([0, 2]), np.array([2, 4]), ratio)
-    assert ratio.tolist() == [pytest.approx(100 / 80), 0.0]
+    waits_s, ratio = np.array([30.0, 10.0, 0.0, 0.0]), np.full(3, 9.0)
+    begin, end, near = np.array([0, 1, 2]), np.array([1, 2, 4]), np.array([0, 1, 0, 1, 2])
+    compare_waits(np.full(4, 20.0), account, waits_s, begin, end, np.array([0, 2, 4, 5]), near, ratio)
+    assert ratio.tolist() == [pytest.approx(100 / 80), pytest.approx(100 / 80), 0.0]
 
 
 def test_a_stage_is_gone_to_only_while_there_is_time_for_it(crossroads):

@@ -77,7 +77,7 @@ class SignalState(msgspec.Struct, frozen=True):
     foot_account: F64
     """Per link, what that mean is made of, as in `cityloop.domains.signals.waits.keep_waits`."""
     foot_ratio: F64
-    """Per junction: what people on foot have waited of late over what they would have under its own plan; 0 unknown."""
+    """Per junction: what people on foot waited of late within a walk of it, over that under own plans; 0 unknown."""
     dead: BOOL
     """No approach of the junction has been heard of for ``SENSING_DEAD_S``."""
     units: UnitPlaces | None = None
@@ -180,6 +180,8 @@ def update(state: SignalState, batch: Batch, views: Views, now_ms: int) -> Signa
         after.call_since_ms,
         tables.assets.links.own_red_s,
         tables.assets.links.own_wait_s,
+        tables.near_begin,
+        tables.near,
         after.foot_account,
         after.foot_wait_s,
         after.foot_ratio,
@@ -225,6 +227,8 @@ def _sense(
     call_since_ms: I64,
     own_red_s: F64,
     own_wait_s: F64,
+    near_begin: I32,
+    near: I32,
     foot_account: F64,
     foot_wait_s: F64,
     foot_ratio: F64,
@@ -244,7 +248,7 @@ def _sense(
         held_s, seen_at_ms, _DEAD_MS, lamp, last_green_ms, dead,
     )  # fmt: skip
     keep_waits(now_ms, before_ms, own_red_s, called_ms, call_since_ms, last_green_ms, foot_account, foot_wait_s)
-    compare_waits(own_wait_s, foot_account, foot_wait_s, link_begin, link_end, foot_ratio)
+    compare_waits(own_wait_s, foot_account, foot_wait_s, link_begin, link_end, near_begin, near, foot_ratio)
     await_green(
         now_ms, owner, seen_at_ms, count_veh, link_approach, link_junction, servable, last_green_ms, occupied_ms,
         waits_since_ms, oldest_wait_ms,

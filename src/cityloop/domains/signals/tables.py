@@ -16,7 +16,10 @@ from cityloop.kernel.columns import BOOL, F64, I32, U8
 from cityloop.kernel.layout import Layout
 from cityloop.methods.clearance import ceding, held_green_s
 
-__all__ = ["SignalTables", "build_tables"]
+__all__ = ["WALK_M", "SignalTables", "build_tables"]
+
+WALK_M = 1000.0
+"""Crossings so near one another are taken on one walk: some fifteen minutes. [m]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,10 @@ class SignalTables:
     link of a junction with crossings (people on foot are not seen), or sensing that sees only a share."""
     round_s: F64
     """Per junction, an upper bound on the time to serve every service stage once at its least. [s]"""
+    near_begin: I32
+    """Per junction (and one more): range in ``near``."""
+    near: I32
+    """Junctions within ``WALK_M`` of each, itself among them."""
     conflict: BOOL
     """Whether a stage shows two protected greens to foes that no shipped stage shows together, shape (n_junctions,
     most_stages)."""
@@ -168,6 +175,7 @@ def build_tables(layout: Layout) -> SignalTables:
     for approach, owner in enumerate(assets.approaches.owner):
         if owner != approach:
             sharing[int(owner)].append(queue_of[approach])
+    near = _near(layout)
     lengths = np.array([len(f) for f in foes], np.int32)
     ends = np.cumsum(lengths).astype(np.int32)
     return SignalTables(
@@ -192,6 +200,8 @@ def build_tables(layout: Layout) -> SignalTables:
         min_green_s=min_green_s,
         lamps=lamps,
         conflict=conflict,
+        near_begin=np.concatenate([[0], np.cumsum([len(rows) for rows in near])]).astype(np.int32),
+        near=np.concatenate([*near, np.zeros(0, np.int32)]).astype(np.int32),
         link_approach=_vouching(assets),
         servable=(((lamps == 1) | (lamps == 2)) & service[links.junction]).any(axis=1),
         round_s=((min_green_s + intergreen_s.max(axis=2) + 1.0) * service).sum(axis=1),
@@ -224,6 +234,13 @@ def _held(
             needed_s = float(clearance_s[clearing].max())
             held[a, b] = held_green_s(float(intergreen_s[a, b]), needed_s, yellow_most_s, all_red_s)
     return held
+
+
+def _near(layout: Layout) -> list[I32]:
+    """Return per junction those within ``WALK_M``, itself among them."""
+    x_m, y_m = layout.junctions.x_m, layout.junctions.y_m
+    apart_m = (np.hypot(x_m - x, y_m - y) for x, y in zip(x_m.tolist(), y_m.tolist(), strict=True))
+    return [np.flatnonzero(metres <= WALK_M).astype(np.int32) for metres in apart_m]
 
 
 def _vouching(assets: SignalAssets) -> I32:

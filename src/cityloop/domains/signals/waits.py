@@ -126,12 +126,19 @@ def keep_waits(
 
 @njit(cache=True)
 def compare_waits(
-    own_wait_s: F64, account: F64, foot_wait_s: F64, link_begin: I32, link_end: I32, foot_ratio: F64
+    own_wait_s: F64,
+    account: F64,
+    foot_wait_s: F64,
+    link_begin: I32,
+    link_end: I32,
+    near_begin: I32,
+    near: I32,
+    foot_ratio: F64,
 ) -> None:
-    """Say of every junction, in place, how long people on foot have waited for each second under its own plan.
+    """Say round every junction, in place, how long people on foot have waited for each second under the own plans.
 
-    Everybody counts alike, whichever crossing he took: with crossings judged one by one, those that came off worse were
-    hurried at the price of vehicles where people on foot, taken together, had come off better than under the plan.
+    Everybody within a walk counts alike, whichever crossing he took: judged one by one, crossings or junctions that
+    came off worse were hurried at the price of vehicles where people on foot, taken together, had come off better.
 
     Parameters
     ----------
@@ -141,16 +148,21 @@ def compare_waits(
         As ``keep_waits`` leaves them.
     link_begin, link_end
         Per junction, its links.
+    near_begin, near
+        Per junction, those within a walk, itself among them.
     foot_ratio
-        Per junction, the waits over those under the plan; 0 while nothing is known.
+        Per junction, the waits round it over those under the plans; 0 while nothing is known.
 
     """
+    waited_s, own_s = np.zeros(len(foot_ratio)), np.zeros(len(foot_ratio))
     for j in range(len(foot_ratio)):
-        waited_s = own_s = 0.0
         for i in range(link_begin[j], link_end[j]):
             if foot_wait_s[i] > 0.0:
                 calls, called_s, _, idle_s, walk_s = account[i]
                 people = calls + calls / (idle_s + 1.0) * (called_s + walk_s)
-                waited_s += people * foot_wait_s[i]
-                own_s += people * own_wait_s[i]
-        foot_ratio[j] = waited_s / own_s if own_s > 0.0 else 0.0
+                waited_s[j] += people * foot_wait_s[i]
+                own_s[j] += people * own_wait_s[i]
+    for j in range(len(foot_ratio)):
+        rows = near[near_begin[j] : near_begin[j + 1]]
+        own = own_s[rows].sum()
+        foot_ratio[j] = waited_s[rows].sum() / own if own > 0.0 else 0.0
