@@ -25,6 +25,7 @@ def grown(checkout, tmp_path_factory) -> Path:
     shutil.copytree(checkout / "src", copy / "src", ignore=ignore)
     (copy / "tests").mkdir()
     shutil.copy(checkout / "tests/conftest.py", copy / "tests")
+    shutil.copytree(checkout / "tests/support", copy / "tests/support", ignore=ignore)
     done = tool(copy, "cityloop", "new", "domain", NAME)
     assert done.returncode == 0, done.stderr
     return copy

@@ -61,7 +61,8 @@ def test_what_could_be_observed_was(ticks):
     city, _ = load_facts()
     found = told_share(city, Window(ticks), Filter(begin_ms=0, end_ms=420_000))
     for count in found["by_domain"].values():
-        assert count["due"] == count["value"] + count["overtaken"]
+        # An overtaken one may have a figure until then, so it may be among both.
+        assert count["value"] <= count["due"] <= count["value"] + count["overtaken"]
     of = {one["kind"]: one for one in found["services"]}
     assert {"Send", "Lead", "EmptyToday", "PlanRound"} <= set(of)
     # Crews of the script need a minute to turn out and a minute to drive, more where another is sent in their place.
