@@ -1,5 +1,7 @@
 /** Bodies of the server's API, as `/api/v1/openapi.json` tells them. */
 
+export type { Job, Paired, WhatIfChoices, WhatIfSpec } from "./jobs";
+
 export interface Session {
   user: string;
   roles: string[];
@@ -285,50 +287,6 @@ export interface Scorecard {
     source: string;
   }[];
   note: string;
-}
-
-export interface Paired {
-  mean: number;
-  low: number;
-  high: number;
-  verdict: "better" | "worse" | "no clear difference";
-}
-
-/** What a what-if would have otherwise, and over which minutes and seeds. */
-export interface WhatIfSpec {
-  change: {
-    close_edge: string | null;
-    demand: number;
-    add_unit: string | null;
-    plan: { junction: number; greens_s: number[]; offset_s: number | null } | null;
-    control: string;
-    baseline: string;
-  };
-  minutes: number;
-  seeds: number[];
-}
-
-/** What a city lets one change. */
-export interface WhatIfChoices {
-  arms: string[];
-  stations: { name: string; units: number }[];
-  plans: Record<string, { offset_s: number; stages: [stage: number, greenS: number, leastS: number][] }>;
-}
-
-export interface Job {
-  id: string;
-  kind: string;
-  status: "queued" | "running" | "done" | "failed" | "cancelled";
-  progress: number;
-  text: string;
-  spec: WhatIfSpec;
-  result: {
-    arms: Record<string, { vehicles?: number[]; calls?: number[] }>;
-    paired: Record<string, Paired>;
-    ghost?: { edges: [number, number][]; closed: number | null; unit: string; at?: [x: number, y: number][] };
-    closure?: { edge: string; rerouted_veh: number; cannot_veh: number; total_veh: number } | null;
-    note?: string;
-  } | null;
 }
 
 export interface DecisionCalibration {
