@@ -6,9 +6,7 @@ hours its own list of alerts is read, and its decisions are counted quarter of a
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.request
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,6 +22,7 @@ _QUARTER_MS = 900_000
 _TEN_MS = 600_000
 _START_S = 900.0
 _STANDSTILL_S = 300.0
+_PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +71,12 @@ def count_alerts(bench: AlertBench) -> AlertFigures:
                 seen_ms, seen_s = now_ms, time.monotonic()
             elif time.monotonic() - seen_s > _STANDSTILL_S:
                 raise ConfigError(f"The city stood still for {_STANDSTILL_S:.0f} s.")
-        alerts = _ask(server, "/api/v1/alerts?limit=1000")["items"]
+        alerts = server.ask("/api/v1/alerts?limit=1000", _PATIENCE_S)["items"]
         told: dict[str, Counter[str]] = {}
         for from_ms in range(begin_ms, seen_ms, _QUARTER_MS):
             until_ms = min(from_ms + _QUARTER_MS, seen_ms) - 1
             path = f"/api/v1/decisions/calibration?begin_ms={from_ms}&end_ms={until_ms}"
-            for domain, counts in _ask(server, path)["by_domain"].items():
+            for domain, counts in server.ask(path, _PATIENCE_S)["by_domain"].items():
                 told.setdefault(domain, Counter()).update(counts)
     minutes = (seen_ms - begin_ms) / 60_000
     begun_ms = [int(one["since_ms"]) for one in alerts]
@@ -102,15 +101,8 @@ def most_in_ten_minutes(begun_ms: list[int]) -> int:
 def _clock_ms(server: Serving, patience_s: float) -> int:
     until_s = time.monotonic() + patience_s
     while time.monotonic() < until_s:
-        told = _ask(server, "/api/v1/city")
+        told = server.ask("/api/v1/city", _PATIENCE_S)
         if told["running"]:
             return int(told["clock"]["now_ms"])
         time.sleep(0.5)
     raise ConfigError(f"The city did not run within {patience_s:.0f} s.")
-
-
-def _ask(server: Serving, path: str) -> Any:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    ask = urllib.request.Request(f"{server.base}{path}", headers={"Authorization": f"Bearer {server.token}"})
-    with opener.open(ask, timeout=300) as answer:
-        return json.load(answer)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 import os
 import random
 import time
-import urllib.request
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -116,13 +114,10 @@ def measure_room(bench: RoomBench) -> RoomFigures:
 
 
 def _wait_until_it_runs(server: Serving) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    ask = urllib.request.Request(f"{server.base}/api/v1/city", headers={"Authorization": f"Bearer {server.token}"})
     until_s = time.monotonic() + _START_S
     while time.monotonic() < until_s:
-        with opener.open(ask, timeout=30) as answer:
-            if json.load(answer)["running"]:
-                return
+        if server.ask("/api/v1/city")["running"]:
+            return
         time.sleep(0.5)
     raise ConfigError(f"The city did not run within {_START_S:.0f} s.")
 

@@ -35,8 +35,8 @@ def due_stages(state: SignalState, now_ms: int, promise_frac: float = 0.0) -> I3
     state, now_ms
         What is known of the junctions, and the instant. [ms]
     promise_frac
-        At junctions where people on foot have waited longer than under the own plan, whoever calls is to walk within
-        this share of the longest red of that plan; 0 for the bound alone.
+        Where people on foot round a junction have waited longer than under the own plans, whoever calls is to walk
+        within this share of the longest red of its plan; 0 for the bound alone.
 
     """
     tables, controllers = state.tables, state.tables.assets.controllers

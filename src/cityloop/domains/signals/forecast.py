@@ -33,7 +33,7 @@ PEDESTRIAN_WEIGHT = 1.5
 PEDESTRIANS_JOIN_PER_S = 0.05
 """How much a call's weight grows while it stands: more people wait behind it, and the sooner one walks on red. [1/s]"""
 HASTE_FROM, HASTE_WHOLE = 0.9, 1.1
-"""A call weighs more where people on foot have waited so much of what they would have under the junction's own plan."""
+"""A call weighs more where people on foot have waited so much of what they would have under the own plans round it."""
 HASTE = 3.0
 """How much more, at the second of these."""
 STANDING_MPS = 0.5

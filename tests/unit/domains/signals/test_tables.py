@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from cityloop.cities.sumo.folder import resolve_city
 from cityloop.cities.sumo.network import read_network
 from cityloop.cities.sumo.transitions import transition_steps
-from cityloop.domains.signals.tables import build_tables
+from cityloop.domains.signals.tables import WALK_M, build_tables
 
 
 def test_a_lane_has_a_class_for_each_pattern_of_lamps(crossroads):
@@ -27,6 +29,16 @@ def test_a_crossing_is_a_queue_after_the_approaches(crossroads):
     tables = build_tables(made.layout)
     assert tables.queue_approach.tolist() == [0, -1]
     assert tables.queue_link.tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize(("apart_m", "near"), [(WALK_M, [0, 1, 0, 1]), (WALK_M + 1, [0, 1])])
+def test_junctions_within_a_walk_are_told_from_others(town, apart_m, near):
+    """Each is near itself; two are near each other up to the length of a walk."""
+    layout = read_network(town.net_file).layout
+    placed = replace(layout, junctions=replace(layout.junctions, x_m=np.array([0.0, apart_m]), y_m=np.zeros(2)))
+    tables = build_tables(placed)
+    assert tables.near.tolist() == near
+    assert tables.near_begin.tolist() == [0, len(near) // 2, len(near)]
 
 
 def test_foes_are_the_classes_to_give_way_to(crossroads):
