@@ -16,7 +16,7 @@ from cityloop.domains.signals.bounds import MAX_RED_S, due_stages, forced_stage
 from cityloop.domains.signals.domain import signals
 from cityloop.domains.signals.guard import check
 from cityloop.domains.signals.schema import ShowStage
-from cityloop.domains.signals.waits import BELIEVED_EMPTY_S, compare_waits, keep_waits
+from cityloop.domains.signals.waits import BELIEVED_EMPTY_S, OWED_FRAC, compare_waits, keep_waits
 from cityloop.domains.traffic.domain import traffic
 from cityloop.kernel.messages import Allowed, Proposal, Refused, Trimmed
 
@@ -238,7 +238,8 @@ def test_people_on_foot_are_counted_alike_whichever_crossing_they_took():
     waits_s, ratio = np.array([30.0, 10.0, 0.0, 0.0]), np.full(3, 9.0)
     begin, end, near = np.array([0, 1, 2]), np.array([1, 2, 4]), np.array([0, 1, 0, 1, 2])
     compare_waits(np.full(4, 20.0), account, waits_s, begin, end, np.array([0, 2, 4, 5]), near, ratio)
-    assert ratio.tolist() == [pytest.approx(100 / 80), pytest.approx(100 / 80), 0.0]
+    owed_s = OWED_FRAC * 80
+    assert ratio.tolist() == [pytest.approx(100 / owed_s), pytest.approx(100 / owed_s), 0.0]
 
 
 def test_a_stage_is_gone_to_only_while_there_is_time_for_it(crossroads):

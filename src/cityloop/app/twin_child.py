@@ -37,7 +37,7 @@ from cityloop.kernel.tick import Brain, BrainState, start, tick
 from cityloop.storage.trace_log import TraceReader, TraceWriter
 from cityloop.wire.live import Began, Order, Steering, Stop, decode_down, encode
 
-__all__ = ["Steers", "stricter"]
+__all__ = ["Steers", "laps_of", "stricter"]
 
 _SYNC_EVERY_S = 1.0
 _OPERATOR_PRIORITY = 1000
@@ -49,8 +49,8 @@ _SERVICE_TARGETS = 4096
 class Steers:
     """Makes the loop's brain of what people have set; keeps the stricter tables it was given last."""
 
-    def __init__(self, control: str, layout: Layout) -> None:
-        self._brain = brain_of(control, layout)
+    def __init__(self, control: str, layout: Layout, brain: Brain | None = None) -> None:
+        self._brain = brain or brain_of(control, layout)
         self._plain = layout
         self._strict: tuple[object, Layout] = ((), layout)
 
@@ -156,7 +156,7 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
     # The city's clock never goes back, also where it had run ahead of the wall before a restart.
     least_ms = 0 if span is None else span[1] + 1000
     begin_ms = max(time.time_ns() // 1_000_000, least_ms)
-    laps = RepeatingCity(_laps(spec, data / "twin"), begin_ms)
+    laps = RepeatingCity(laps_of(spec, data / "twin"), begin_ms)
     city = PhonedIn(planned(laps, live=True), lambda: laps.lap)
     journal = TraceWriter(data / "trace", keep_ms=round(spec.keep_days * _DAY_MS))
     synced_s = 0.0
@@ -205,11 +205,13 @@ def _run(spec: ChildSpec, pipe: Pipe) -> None:
         city.close()
 
 
-def _laps(spec: ChildSpec, folder: Path) -> Callable[[int], Lap]:
+def laps_of(spec: ChildSpec, folder: Path) -> Callable[[int], Lap]:
+    """Return ``open_lap(number)``: the simulation of a lap, whose links say what the own plans owe people on foot."""
     from cityloop.cities.sumo.fleet_assets import with_fleet
     from cityloop.cities.sumo.folder import resolve_city
     from cityloop.cities.sumo.kept_plans import find_plans
     from cityloop.cities.sumo.network import read_network
+    from cityloop.cities.sumo.own_reds import with_own_reds
     from cityloop.cities.sumo.programs import fixed_plan, write_programs
     from cityloop.cities.sumo.twin import SumoCity, TwinSetup
 
@@ -219,6 +221,7 @@ def _laps(spec: ChildSpec, folder: Path) -> Callable[[int], Lap]:
     network = with_fleet(network, case, clock=case.zone)
     found = find_plans(case, None)
     plans = (found[1].of_arm("fixed-tuned") if found is not None else ()) or fixed_plan(network)
+    network = with_own_reds(network, plans, found[1].foot_waits if found is not None else ())
     shutil.rmtree(folder, ignore_errors=True)
 
     def open_lap(number: int) -> Lap:

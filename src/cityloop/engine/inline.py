@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from cityloop.engine.cpu import CpuCost, Meter, metered
 from cityloop.kernel.clock import ms_from_s
 from cityloop.kernel.errors import CityError, ConfigError
-from cityloop.kernel.messages import Decision
+from cityloop.kernel.layout import Layout
+from cityloop.kernel.messages import Decision, Request
 from cityloop.kernel.ports import City, Observation, Store
 from cityloop.kernel.tick import Brain, BrainState, start, tick
 
-__all__ = ["Blackout", "InlineEngine", "LoopParams", "LoopReport", "Onlooker", "Progress"]
+__all__ = ["Begun", "Blackout", "InlineEngine", "LoopParams", "LoopReport", "Onlooker", "Progress"]
 
 Progress = Callable[[int, int, int], None]
 """``progress(now_ms, end_ms, decisions)``, once a step."""
@@ -72,6 +73,18 @@ class LoopParams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What a loop has at once that begins in the middle of things."""
+
+    layout: Layout
+    """Tables that its brain keeps to, where they are stricter than the city's own."""
+    requests: Sequence[Request] = ()
+    """What people ask for in each tick, until it expires."""
+    remembered: Callable[[BrainState], BrainState] = lambda state: state
+    """Gives a brain that begins what one before it had learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoopReport:
     """What a loop did."""
 
@@ -98,11 +111,18 @@ class InlineEngine:
     """
 
     def __init__(
-        self, city: City, brain: Brain, store: Store, params: LoopParams, onlooker: Onlooker | None = None
+        self,
+        city: City,
+        brain: Brain,
+        store: Store,
+        params: LoopParams,
+        onlooker: Onlooker | None = None,
+        begun: Begun | None = None,
     ) -> None:
         self._city = city
         self._params = params
         self._onlooker = onlooker
+        self._begun = begun or Begun(layout=city.layout())
         self._meter = meter = Meter(params.warm_up_ticks)
         self._brain = metered(brain, meter)
         self._observe = meter.counted("observe", city.observe)
@@ -116,8 +136,8 @@ class InlineEngine:
     def run(self, progress: Progress | None = None) -> LoopReport:
         """Run until the city or the span ends."""
         params = self._params
-        layout = self._city.layout()
-        state = start(self._brain, layout, params.begin_ms)
+        layout = self._begun.layout
+        state = self._begun.remembered(start(self._brain, layout, params.begin_ms))
         stride_ms = ms_from_s(params.period_s if self._brain.arms else params.stride_s)
         now_ms = params.begin_ms
         unplugged = False
@@ -159,7 +179,7 @@ class InlineEngine:
         )
 
     def _tick(self, state: BrainState, observed: Observation) -> tuple[BrainState, Sequence[Decision]]:
-        ticked = self._think(self._brain, state, observed.batch, (), observed.now_ms)
+        ticked = self._think(self._brain, state, observed.batch, self._begun.requests, observed.now_ms)
         self._journal(ticked.decisions)
         self._act(ticked.commands)
         self._ticks += 1

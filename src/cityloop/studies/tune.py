@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from cityloop.cities.sumo.folder import CityCase
@@ -26,6 +27,7 @@ from cityloop.cities.sumo.trial import TrialResult, answering_junctions, entry_e
 from cityloop.domains.signals.schema import Plan
 from cityloop.kernel.errors import ConfigError
 from cityloop.methods.optimise import Found, Measured, Moves, SearchParams, search
+from cityloop.studies.foot_waits import foot_waits
 from cityloop.studies.plan_moves import (
     Demand,
     as_actuated,
@@ -68,9 +70,15 @@ def ensure_plans(
     Plans that lie with the city are taken where they were tuned for its very files; then the cache; else
     they are tuned and kept in the cache.
     """
-    if (found := find_plans(case, cache=cache)) is not None:
-        return found[0]
     kept = kept_plans_file(case, cache)
+    if (found := find_plans(case, cache=cache)) is not None:
+        path, plans = found
+        if path == kept and not plans.foot_waits:
+            # Kept before people's waits were measured, or of a city without crossings, where it takes no run.
+            write_plans(
+                kept, msgspec.structs.replace(plans, foot_waits=foot_waits(case, plans.fixed_tuned, plans.seeds))
+            )
+        return path
     write_plans(kept, tune(case, jobs=jobs, budget=budget, progress=progress))
     return kept
 
@@ -122,6 +130,7 @@ def tune(
         },
         fixed_tuned=fixed.design,
         actuated_tuned=actuated.design,
+        foot_waits=foot_waits(case, fixed.design, seeds),
     )
 
 

@@ -42,7 +42,6 @@ LONGEST_DETOUR_MS = 15_000
 HAND_BACK_ALL_RED_S = 2.0
 """All-red of a hand-back where the shipped program has none."""
 
-
 _YELLOW_OVER = str.maketrans("yY", "rr")
 
 
@@ -172,6 +171,16 @@ class FieldController:
         self._latched = f"the lamp monitor has latched: {why}"
         self.mode = Mode.OWN
         self._lease = self._change = self._home = None
+
+    def serves(self, stage: int) -> bool:
+        """Tell whether a stage of that number may be shown for as long as somebody likes."""
+        return 0 <= stage < len(self._service) and self._service[stage]
+
+    def found(self, stage: int, since_ms: int, until_ms: int) -> str:
+        """Begin in a stage that was found shown, led until then; return its lamps."""
+        self._lamps = LampRecord(self._states[stage], since_ms)
+        self.mode, self._lease = Mode.LEASED, _Lease(stage, -1, -1, until_ms)
+        return self._lamps.state
 
     def watch(self, shown: str, since_ms: int) -> None:
         """Take note of what the own plan shows; an idle controller need not be stepped."""

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from cityloop.cities.sumo.network import Network
+from cityloop.cities.sumo.plans import FootWait
 from cityloop.cities.sumo.programs import Phase, program_phases
 from cityloop.cities.sumo.transitions import GREEN
 from cityloop.domains.signals.schema import LinkKind, Plan
+from cityloop.kernel.errors import ConfigError
 
 __all__ = ["with_own_reds"]
 
 
-def with_own_reds(network: Network, plans: Sequence[Plan]) -> Network:
+def with_own_reds(network: Network, plans: Sequence[Plan], waits: Sequence[FootWait] = ()) -> Network:
     """Return the network whose links say how long the junctions' own plans keep people on foot.
 
     Parameters
@@ -24,11 +26,15 @@ def with_own_reds(network: Network, plans: Sequence[Plan]) -> Network:
         The network, as read.
     plans
         The own plan of every junction.
+    waits
+        What people waited under these plans. Where it was not measured they are taken to come by chance at any second
+        of its round. Who takes two crossings comes to the second as the first one let him go: in two networks of
+        the twin people waited 15 and 30 % less than by chance.
 
     Raises
     ------
     ConfigError
-        When a plan names stages that its junction has not, or greens below its least.
+        When a plan names stages that its junction has not, or greens below its least; when a wait is of no crossing.
     """
     links, controllers = network.assets.links, network.assets.controllers
     own_red_s, own_wait_s = np.zeros(len(links.junction)), np.zeros(len(links.junction))
@@ -40,6 +46,18 @@ def with_own_reds(network: Network, plans: Sequence[Plan]) -> Network:
                 reds_s = _reds_s(phases, link - begin)
                 own_red_s[link] = max(reds_s, default=0.0)
                 own_wait_s[link] = sum(red_s**2 for red_s in reds_s) / (2 * sum(phase.duration_s for phase in phases))
+    row_of = {name: row for row, name in enumerate(network.tls_ids)}
+    for wait in waits:
+        if wait.junction not in row_of:
+            raise ConfigError(f"foot_waits: there is no junction {wait.junction!r}; tune the plans of this city anew")
+        row = row_of[wait.junction]
+        link = int(controllers.link_begin[row]) + wait.link
+        if not (link < int(controllers.link_end[row]) and links.kind[link] == LinkKind.CROSSING):
+            raise ConfigError(
+                f"foot_waits: link {wait.link} of {wait.junction} is no crossing; tune the plans of this city anew"
+            )
+        if own_red_s[link] > 0.0:
+            own_wait_s[link] = wait.wait_s
     told = dataclasses.replace(links, own_red_s=own_red_s, own_wait_s=own_wait_s)
     assets = dataclasses.replace(network.assets, links=told)
     layout = dataclasses.replace(network.layout, tables=dict(network.layout.tables) | {"signals": assets})

@@ -10,10 +10,20 @@ from cityloop.cities.sumo.city_toml import write_atomically
 from cityloop.domains.signals.schema import Plan
 from cityloop.kernel.errors import ConfigError
 
-__all__ = ["TUNER_VERSION", "TunedPlans", "read_plans", "write_plans"]
+__all__ = ["TUNER_VERSION", "FootWait", "TunedPlans", "read_plans", "write_plans"]
 
 TUNER_VERSION = 1
 """Raised whenever the tuner would find other plans; older files are tuned anew."""
+
+
+class FootWait(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long people waited at one crossing."""
+
+    junction: str
+    link: int
+    """Its index in the junction's lamps."""
+    wait_s: float
+    """Mean of all who crossed, those included who did not have to wait. [s]"""
 
 
 class TunedPlans(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +48,8 @@ class TunedPlans(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Mean delay of all vehicles over the training seeds, by arm, those before tuning included. [s]"""
     fixed_tuned: tuple[Plan, ...] = msgspec.field(name="fixed-tuned")
     actuated_tuned: tuple[Plan, ...] = msgspec.field(name="actuated-tuned")
+    foot_waits: tuple[FootWait, ...] = ()
+    """Of people on foot under ``fixed-tuned``, as told from their calls in the training runs; none were measured."""
 
     def of_arm(self, arm: str) -> tuple[Plan, ...]:
         """Return the plans of ``fixed-tuned`` or ``actuated-tuned``."""

@@ -12,7 +12,15 @@ from numba import njit
 
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 
-__all__ = ["BELIEVED_EMPTY_S", "FOOT_MEMORY_S", "LEAST_CALLS", "await_green", "compare_waits", "keep_waits"]
+__all__ = [
+    "BELIEVED_EMPTY_S",
+    "FOOT_MEMORY_S",
+    "LEAST_CALLS",
+    "OWED_FRAC",
+    "await_green",
+    "compare_waits",
+    "keep_waits",
+]
 
 BELIEVED_EMPTY_S = 180.0
 """Longest that a lane is believed to be empty; its links are then served within the bound all the same. [s]"""
@@ -22,6 +30,9 @@ FOOT_MEMORY_S = 1800.0
 
 LEAST_CALLS = 3.0
 """So many calls must be remembered before their mean is spoken of."""
+
+OWED_FRAC = 0.95
+"""People on foot are owed so much of their waits under the own plans: what is told from calls errs by some percent."""
 
 _BELIEVED_EMPTY_MS = 180_000
 _QUIET_MS = 5_000
@@ -151,7 +162,7 @@ def compare_waits(
     near_begin, near
         Per junction, those within a walk, itself among them.
     foot_ratio
-        Per junction, the waits round it over those under the plans; 0 while nothing is known.
+        Per junction, the waits round it over those that are owed; 0 while nothing is known.
 
     """
     waited_s, own_s = np.zeros(len(foot_ratio)), np.zeros(len(foot_ratio))
@@ -165,4 +176,4 @@ def compare_waits(
     for j in range(len(foot_ratio)):
         rows = near[near_begin[j] : near_begin[j + 1]]
         own = own_s[rows].sum()
-        foot_ratio[j] = waited_s[rows].sum() / own if own > 0.0 else 0.0
+        foot_ratio[j] = waited_s[rows].sum() / (OWED_FRAC * own) if own > 0.0 else 0.0
