@@ -145,3 +145,34 @@ def test_a_rejected_alternative_is_told_at_its_own_cost():
     """A better plan of the same first action, found later, does not make the others look cheaper than they are."""
     etas_s = (0.0, 5.0, 9.0), (7.0, 8.0, 10.0, 10.0), (11.0,)
     assert keeping(etas_s, 1, 0) == pytest.approx(keeping(etas_s, 1, 1))
+
+
+turns = st.lists(st.booleans(), min_size=1, max_size=45)
+
+
+@settings(max_examples=80)
+@given(ours=turns, theirs=turns)
+@example(ours=[True, False] * 6, theirs=[True, False] * 5)
+def test_nobody_waits_for_a_green_that_nobody_uses(ours, theirs):
+    """Two queues stand face to face, left turns yielding to those oncoming; before the green shown there is nobody.
+
+    Which second the change falls on moves who gets which gap, so that a later one may look better every second anew.
+    """
+    most, n_stages = 48, 2
+    eta_s = np.zeros((3, most))
+    eta_s[1:] = 3.5 + 0.4 * np.arange(most)
+    wants = np.zeros((3, most), np.int32)
+    wants[1, : len(ours)] = np.where(ours, 2, 1)
+    wants[2, : len(theirs)] = np.where(theirs, 4, 3)
+    # Straight on is protected in stage 1; a left turn yields there to those who come straight on.
+    lamp = np.array([[2, 0], [0, 2], [0, 1], [0, 2], [0, 1]], np.uint8)
+    foes = np.array([0, 0, 0, 1, 1], np.int32), np.array([0, 0, 1, 1, 2], np.int32), np.array([3, 1], np.int32)
+    costs = np.full(n_stages + 1, np.nan)
+    best = search(
+        0, 0, n_stages, 24, 0, 3, eta_s, wants, np.array([0, len(ours), len(theirs)], np.int32), np.ones(3),
+        np.full(3, 2.1), np.zeros((3, most), np.bool_), lamp, np.array([0, 1, 1, 2, 2], np.int32), *foes,
+        np.full(n_stages, True), np.full(n_stages, 5.0), np.array([[0.0, 3.0], [3.0, 0.0]]),
+        np.zeros((n_stages, n_stages)), 1.2, 0.8, 3.5, 3.0, 9.0, costs,
+    )  # fmt: skip
+    assert best == 1
+    assert costs[1] <= costs[n_stages]

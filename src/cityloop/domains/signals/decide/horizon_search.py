@@ -14,136 +14,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from cityloop.domains.signals.decide.departures import rank, serve
 from cityloop.kernel.columns import BOOL, F64, I32, U8
 
 __all__ = ["KEEP", "search"]
 
 KEEP = -1
 _NEVER = 1e9
-
-STOP_S = 3.5
-"""Turning on red after a full stop costs a moving vehicle this, beyond gaining speed again. [s]"""
-STOP_HEADWAY_S = 6.0
-"""Each of those who must stop draws up, stands and sets off by itself (measured in SUMO: 5 to 7 s). [s]"""
-_STOP = 3
-
-CLEAR_S = 1.0
-"""After a vehicle of the stream yielded to has crossed, the next yielding one may. [s]"""
-
-
-@njit(cache=True)
-def _earliest(eta_s: float, lamp: int, stands: bool) -> float:
-    """Return when a user could cross under a lamp: who turns on red stops first, and who stands has stopped."""
-    if lamp != _STOP:
-        return eta_s
-    return max(eta_s - STOP_S, 0.0) if stands else eta_s + STOP_S
-
-
-@njit(cache=True)
-def _rank(lamp: int) -> int:
-    """Order lamps by what they are worth: red, on red after a stop, giving way, protected."""
-    return 1 if lamp == _STOP else lamp + 1 if lamp > 0 else 0
-
-
-@njit(cache=True, fastmath=False)
-def _serve(
-    stage: int,
-    begin_s: float,
-    since_s: float,
-    before: int,
-    horizon_s: float,
-    q0: int,
-    q1: int,
-    eta_s: F64,
-    wants: I32,
-    count: I32,
-    headway_s: F64,
-    stands: BOOL,
-    class_lamp: U8,
-    class_queue: I32,
-    foe_begin: I32,
-    foe_end: I32,
-    foe_class: I32,
-    start_loss_s: float,
-    gap_s: float,
-    place: I32,
-    ready_s: F64,
-    leave_s: F64,
-    n_leave: I32,
-) -> None:
-    """Let the queues of a junction leave in one stage, open-ended until the horizon.
-
-    ``place`` and ``ready_s`` tell where each queue stands when the stage begins. Fills ``leave_s`` (shape (n_queues,
-    MAX_QUEUE), the departures in order) and ``n_leave``. Classes green in the stage ``before`` too go on leaving from
-    ``since_s``.
-    """
-    n = q1 - q0
-    mixed = False
-    for i in range(n):
-        q = q0 + i
-        at, t_ready, k = place[i], ready_s[i], 0
-        while at < count[q]:
-            c = wants[q, at]
-            lamp = class_lamp[c, stage]
-            if lamp == 0:
-                break
-            if lamp != 2 and foe_end[c] > foe_begin[c]:
-                mixed = True
-            held = before >= 0 and class_lamp[c, before] != 0
-            t = since_s if held else begin_s + start_loss_s
-            t = max(t, _earliest(eta_s[q, at], lamp, stands[q, at]), t_ready)
-            if t > horizon_s:
-                break
-            leave_s[i, k] = t
-            k += 1
-            t_ready = t + (STOP_HEADWAY_S if lamp == _STOP else headway_s[q])
-            at += 1
-        n_leave[i] = k
-    if not mixed:
-        return
-    # Who must give way leaves into gaps of the streams just computed as if nobody had to.
-    for i in range(n):
-        q = q0 + i
-        yielding = False
-        for k in range(n_leave[i]):
-            c = wants[q, place[i] + k]
-            if class_lamp[c, stage] != 2 and foe_end[c] > foe_begin[c]:
-                yielding = True
-                break
-        if not yielding:
-            continue
-        t_ready, k = ready_s[i], 0
-        n_before = n_leave[i]
-        for k in range(n_before):
-            at = place[i] + k
-            c = wants[q, at]
-            lamp = class_lamp[c, stage]
-            held = before >= 0 and class_lamp[c, before] != 0
-            t = since_s if held else begin_s + start_loss_s
-            t = max(t, _earliest(eta_s[q, at], lamp, stands[q, at]), t_ready)
-            if lamp != 2:
-                moved = True
-                while moved and t <= horizon_s:  # t only grows, past one departure a turn
-                    moved = False
-                    for f in range(foe_begin[c], foe_end[c]):
-                        d = foe_class[f]
-                        if class_lamp[d, stage] == 0 or class_queue[d] == q:
-                            continue
-                        other = class_queue[d] - q0
-                        if other < 0 or other >= n:
-                            continue
-                        for x in range(n_leave[other]):
-                            away = leave_s[other, x]
-                            if away >= t + gap_s:
-                                break
-                            if away > t - CLEAR_S + 1e-6 and wants[q0 + other, place[other] + x] == d:
-                                t = away + CLEAR_S
-                                moved = True
-            if t > horizon_s:
-                n_leave[i] = k
-                break
-            leave_s[i, k] = t
-            t_ready = t + (STOP_HEADWAY_S if lamp == _STOP else headway_s[q])
 
 
 @njit(cache=True, fastmath=False)
@@ -204,6 +81,7 @@ def search(
     since = np.zeros(n_nodes)
     before = np.full(n_nodes, -1, np.int32)
     tag = np.full(n_nodes, -2, np.int32)
+    idle = np.zeros(n_nodes, np.bool_)
     leaf = np.full(n_nodes, _NEVER)
     lost = np.full((n_stages + 1, n_nodes), _NEVER)
     leave = np.zeros((n, most))
@@ -240,7 +118,7 @@ def search(
                 continue
             is_root = node == root
             prior = k if is_root else before[node]
-            _serve(
+            serve(
                 k, float(t0), 0.0 if is_root else since[node], prior, total_h + yellow_use_s,
                 q0, q1, eta_s, wants, count, headway_s, stands, class_lamp, class_queue,
                 foe_begin, foe_end, foe_class, start_loss_s, gap_s,
@@ -308,7 +186,7 @@ def search(
                         if x < count[q0 + i]:
                             c = wants[q0 + i, x]
                             now, then = class_lamp[c, k], class_lamp[c, k2]
-                            if eta_s[q0 + i, x] <= t1 + 6.0 and _rank(then) > _rank(now):
+                            if eta_s[q0 + i, x] <= t1 + 6.0 and rank(then) > rank(now):
                                 useful = True
                                 break
                     if not useful:
@@ -336,6 +214,7 @@ def search(
                         since[to] = float(ends)
                         before[to] = k
                         tag[to] = branch
+                        idle[to] = is_root and sum_w <= 0.0
                         for i in range(n):
                             place[to, i] = place[node, i] + last[i]
                             if last[i] > 0:
@@ -384,4 +263,37 @@ def search(
     for b in range(n_stages):
         if costs[b] < best_cost - 1e-6:
             best, best_cost = b, costs[b]
+    if best == KEEP:
+        best = _idle_change(root, n_stages, horizon, parent, tag, idle, leaf, costs)
     return best
+
+
+@njit(cache=True)
+def _idle_change(
+    root: int,
+    n_stages: int,
+    horizon: int,
+    parent: I32,
+    tag: I32,
+    idle: BOOL,
+    leaf: F64,
+    costs: F64,
+) -> int:
+    """Return the stage that the best plan changes to later though nobody leaves before; ``KEEP`` where somebody does.
+
+    A green that begins sooner can be kept as long, so such waiting wins nothing on the street, and the change now is
+    given the cost of the later one. In the reckoning it can win: a second moves who gets which gap between two streams
+    that must yield to each other, and with a long queue behind them that outweighs all else, second after second
+    for as long as nothing changes.
+    """
+    to, least = -1, leaf[root]
+    for node in range(len(leaf)):
+        if parent[node] == root and leaf[node] < least:
+            to, least = node, leaf[node]
+    if to < 0 or tag[to] != n_stages or not idle[to]:
+        return KEEP
+    stage = to // (horizon + 1)
+    if costs[stage] != costs[stage]:
+        return KEEP
+    costs[stage] = min(costs[stage], leaf[to])
+    return stage
