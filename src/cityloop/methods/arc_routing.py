@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import dijkstra
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.methods.vrp import FOREVER, MUST, Fleet, Plan, Problem
 
-__all__ = ["ArcNetwork", "Tasks", "Turns", "arc_problem", "bound", "service_total"]
+__all__ = ["ArcNetwork", "Tasks", "Turns", "arc_problem", "bound", "service_total", "turn_costs"]
 
 _TINY = 1e-9
 
@@ -205,6 +205,12 @@ def _ways(network: ArcNetwork, nodes: list[int], arcs: I32) -> F64:
 
 def _transitions(network: ArcNetwork) -> tuple[list[I32], list[I32], list[F64]]:
     """Return which arc may follow which, and the cost of turning into it and driving along it."""
+    before, after, turning = turn_costs(network)
+    return [before], [after], [network.cost[after] + turning + _TINY]
+
+
+def turn_costs(network: ArcNetwork) -> tuple[I32, I32, F64]:
+    """Return which arc may be followed by which, and what turning from one into the other costs."""
     rows, columns, costs = [], [], []
     order = np.argsort(network.tail, kind="stable")
     begins = np.searchsorted(network.tail[order], network.head, side="left")
@@ -213,8 +219,8 @@ def _transitions(network: ArcNetwork) -> tuple[list[I32], list[I32], list[F64]]:
         after = order[begins[arc] : ends[arc]]
         rows.append(np.full(len(after), arc, np.int32))
         columns.append(after.astype(np.int32))
-        costs.append(network.cost[after] + _turn(network, arc, after) + _TINY)
-    return rows, columns, costs
+        costs.append(_turn(network, arc, after))
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(costs)
 
 
 def _turn(network: ArcNetwork, arc: int, after: I64) -> F64:

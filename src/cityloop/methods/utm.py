@@ -16,6 +16,8 @@ __all__ = ["MapFrame", "utm_m"]
 
 _A_M, _F = 6_378_137.0, 1 / 298.257223563
 _SCALE, _EAST_M, _SOUTH_M = 0.9996, 500_000.0, 10_000_000.0
+_TURNS = 12
+"""Of the way back to degrees: each brings it nearer by the share to which meridians run askew."""
 _N = _F / (2 - _F)
 _RECTIFYING_M = _A_M / (1 + _N) * (1 + _N**2 / 4 + _N**4 / 64)
 _ALPHA = (
@@ -60,6 +62,17 @@ class MapFrame:
     east_m: float
     """Added to an east of the zone to have the map's. [m]"""
     north_m: float
+
+    def degrees(self, x_m: float, y_m: float) -> tuple[float, float]:
+        """Return latitude and longitude of a place on the map, to some millimetres. [deg]"""
+        north_m = y_m - self.north_m - (_SOUTH_M if self.south else 0.0)
+        lat_deg, lon_deg = math.degrees(north_m / (_SCALE * _RECTIFYING_M)), 6.0 * self.zone - 183.0
+        for _ in range(_TURNS):
+            east_m, found_m = utm_m(lat_deg, lon_deg, self.zone, south=self.south)
+            per_deg_m = math.radians(_SCALE * _RECTIFYING_M)
+            lat_deg += (y_m - self.north_m - found_m) / per_deg_m
+            lon_deg += (x_m - self.east_m - east_m) / (per_deg_m * max(math.cos(math.radians(lat_deg)), 0.05))
+        return lat_deg, lon_deg
 
     def place_m(self, lat_deg: float, lon_deg: float) -> tuple[float, float] | None:
         """Return where a place is on the map; None for one that no map in metres of the zone can hold. [m]"""

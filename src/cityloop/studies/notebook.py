@@ -11,6 +11,7 @@ Room("http://127.0.0.1:8420", token).decisions(junction=3)
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -27,7 +28,7 @@ from cityloop.studies.report_parts import measures_table
 from cityloop.studies.scorecard import RunScore, read_scorecard, write_scorecard
 from cityloop.studies.summary import Summary
 
-__all__ = ["City", "Comparison", "Room", "Rows", "Run"]
+__all__ = ["City", "Comparison", "Room", "Rows", "Run", "WhatIfRun"]
 
 
 class Rows(list[dict[str, Any]]):
@@ -134,8 +135,28 @@ class City:
 
 
 @dataclass(frozen=True, slots=True)
+class WhatIfRun:
+    """A what-if that is over: a paired scorecard, and where both worlds began."""
+
+    job: Mapping[str, Any]
+
+    def measures(self) -> Rows:
+        """Return each measure's difference, as it would be less as it is, with its interval and verdict."""
+        return Rows({"measure": name, **one} for name, one in self.job["result"]["paired"].items())
+
+    @property
+    def start(self) -> Mapping[str, Any] | None:
+        """What was taken from the running city, and how near the begin came to it; None where both began empty."""
+        found: Mapping[str, Any] | None = self.job["result"]["start"]
+        return found
+
+    def _repr_html_(self) -> str:
+        return self.measures()._repr_html_()
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
-    """A served city, read through its API."""
+    """A served city, through its API."""
 
     url: str
     token: str
@@ -152,6 +173,41 @@ class Room:
         """Return alerts."""
         return Rows(self.get("/alerts", {"status": status})["items"])
 
+    def holds(self) -> Rows:
+        """Return people's acts, those in force and those that are over."""
+        return Rows(self.get("/holds")["items"])
+
+    def ladder(self) -> Rows:
+        """Return how far each domain is trusted in each district."""
+        return Rows(self.get("/ladder")["rungs"])
+
+    def sensors(self, text: str = "", limit: int = 1000) -> Rows:
+        """Return sensors whose name has a text in it, with their places and states."""
+        return Rows(self.get("/sensors", {"q": text, "limit": limit})["items"])
+
+    def junctions(self) -> Rows:
+        """Return the signalled junctions with their places: ``.geo_frame()`` puts them on a map."""
+        return Rows(self.get("/layout")["junctions"])
+
+    def audit(self, limit: int = 200) -> Rows:
+        """Return the audit log, newest first."""
+        return Rows(self.get("/audit", {"limit": limit})["items"])
+
+    def what_if(self, *, minutes: float = 10.0, seeds: Sequence[int] = (11, 12, 13), **change: Any) -> WhatIfRun:
+        """Run a what-if from the city as it stands, and wait for it: ``what_if(close_edge="670062912#1")``.
+
+        ``change`` is as in REST: ``close_edge``, ``demand``, ``add_unit``, ``plan``, ``control`` and ``baseline``; the
+        last two are as the city is led now unless they are given.
+        """
+        led = {"control": "now", "baseline": "now"}
+        job = self._asked("/jobs", {"change": {**led, **change}, "minutes": minutes, "seeds": list(seeds)})
+        while job["status"] in ("queued", "running"):
+            time.sleep(1.0)
+            job = self.get(f"/jobs/{job['id']}")
+        if job["status"] != "done":
+            raise CityloopError(f"what-if: {job['status']}; {job['text']}")
+        return WhatIfRun(job)
+
     def table(self, domain: str, name: str) -> Rows:
         """Return a published table of a service: ``table("emergency", "units")``."""
         columns = self.get(f"/{domain}")["tables"].get(name, {}).get("columns", {})
@@ -164,9 +220,13 @@ class Room:
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Return what the server answers to a read."""
-        asked = f"?{urllib.parse.urlencode(query)}" if query else ""
-        request = urllib.request.Request(f"{self.url.rstrip('/')}/api/v1{path}{asked}")
+        return self._asked(path + (f"?{urllib.parse.urlencode(query)}" if query else ""))
+
+    def _asked(self, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url.rstrip('/')}/api/v1{path}", data)
         request.add_header("Authorization", f"Bearer {self.token}")
+        request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.loads(answer.read())

@@ -36,6 +36,7 @@ __all__ = ["ARMS", "available", "main", "solve_arm"]
 Routes = list[list[int]]
 _MS_PER_S = 1000
 _DAY_MS = 24 * 3600 * _MS_PER_S
+_WALL_FACTOR = 20
 
 
 def _cityloop(problem: Problem, seconds: float, seed: int) -> Routes:
@@ -51,10 +52,7 @@ def _pyvrp(problem: Problem, seconds: float, seed: int) -> Routes:
 
 
 def _ortools(problem: Problem, seconds: float, seed: int) -> Routes:
-    """Tips are optional nodes that take the load off, several copies of each; breaks are intervals of the clock.
-
-    Its limit is of the wall: on a busy machine it gets less than the others.
-    """
+    """Tips are optional nodes that take the load off, several copies of each; breaks are intervals of the clock."""
     cp = importlib.import_module("ortools.constraint_solver.pywrapcp")
     enums = importlib.import_module("ortools.constraint_solver.routing_enums_pb2")
     fleet, first = problem.fleet, problem.first_client
@@ -103,7 +101,10 @@ def _ortools(problem: Problem, seconds: float, seed: int) -> Routes:
     params = cp.DefaultRoutingSearchParameters()
     params.first_solution_strategy = enums.FirstSolutionStrategy.PARALLEL_CHEAPEST_INSERTION
     params.local_search_metaheuristic = enums.LocalSearchMetaheuristic.GUIDED_LOCAL_SEARCH
-    params.time_limit.FromMilliseconds(int(seconds * _MS_PER_S))
+    # Its own limit is of the wall, which on a busy machine gives it less than the others.
+    params.time_limit.FromMilliseconds(int(_WALL_FACTOR * seconds * _MS_PER_S))
+    spent = processor_budget(seconds)
+    model.AddSearchMonitor(solver.CustomLimit(lambda: spent(0) >= 1))
     found = model.SolveWithParameters(params)
     routes: Routes = [[] for _ in range(vehicles)]
     for v in range(vehicles if found else 0):

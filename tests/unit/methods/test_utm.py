@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cityloop.methods.utm import utm_m
+from cityloop.methods.utm import MapFrame, utm_m
 
 
 def test_the_middle_of_a_zone_on_the_equator_is_its_origin() -> None:
@@ -33,3 +33,14 @@ def test_the_south_counts_from_ten_million() -> None:
     """So that no north is negative."""
     north = utm_m(36.85, 174.76, 60)[1]
     assert utm_m(-36.85, 174.76, 60, south=True)[1] == pytest.approx(10_000_000.0 - north, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("lat_deg", "lon_deg"), [(52.43, 13.54), (0.0, 9.0), (67.2, 14.9), (1.3, 103.8), (-33.9, 18.4)]
+)
+def test_a_place_on_the_map_leads_back_to_its_degrees(lat_deg: float, lon_deg: float) -> None:
+    """There and back within a few millimetres, in both hemispheres."""
+    frame = MapFrame(zone=int((lon_deg + 180) // 6) + 1, south=lat_deg < 0, east_m=-390_000.0, north_m=-5_000_000.0)
+    place = frame.place_m(lat_deg, lon_deg)
+    assert place is not None
+    assert frame.degrees(*place) == pytest.approx((lat_deg, lon_deg), abs=5e-8)

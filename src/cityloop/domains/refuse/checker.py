@@ -67,6 +67,11 @@ class _Day:
     metres: float = 0.0
     breaks: list[tuple[float, float]] = field(default_factory=list)
     emptied: bool = True
+    bodies_m3: dict[int, float] = field(default_factory=dict)
+    """On board by body, where the truck's body is split."""
+    driven_s: float = 0.0
+    unbroken_s: float = 0.0
+    """Driven since the last legal break."""
 
 
 class _Places:
@@ -162,9 +167,15 @@ def _replay(case: RoundCase, places: _Places, route: Route, faults: list[Fault])
         fault("depot to depot", last, f"does not end at depot {case.depot_ids[home]}")
     if last.arrive_s > close_s + SLACK_S:
         fault("shift", last, f"is back at {_hm(last.arrive_s)}, must be by {_hm(close_s)}")
+    if case.bodies is not None:
+        day.bodies_m3 = dict(enumerate(case.bodies.loaded_m3[truck].tolist()))
     day.leave_s = first.leave_s
     for visit in route.visits[1:]:
         _step(case, places, day, visit, fault)
+        _check_hours(case, day, visit, fault)
+    if case.driving is not None and day.driven_s > case.driving.day_s + SLACK_S:
+        told = f"{_hm(day.driven_s)} h driven, must be {_hm(case.driving.day_s)} or less; end its shift earlier"
+        fault("driving hours", None, told)
     if case.ends_at_tip and not day.emptied:
         fault("home empty", last, f"comes home with {day.volume_m3:.1f} m3 on board")
     _check_breaks(case, day, last.arrive_s, fault)
@@ -214,6 +225,7 @@ def _step(case: RoundCase, places: _Places, day: _Day, visit: Visit, fault: obje
         day.day_kg += float(stops.mass_kg[row])
         if day.volume_m3 > case.trucks.volume_m3[day.truck] + SLACK_M3:
             fault("volume", visit, f"{day.volume_m3:.2f} m3 on board, {case.trucks.volume_m3[day.truck]:.2f} at most")
+        _check_body(case, day, visit, row, fault)
         if day.mass_kg > case.trucks.payload_kg[day.truck] + SLACK_KG:
             fault("payload", visit, f"{day.mass_kg:.0f} kg on board, {case.trucks.payload_kg[day.truck]:.0f} at most")
         return
@@ -225,6 +237,7 @@ def _step(case: RoundCase, places: _Places, day: _Day, visit: Visit, fault: obje
     if case.may_tip is not None and not case.may_tip[day.truck, row]:
         fault("access", visit, "does not take this truck's stream")
     day.volume_m3 = day.mass_kg = 0.0
+    day.bodies_m3.clear()
     day.emptied = True
 
 
@@ -235,8 +248,34 @@ def _drive(places: _Places, day: _Day, visit: Visit, place: int, fault: object) 
         due = _hm(day.leave_s + seconds)
         fault("driving time", visit, f"arrives at {_hm(visit.arrive_s)}, cannot be there before {due}")
     day.metres += metres
+    day.driven_s += seconds
+    day.unbroken_s += seconds
     day.place = place
     day.leave_s = visit.leave_s
+
+
+def _check_body(case: RoundCase, day: _Day, visit: Visit, row: int, fault: object) -> None:
+    """Put a stop's waste into its body."""
+    assert callable(fault)
+    if case.bodies is None or case.bodies.of_stop[row] < 0:
+        return
+    body = int(case.bodies.of_stop[row])
+    held = day.bodies_m3.get(body, 0.0) + float(case.stops.volume_m3[row])
+    day.bodies_m3[body] = held
+    if held > case.bodies.holds_m3[day.truck, body] + SLACK_M3:
+        fault("body", visit, f"{held:.2f} m3 in its body, {case.bodies.holds_m3[day.truck, body]:.2f} at most")
+
+
+def _check_hours(case: RoundCase, day: _Day, visit: Visit, fault: object) -> None:
+    """Count what is driven without a legal break."""
+    assert callable(fault)
+    if case.driving is None:
+        return
+    if visit.kind is VisitKind.BREAK and visit.leave_s - visit.arrive_s >= case.driving.break_s - SLACK_S:
+        day.unbroken_s = 0.0
+    elif day.unbroken_s > case.driving.unbroken_s + SLACK_S:
+        told = f"{_hm(day.unbroken_s)} h driven without a break, must be {_hm(case.driving.unbroken_s)} or less"
+        fault("driving hours", visit, told)
 
 
 def _window(visit: Visit, open_s: float, close_s: float, spent_s: float, fault: object) -> None:

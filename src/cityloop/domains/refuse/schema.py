@@ -21,11 +21,13 @@ __all__ = [
     "DOMAIN",
     "NOTHING",
     "TIP",
+    "Bodies",
     "Breaks",
     "Containers",
     "ContainersTable",
     "Depots",
     "DriveRoute",
+    "DrivingRule",
     "EmptyToday",
     "FleetTable",
     "Metric",
@@ -308,6 +310,27 @@ class Travel:
     extra_y_m: F64 = field(default_factory=lambda: np.zeros(0))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrivingRule:
+    """Legal driving hours of a case's drivers."""
+
+    unbroken_s: float
+    """Driven without a break at the most. [s]"""
+    break_s: float
+    day_s: float
+    """Driven on a day at the most. [s]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Bodies of trucks that keep streams apart: what each holds, each stop's (or -1), and what is loaded."""
+
+    holds_m3: F64
+    """Shape (n_trucks, n_bodies); 0 where a truck has no such body."""
+    of_stop: I32
+    loaded_m3: F64
+
+
 @dataclass(frozen=True, slots=True)
 class RoundCase:
     """One day to plan."""
@@ -337,6 +360,10 @@ class RoundCase:
     """Whether trucks leave their depot on the half hour only."""
     origin: tuple[float, float] | None = None
     """Latitude and longitude of x = y = 0, where places were given in degrees."""
+    bodies: Bodies | None = None
+    """Split bodies; None where no truck has any."""
+    driving: DrivingRule | None = None
+    """Legal driving hours that the checker counts; None: breaks alone are looked at."""
     unit: str = "km"
     """Unit in which distances are reported: ``km`` or ``mi``."""
 

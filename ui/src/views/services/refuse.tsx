@@ -14,6 +14,9 @@ const DOUBTFUL = 0.5;
 const STILL_LEFT = 3;
 const BROKEN_DOWN = 4;
 
+/** Driving, emptying, at the tip: neither at the depot, home, nor broken down. */
+const UNDER_WAY = new Set([1, 2, 3]);
+
 export function RefusePage() {
   const { service, waiting, problem } = useService("refuse");
   const [picked, setPicked] = useState<string | null>(null);
@@ -52,7 +55,7 @@ function Today({ service }: { service: Service }) {
         items={[
           [t("refuse.likely"), number(containers.filter((one) => (one.full_tomorrow_prob ?? 0) >= LIKELY).length)],
           [t("refuse.done"), `${number(sum(trucks, "stops_done"))} / ${number(sum(trucks, "stops_done") + sum(trucks, "stops_left"))}`],
-          [t("refuse.under_way"), `${number(trucks.filter((one) => one.status !== 0 && one.status !== 5).length)} / ${trucks.length}`],
+          [t("refuse.under_way"), `${number(trucks.filter((one) => UNDER_WAY.has(one.status ?? 0)).length)} / ${trucks.length}`],
           [t("refuse.load"), `${number(sum(trucks, "load_kg") / 1000, 1)} t`],
         ]}
       />

@@ -8,21 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 
-from cityloop.domains.refuse.schema import Breaks, Depots, Metric, RoundCase, Stops, Tips, Travel, Trucks
+from cityloop.domains.refuse.routes.case_rows import DAY_S, Row
+from cityloop.domains.refuse.routes.driving_hours import EU_DRIVING, breaks_of
+from cityloop.domains.refuse.routes.ground import Ground
+from cityloop.domains.refuse.schema import Bodies, Breaks, Depots, RoundCase, Stops, Tips, Trucks
 from cityloop.kernel.columns import BOOL, F64
 from cityloop.kernel.errors import InputError
 
 __all__ = ["case_from_json"]
 
-_EARTH_M = 6_371_000.0
 _UNBOUNDED = 1e9
-_DAY_S = 86_400.0
-_FARTHEST_M = 300_000.0
-"""From the first depot: a place beyond is a slip of the pen, no day's round goes there."""
 _ALIKE = 0.85
 """Likeness from which on a key is taken for another one misspelt, as difflib counts it."""
 _SITE = ("id", "lat", "lon", "x_m", "y_m")
@@ -31,81 +29,62 @@ _KEYS = {
     "depots": (*_SITE, *_WINDOW),
     "tips": (*_SITE, *_WINDOW, "service_min", "queue_min", "streams", "stream", "trucks"),
     "stops": (
-        *_SITE, *_WINDOW, "volume_m3", "mass_kg", "service_min", "stream", "streams", "trucks", "prize_km",
+        *_SITE, *_WINDOW, "volume_m3", "mass_kg", "service_min", "stream", "streams", "trucks", "prize_km", "kerb",
     ),
     "trucks": (
         "id", "volume_m3", "payload_kg", "daily_volume_m3", "daily_mass_kg", "stops_most", "fixed_km", "depot",
-        "streams", "shift_begin", "shift_end", "breaks",
+        "streams", "shift_begin", "shift_end", "breaks", "hours", "bodies",
     ),
 }  # fmt: skip
 """Keys that are read. Others may stand beside them (an address, a name), unless they look like one misspelt."""
 
 
-class _Row:
-    """One object of a list, with the words that a complaint about it begins with."""
+def case_from_json(raw: object, source: str, set_aside: list[str] | None = None) -> RoundCase:
+    """Return a case, or say which entry is wrong and what would mend it.
 
-    def __init__(self, raw: object, where: str) -> None:
-        if not isinstance(raw, Mapping):
-            raise InputError(f"{where}: must be an object.")
-        self.raw: Mapping[str, Any] = raw
-        name = raw.get("id")
-        self.where = where if name is None else f"{where} ({name})"
-
-    def number(self, key: str, default: float | None = None, low: float = 0.0, high: float = math.inf) -> float:
-        value = self.raw.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise InputError(f"{self.where}.{key}: {value!r}, must be a number.")
-        if value < low:
-            raise InputError(f"{self.where}.{key}: {value:g}, must be {low:g} or more.")
-        if value > high:
-            raise InputError(f"{self.where}.{key}: {value:g}, must be {high:g} or less.")
-        return float(value)
-
-    def clock(self, key: str, default: float) -> float:
-        value = self.raw.get(key)
-        return default if value is None else clock_s(value, f"{self.where}.{key}")
-
-    def window(self, low: str = "open", high: str = "close") -> tuple[float, float]:
-        opens, closes = self.clock(low, 0.0), self.clock(high, _DAY_S)
-        if closes < opens:
-            shown = f"{self.raw.get(low, '00:00')} to {self.raw.get(high, '24:00')}"
-            raise InputError(f"{self.where}: {shown} closes before it opens; swap {low} and {high}, or drop one.")
-        return opens, closes
-
-    def words(self, key: str) -> frozenset[str]:
-        value = self.raw.get(key, [])
-        value = [value] if isinstance(value, str) else value
-        if not isinstance(value, list):
-            raise InputError(f"{self.where}.{key}: {value!r}, must be a list of names.")
-        return frozenset(str(word) for word in value)
-
-
-def clock_s(value: object, where: str) -> float:
-    """Return seconds since midnight of ``"HH:MM"``."""
-    parts = value.split(":") if isinstance(value, str) else []
-    if len(parts) == 2 and all(part.isdigit() for part in parts):
-        hours, minutes = int(parts[0]), int(parts[1])
-        if minutes < 60 and hours * 60 + minutes <= 48 * 60:
-            return hours * 3600.0 + minutes * 60.0
-    raise InputError(f"{where}: {value!r}, must be a clock value such as 06:30.")
-
-
-def case_from_json(raw: object, source: str) -> RoundCase:
-    """Return a case, or say which entry is wrong and what would mend it."""
-    top = _Row(raw, source)
-    depots, tips, stops, trucks = (_rows(top, key, source) for key in ("depots", "tips", "stops", "trucks"))
-    for key, rows in (("depots", depots), ("trucks", trucks)):
-        if not rows:
-            raise InputError(f"{source}: {key} is empty; a day needs at least one.")
-    place, origin = _places([*depots, *tips, *stops])
+    Parameters
+    ----------
+    set_aside
+        Given a list, tips, stops and trucks with a wrong entry are left out of the case and told there, one line
+        each; without, the first of them is an error.
+    """
+    top = Row(raw, source)
+    depots = _rows(top, "depots", source, None)
+    tips, stops, trucks = (_rows(top, key, source, set_aside) for key in ("tips", "stops", "trucks"))
+    tipped = bool(top.raw.get("tips"))
+    ground = Ground.of([*depots, *tips, *stops], top.raw.get("travel", {}), source)
     depot_row = {str(row.raw["id"]): number for number, row in enumerate(depots)}
+
+    def sited(row: Row) -> None:
+        row.window()
+        ground.check(row)
+
+    def tip(row: Row) -> None:
+        sited(row)
+        row.number("service_min", 15)
+        _queue_s(row)
+
+    def stop(row: Row) -> None:
+        sited(row)
+        for key, default in (("volume_m3", None), ("mass_kg", 0.0), ("service_min", 2.0), ("prize_km", 0.0)):
+            row.number(key, default)
+
+    def truck(row: Row) -> None:
+        row.window("shift_begin", "shift_end")
+        _volume_m3(row)
+        for key in ("payload_kg", "daily_volume_m3", "daily_mass_kg", "stops_most", "fixed_km"):
+            row.number(key, 0.0)
+        _depot(row, depot_row)
+        breaks_of(row)
+
+    depots = _sound(depots, sited, None)
+    tips, stops, trucks = _sound(tips, tip, set_aside), _sound(stops, stop, set_aside), _sound(trucks, truck, set_aside)
+    for key, rows in (("depots", depots), ("tips", tips), ("trucks", trucks)):
+        if not rows and (key != "tips" or tipped):
+            why = f" ({set_aside[-1]})" if set_aside else ""
+            raise InputError(f"{source}: {key} is empty; a day needs at least one{why}.")
+    place = ground.columns
     shifts = [row.window("shift_begin", "shift_end") for row in trucks]
-    travel = top.raw.get("travel", {})
-    ways = _Row(travel, f"{source}, travel")
-    try:
-        metric = Metric(ways.raw.get("metric", "straight"))
-    except ValueError:
-        raise InputError(f"{ways.where}.metric: {ways.raw.get('metric')!r}, must be straight or manhattan.") from None
     return RoundCase(
         name=str(top.raw.get("name", source)),
         depots=Depots(*place(depots), *_windows(depots)),
@@ -118,7 +97,7 @@ def case_from_json(raw: object, source: str) -> RoundCase:
         trucks=Trucks(
             np.array([_depot(row, depot_row) for row in trucks], np.int32),
             np.array([begin for begin, _ in shifts]), np.array([end for _, end in shifts]),
-            _each(trucks, lambda row: row.number("volume_m3")),
+            _each(trucks, _volume_m3),
             _each(trucks, lambda row: row.number("payload_kg", _UNBOUNDED)),
             _each(trucks, lambda row: row.number("daily_volume_m3", _UNBOUNDED)),
             _each(trucks, lambda row: row.number("daily_mass_kg", _UNBOUNDED)),
@@ -126,7 +105,7 @@ def case_from_json(raw: object, source: str) -> RoundCase:
             _each(trucks, lambda row: 1000 * row.number("fixed_km", 0)), np.zeros(len(trucks)), np.zeros(len(trucks)),
         ),
         breaks=_breaks(trucks),
-        travel=Travel(metric, ways.number("speed_kmh", 30.0, low=1.0) / 3.6),
+        travel=ground.travel([*depots, *tips, *stops]),
         depot_ids=tuple(str(row.raw["id"]) for row in depots),
         tip_ids=tuple(str(row.raw["id"]) for row in tips),
         stop_ids=tuple(str(row.raw["id"]) for row in stops),
@@ -135,107 +114,86 @@ def case_from_json(raw: object, source: str) -> RoundCase:
         may_stop=_match(trucks, stops),
         may_tip=_match(trucks, tips),
         ends_at_tip=bool(tips),
-        origin=origin,
+        origin=ground.origin,
+        bodies=_bodies(trucks, stops),
+        driving=EU_DRIVING if any(row.raw.get("hours") == "eu" for row in trucks) else None,
     )  # fmt: skip
 
 
-def _rows(top: _Row, key: str, source: str) -> list[_Row]:
+def _rows(top: Row, key: str, source: str, set_aside: list[str] | None) -> list[Row]:
     given = top.raw.get(key, [])
     if not isinstance(given, list):
         raise InputError(f"{source}, {key}: must be a list.")
-    rows = [_Row(raw, f"{source}, {key}[{number}]") for number, raw in enumerate(given)]
     seen: dict[str, int] = {}
-    for number, row in enumerate(rows):
-        if "id" not in row.raw:
-            raise InputError(f"{row.where}: has no id.")
-        name = str(row.raw["id"])
-        if name in seen:
-            raise InputError(f"{row.where}: id {name!r} is also that of {key}[{seen[name]}]; every id once.")
-        seen[name] = number
-        for given_key in row.raw:
-            near = [] if given_key in _KEYS[key] else get_close_matches(str(given_key), _KEYS[key], 1, _ALIKE)
-            if near:
-                raise InputError(
-                    f"{row.where}.{given_key}: is no key of {key}; {near[0]} is, write that or another word."
-                )
+    rows: list[Row] = []
+    for number, raw in enumerate(given):
+        try:
+            rows.append(_named(Row(raw, f"{source}, {key}[{number}]"), key, seen, number))
+        except InputError as error:
+            _put_aside(error, set_aside)
     return rows
 
 
-def _places(
-    rows: Sequence[_Row],
-) -> tuple[Callable[[Sequence[_Row]], tuple[F64, F64]], tuple[float, float] | None]:
-    """Return what turns rows into metres, and the origin where places are in degrees."""
-    degrees = [row for row in rows if "lat" in row.raw]
-    origin: tuple[float, float] | None = None
-    if degrees:
-        lats, lons = zip(*(_degrees(row) for row in degrees), strict=True)
-        origin = sum(lats) / len(lats), sum(lons) / len(lons)
-
-    def place(row: _Row) -> tuple[float, float]:
-        if "lat" in row.raw:
-            assert origin is not None
-            lat, lon = _degrees(row)
-            east = math.radians(lon - origin[1]) * _EARTH_M * math.cos(math.radians(origin[0]))
-            return east, math.radians(lat - origin[0]) * _EARTH_M
-        if "x_m" not in row.raw or "y_m" not in row.raw:
-            raise InputError(f"{row.where}: has no site; give lat and lon, or x_m and y_m.")
-        if degrees:
-            raise InputError(f"{row.where}: is in metres while others are in degrees; use one kind.")
-        return row.number("x_m", low=-1e9), row.number("y_m", low=-1e9)
-
-    def columns(some: Sequence[_Row]) -> tuple[F64, F64]:
-        spots = np.array([place(row) for row in some], float).reshape(len(some), 2)
-        return spots[:, 0].copy(), spots[:, 1].copy()
-
-    _within_reach(rows, *columns(rows))
-    return columns, origin
+def _named(row: Row, key: str, seen: dict[str, int], number: int) -> Row:
+    if "id" not in row.raw:
+        raise InputError(f"{row.where}: has no id.")
+    name = str(row.raw["id"])
+    if name in seen:
+        raise InputError(f"{row.where}: id {name!r} is also that of {key}[{seen[name]}]; every id once.")
+    for given_key in row.raw:
+        near = [] if given_key in _KEYS[key] else get_close_matches(str(given_key), _KEYS[key], 1, _ALIKE)
+        if near:
+            raise InputError(f"{row.where}.{given_key}: is no key of {key}; {near[0]} is, write that or another word.")
+    seen[name] = number
+    return row
 
 
-def _degrees(row: _Row) -> tuple[float, float]:
-    return row.number("lat", low=-90, high=90), row.number("lon", low=-180, high=180)
+def _sound(rows: Sequence[Row], check: Callable[[Row], None], set_aside: list[str] | None) -> list[Row]:
+    """Return the rows whose entries can be read and hold."""
+    good = []
+    for row in rows:
+        try:
+            check(row)
+        except InputError as error:
+            _put_aside(error, set_aside)
+        else:
+            good.append(row)
+    return good
 
 
-def _within_reach(rows: Sequence[_Row], x_m: F64, y_m: F64) -> None:
-    """Refuse places that no truck of the first depot could get to."""
-    away_m = np.hypot(x_m - x_m[0], y_m - y_m[0])
-    worst = int(np.argmax(away_m))
-    if away_m[worst] > _FARTHEST_M:
-        first = rows[0].where.rpartition(", ")[2]
-        raise InputError(
-            f"{rows[worst].where}: lies {away_m[worst] / 1000:,.0f} km from {first}, must be "
-            f"{_FARTHEST_M / 1000:.0f} km or less; look at its coordinates, and which is lat and which lon."
-        )
+def _put_aside(error: InputError, set_aside: list[str] | None) -> None:
+    if set_aside is None:
+        raise error
+    set_aside.append(str(error))
 
 
-def _windows(rows: Sequence[_Row]) -> tuple[F64, F64]:
+def _windows(rows: Sequence[Row]) -> tuple[F64, F64]:
     table = np.array([row.window() for row in rows], float).reshape(len(rows), 2)
     return table[:, 0].copy(), table[:, 1].copy()
 
 
-def _each(rows: Sequence[_Row], read: Callable[[_Row], float]) -> F64:
+def _each(rows: Sequence[Row], read: Callable[[Row], float]) -> F64:
     return np.array([read(row) for row in rows], float)
 
 
-def _prize_m(row: _Row) -> float:
+def _prize_m(row: Row) -> float:
     return math.nan if "prize_km" not in row.raw else 1000 * row.number("prize_km")
 
 
-def _depot(row: _Row, known: Mapping[str, int]) -> int:
+def _depot(row: Row, known: Mapping[str, int]) -> int:
     name = str(row.raw.get("depot", next(iter(known))))
     if name not in known:
         raise InputError(f"{row.where}.depot: {name!r}, must be one of {', '.join(known)}.")
     return known[name]
 
 
-def _breaks(trucks: Sequence[_Row]) -> Breaks:
+def _breaks(trucks: Sequence[Row]) -> Breaks:
     table: list[tuple[int, float, float, float, bool]] = []
-    most = max((len(row.raw.get("breaks", ())) for row in trucks), default=0)
-    for number, truck in enumerate(trucks):
-        given = [_Row(raw, f"{truck.where}.breaks[{i}]") for i, raw in enumerate(truck.raw.get("breaks", ()))]
-        for row in given:
-            earliest, latest = row.window("earliest", "latest")
-            table.append((number, earliest, latest, 60 * row.number("minutes"), False))
-        table += [(number, 0.0, 4 * _DAY_S, 0.0, True)] * (most - len(given))
+    each = [breaks_of(row) for row in trucks]
+    most = max((len(given) for given in each), default=0)
+    for number, given in enumerate(each):
+        table += [(number, earliest, latest, length_s, False) for earliest, latest, length_s in given]
+        table += [(number, 0.0, 4 * DAY_S, 0.0, True)] * (most - len(given))
     columns = list(zip(*table, strict=True)) or [(), (), (), (), ()]
     # Breaks that a truck does not have come first, as taken: states count breaks from the first.
     order = np.lexsort((np.array(columns[1], float), ~np.array(columns[4], bool), np.array(columns[0], int)))
@@ -245,23 +203,69 @@ def _breaks(trucks: Sequence[_Row]) -> Breaks:
     )  # fmt: skip
 
 
-def _queues(tips: Sequence[_Row]) -> F64:
-    table = []
-    for row in tips:
-        minutes = row.raw.get("queue_min", [0] * 24)
-        if not isinstance(minutes, list) or len(minutes) != 24:
-            raise InputError(f"{row.where}.queue_min: must be 24 numbers, one an hour of arrival.")
-        table.append([60 * _Row({"m": m}, f"{row.where}.queue_min").number("m") for m in minutes])
-    return np.array(table, float).reshape(len(tips), 24)
+def _queues(tips: Sequence[Row]) -> F64:
+    return np.array([_queue_s(row) for row in tips], float).reshape(len(tips), 24)
 
 
-def _match(trucks: Sequence[_Row], places: Sequence[_Row]) -> BOOL | None:
+def _queue_s(row: Row) -> list[float]:
+    minutes = row.raw.get("queue_min", [0] * 24)
+    if not isinstance(minutes, list) or len(minutes) != 24:
+        raise InputError(f"{row.where}.queue_min: must be 24 numbers, one an hour of arrival.")
+    return [60 * Row({"m": m}, f"{row.where}.queue_min").number("m") for m in minutes]
+
+
+def _bodies_of(row: Row) -> list[tuple[frozenset[str], float]]:
+    """Return the streams and the volume of each body of a truck; none where it is not split."""
+    given = row.raw.get("bodies", [])
+    if not isinstance(given, list):
+        raise InputError(f"{row.where}.bodies: {given!r}, must be a list.")
+    bodies = [Row(raw, f"{row.where}.bodies[{number}]") for number, raw in enumerate(given)]
+    found = [(body.words("streams"), body.number("volume_m3")) for body in bodies]
+    for body, (streams, _) in zip(bodies, found, strict=True):
+        if not streams or sum(bool(streams & others) for others, _ in found) > 1:
+            raise InputError(f"{body.where}.streams: name what goes in, and every stream into one body only.")
+    return found
+
+
+def _volume_m3(row: Row) -> float:
+    bodies = _bodies_of(row)
+    return row.number("volume_m3", sum(volume_m3 for _, volume_m3 in bodies) if bodies else None)
+
+
+def _bodies(trucks: Sequence[Row], stops: Sequence[Row]) -> Bodies | None:
+    """Return split bodies, one column a stream that some truck has a body for."""
+    each = [_bodies_of(row) for row in trucks]
+    parts = sorted({streams for bodies in each for streams, _ in bodies}, key=sorted)
+    if not parts:
+        return None
+    for row, bodies in zip(trucks, each, strict=True):
+        for streams, _ in bodies:
+            if any(streams & part and streams != part for part in parts):
+                told = ", ".join(sorted(streams))
+                raise InputError(f"{row.where}.bodies: part {told} otherwise than another truck; use the same parts.")
+    of_stop = [next((n for n, part in enumerate(parts) if part & _streams(row)), -1) for row in stops]
+    holds = np.zeros((len(trucks), len(parts)))
+    for v, bodies in enumerate(each):
+        # A truck with one body bounds nothing beside itself.
+        holds[v] = [dict(bodies).get(part, 0.0) for part in parts] if bodies else _UNBOUNDED
+    return Bodies(holds, np.array(of_stop, np.int32), np.zeros_like(holds))
+
+
+def _streams(row: Row) -> frozenset[str]:
+    own = row.words("streams") | row.words("stream")
+    for streams, _ in _bodies_of(row):
+        own |= streams
+    return own
+
+
+def _match(trucks: Sequence[Row], places: Sequence[Row]) -> BOOL | None:
     """Return which truck may serve which place: streams must meet, and a truck must be let in."""
-    if not any(row.raw.get("streams") or row.raw.get("stream") or row.raw.get("trucks") for row in (*trucks, *places)):
+    named = ("streams", "stream", "trucks", "bodies")
+    if not any(row.raw.get(key) for row in (*trucks, *places) for key in named):
         return None
     table = np.ones((len(trucks), len(places)), bool)
     for i, truck in enumerate(trucks):
-        streams = truck.words("streams")
+        streams = _streams(truck)
         for j, place in enumerate(places):
             wanted, let_in = place.words("streams") | place.words("stream"), place.words("trucks")
             if streams and wanted and not streams & wanted:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cityloop.domains.refuse.schema import Breaks, RoundCase, RoundPlan, Stops, Travel, Trucks, VisitKind
+from cityloop.domains.refuse.schema import Bodies, Breaks, RoundCase, RoundPlan, Stops, Travel, Trucks, VisitKind
 from cityloop.kernel.columns import I64
 
 __all__ = ["District", "around", "merge", "orders_of", "part_of", "split"]
@@ -101,8 +101,12 @@ def part_of(case: RoundCase, part: District) -> RoundCase:
     if start is not None:
         # Places on the way come after the stops, of which there are fewer now.
         start = np.where(start >= yards + n, start - n + len(part.stops), start)[part.trucks].astype(np.int32)
+    bodies = case.bodies
+    if bodies is not None:
+        bodies = Bodies(bodies.holds_m3[part.trucks], bodies.of_stop[part.stops], bodies.loaded_m3[part.trucks])
     return replace(
         case,
+        bodies=bodies,
         stops=Stops(*(getattr(case.stops, name)[part.stops] for name in Stops.__slots__)),
         trucks=Trucks(*(getattr(case.trucks, name)[part.trucks] for name in Trucks.__slots__)),
         breaks=Breaks(**rest),

@@ -8,29 +8,39 @@ import math
 from typing import Any
 from xml.sax.saxutils import escape
 
-from cityloop.domains.refuse.schema import RoundCase, RoundPlan, Visit, VisitKind
+from cityloop.domains.refuse.schema import RoundCase, RoundPlan, VisitKind
 
-__all__ = ["csv_of", "geojson_of", "gpx_of"]
+__all__ = ["csv_of", "geojson_of", "gpx_of", "spots_of"]
 
 _EARTH_M = 6_371_000.0
 
 
-def _spot(case: RoundCase, visit: Visit) -> tuple[float, float] | None:
-    """Return a visit's longitude and latitude, or x and y where the case is in metres."""
+Spots = dict[tuple[VisitKind, str], tuple[float, float]]
+
+
+def _spots(case: RoundCase) -> Spots:
+    """Return longitude and latitude of every place, or x and y where the case is in metres."""
+    found: Spots = {}
     for kind, ids, table in (
         (VisitKind.DEPOT, case.depot_ids, case.depots),
         (VisitKind.TIP, case.tip_ids, case.tips),
         (VisitKind.STOP, case.stop_ids, case.stops),
     ):
-        if visit.kind is kind and visit.id in ids:
-            row = ids.index(visit.id)
-            x_m, y_m = float(table.x_m[row]), float(table.y_m[row])
-            if case.origin is None:
-                return x_m, y_m
-            lat, lon = case.origin
-            east = math.degrees(x_m / (_EARTH_M * math.cos(math.radians(lat))))
-            return lon + east, lat + math.degrees(y_m / _EARTH_M)
-    return None
+        for name, x_m, y_m in zip(ids, table.x_m.tolist(), table.y_m.tolist(), strict=True):
+            found[kind, name] = x_m, y_m
+            if case.origin is not None:
+                lat, lon = case.origin
+                east = math.degrees(x_m / (_EARTH_M * math.cos(math.radians(lat))))
+                found[kind, name] = lon + east, lat + math.degrees(y_m / _EARTH_M)
+    return found
+
+
+def spots_of(case: RoundCase) -> list[tuple[float, float] | None]:
+    """Return every stop's longitude and latitude; None where the case is in metres."""
+    if case.origin is None:
+        return [None] * len(case.stop_ids)
+    spots = _spots(case)
+    return [spots[VisitKind.STOP, name] for name in case.stop_ids]
 
 
 def _clock(seconds: float) -> str:
@@ -41,10 +51,11 @@ def _clock(seconds: float) -> str:
 def geojson_of(case: RoundCase, plan: RoundPlan) -> dict[str, Any]:
     """Return a line a truck and a point a visit."""
     features: list[dict[str, Any]] = []
+    spots = _spots(case)
     for route in plan.routes:
         line = []
         for number, visit in enumerate(route.visits):
-            spot = _spot(case, visit)
+            spot = spots.get((visit.kind, visit.id))
             if spot is None:
                 continue
             line.append(list(spot))
@@ -67,6 +78,7 @@ def gpx_of(case: RoundCase, plan: RoundPlan) -> str:
     """Return one route a truck, for navigation devices; places must be in degrees."""
     if case.origin is None:
         raise ValueError("GPX needs places in degrees: give lat and lon in the case")
+    spots = _spots(case)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<gpx version="1.1" creator="cityloop" xmlns="http://www.topografix.com/GPX/1/1">',
@@ -74,7 +86,7 @@ def gpx_of(case: RoundCase, plan: RoundPlan) -> str:
     for route in plan.routes:
         lines.append(f"<rte><name>{escape(route.truck)}</name>")
         for visit in route.visits:
-            spot = _spot(case, visit)
+            spot = spots.get((visit.kind, visit.id))
             if spot is not None:
                 name = escape(f"{_clock(visit.arrive_s)} {visit.kind.value} {visit.id}")
                 lines.append(f'<rtept lat="{spot[1]:.6f}" lon="{spot[0]:.6f}"><name>{name}</name></rtept>')

@@ -53,6 +53,10 @@ def problem_of(case: RoundCase) -> Problem:
             np.rint(np.concatenate([none, case.stops.mass_kg]) * _G_PER_KG),
         ]
     )
+    if case.bodies is not None:
+        parts = np.arange(case.bodies.holds_m3.shape[1]) == case.bodies.of_stop[:, None]
+        each = np.rint(parts * case.stops.volume_m3[:, None] * _ML_PER_M3)
+        demand = np.hstack([demand, np.vstack([np.zeros((len(none), each.shape[1])), each])])
     must = np.isnan(case.stops.prize_m)
     prize = np.where(must, MUST, np.rint(np.nan_to_num(case.stops.prize_m) * UNITS_PER_M))
     queue_s = case.queue_s if case.queue_s.size else np.zeros((tips, 1))
@@ -90,11 +94,11 @@ def _fleet(case: RoundCase, depots: int, extra: int) -> Fleet:
         close=np.floor(np.minimum(trucks.shift_end_s, case.depots.close_s[trucks.depot]) * TICKS_PER_S).astype(
             np.int64
         ),
-        capacity=_loads(trucks.volume_m3, trucks.payload_kg, 500),
-        daily=_loads(trucks.daily_volume_m3, trucks.daily_mass_kg, 500),
+        capacity=_with_bodies(case, _loads(trucks.volume_m3, trucks.payload_kg, 500), "holds_m3", 500),
+        daily=_with_bodies(case, _loads(trucks.daily_volume_m3, trucks.daily_mass_kg, 500), None, 0),
         max_stops=trucks.stops_most.astype(np.int64),
         fixed_cost=np.rint(trucks.fixed_m * UNITS_PER_M).astype(np.int64),
-        load=_loads(trucks.loaded_m3, trucks.loaded_kg, 0),
+        load=_with_bodies(case, _loads(trucks.loaded_m3, trucks.loaded_kg, 0), "loaded_m3", 0),
         allowed=_allowed(case, count, depots + extra),
         breaks=_breaks(case, count),
         breaks_taken=_taken(case, count),
@@ -114,6 +118,16 @@ def _loads(volume_m3: F64, mass_kg: F64, slack: int) -> I64:
             np.minimum(np.rint(mass_kg * _G_PER_KG), bound) + slack,
         ]
     ).astype(np.int64)
+
+
+def _with_bodies(case: RoundCase, loads: I64, column: str | None, slack: int) -> I64:
+    """Add a column a body; what a body takes in a day is bounded by its truck's day alone."""
+    if case.bodies is None:
+        return loads
+    own = np.full(case.bodies.holds_m3.shape, FOREVER)
+    if column is not None:
+        own = np.rint(getattr(case.bodies, column) * _ML_PER_M3).astype(np.int64) + slack
+    return np.hstack([loads, own])
 
 
 def _allowed(case: RoundCase, count: int, yards: int) -> BOOL:

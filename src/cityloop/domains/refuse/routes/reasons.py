@@ -30,7 +30,27 @@ def _fleet_short(case: RoundCase) -> list[str]:
         if need > have:
             unit = "m3" if name == "volume" else "kg"
             lines.append(f"daily {name}: {need:.1f} {unit} must be collected, all trucks may take {have:.1f} a day.")
-    return lines
+    if (most := int(case.trucks.stops_most.sum())) < int(must.sum()):
+        lines.append(f"stops a day: {int(must.sum())} must be served, all trucks may serve {most}; add a truck.")
+    return [*lines, *_hours_short(case)]
+
+
+def _hours_short(case: RoundCase) -> list[str]:
+    """Say where standing still alone takes longer than all shifts: at stops, and at tips for the loads there are."""
+    must = np.isnan(case.stops.prize_m)
+    stand_s = float(case.stops.service_s[must].sum())
+    if case.tip_ids and case.ends_at_tip:
+        largest = max(float(case.trucks.volume_m3.max()), 1e-9)
+        loads = np.ceil(case.stops.volume_m3[must].sum() / largest - 1e-9)
+        stand_s += float(loads) * float(case.tips.service_s.min())
+    begin, end = case.trucks.shift_begin_s, case.trucks.shift_end_s
+    breaks_s = case.breaks.length_s[~case.breaks.taken].sum()
+    have_s = float(np.maximum(end - begin, 0.0).sum() - breaks_s)
+    if stand_s <= have_s:
+        return []
+    short = f"{stand_s / 3600:.1f} h, all shifts have {have_s / 3600:.1f} h without breaks"
+    more = f"add trucks or {(stand_s - have_s) / 3600:.1f} h and what driving takes"
+    return [f"shifts: stops and tips alone take {short}; {more}."]
 
 
 def _reason(case: RoundCase, problem: Problem, client: int) -> str:
@@ -45,6 +65,10 @@ def _reason(case: RoundCase, problem: Problem, client: int) -> str:
     largest, strongest = float(case.trucks.volume_m3[trucks].max()), float(case.trucks.payload_kg[trucks].max())
     if volume > largest:
         return f"{name}, volume: {volume:.2f} m3, the largest truck holds {largest:.2f}; split the stop or add a truck."
+    body = -1 if case.bodies is None else int(case.bodies.of_stop[stop])
+    if case.bodies is not None and body >= 0 and volume > float(case.bodies.holds_m3[trucks, body].max()):
+        most = float(case.bodies.holds_m3[trucks, body].max())
+        return f"{name}, body: {volume:.2f} m3, the largest body for its stream holds {most:.2f}; split the stop."
     if mass > strongest:
         return f"{name}, payload: {mass:.0f} kg, the strongest truck carries {strongest:.0f}; split the stop."
     if problem.n_reloads and case.may_tip is not None and not case.may_tip[trucks].any():

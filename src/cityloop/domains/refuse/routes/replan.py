@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from cityloop.domains.refuse.routes.day_log import Entry
 from cityloop.domains.refuse.routes.problem import metres_between, problem_of
 from cityloop.domains.refuse.routes.reasons import reasons_for
+from cityloop.domains.refuse.routes.standing import Standing, bodies_of, divert, give_back, stand
 from cityloop.domains.refuse.routes.timing import plan_of
 from cityloop.domains.refuse.schema import (
     Breaks,
@@ -18,7 +20,6 @@ from cityloop.domains.refuse.schema import (
     Stops,
     Travel,
     Trucks,
-    Visit,
     VisitKind,
 )
 from cityloop.kernel.columns import I32
@@ -40,6 +41,18 @@ class Disruption:
     closed_tips: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
     """Stops that cannot be reached for the rest of the day."""
+    rejected: tuple[str, ...] = ()
+    """Stops with the wrong waste in them: not taken today."""
+    missed: tuple[str, ...] = ()
+    """Stops that were said to be served and were not: they are open again, and nothing of them is on board."""
+    overfull: Mapping[str, float] = field(default_factory=dict)
+    """Stops that hold more than was planned, and how much, in cubic metres: open again where they had been served."""
+    diverted: Mapping[str, str] = field(default_factory=dict)
+    """Trucks whose load is contaminated, and the tip that takes it: they drive there next, before anything else."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Trucks and stops that were too heavy for them: another truck may try."""
+    logged: Sequence[Entry] | None = None
+    """What crews keyed in until now; None: everything planned until now was done as planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,48 +70,48 @@ class Replanned:
     """Open stops of the trucks that drive on."""
 
 
-@dataclass(slots=True)
-class _Standing:
-    """Where a truck is committed to go or stand, and with what."""
-
-    place: int
-    ready_s: float
-    volume_m3: float = 0.0
-    mass_kg: float = 0.0
-    day_m3: float = 0.0
-    day_kg: float = 0.0
-    stops: int = 0
-    breaks: int = 0
-    rest: list[tuple[VisitKind, str]] = field(default_factory=list)
-
-
 def rest_of_day(case: RoundCase, plan: RoundPlan, event: Disruption) -> tuple[RoundCase, list[list[str]], I32]:
     """Return the case of what is still open, each truck's open visits in order, and each open stop's truck or -1."""
     routes = {route.truck: route for route in plan.routes}
-    standing = [_standing(case, routes.get(truck), v, event.now_s) for v, truck in enumerate(case.truck_ids)]
     broken = {v for v, truck in enumerate(case.truck_ids) if truck in event.broken}
-    for v in broken:
-        route = routes.get(case.truck_ids[v])
-        standing[v] = _standing(case, route, v, event.now_s, committed=False)
+    standing = [
+        stand(case, routes.get(truck), v, event.now_s, event.logged, committed=v not in broken)
+        for v, truck in enumerate(case.truck_ids)
+    ]
     rows = {name: row for row, name in enumerate(case.stop_ids)}
+    for truck, tip in event.diverted.items():
+        divert(case, standing[case.truck_ids.index(truck)], tip)
+    volume_m3 = case.stops.volume_m3.copy()
+    for name, held_m3 in event.overfull.items():
+        volume_m3[rows[name]] = held_m3
+    for name in event.missed:
+        give_back(case, standing, name)
     owner = {name: v for v, at in enumerate(standing) for kind, name in at.rest if kind is VisitKind.STOP}
+    again = [
+        name for name in (*event.missed, *event.overfull, *(name for _, name in event.refused)) if name not in owner
+    ]
     left = [name for name in plan.left_out if name in rows]
-    open_names = [name for name in (*owner, *left) if name not in event.blocked]
+    gone = {*event.blocked, *event.rejected}
+    open_names = list(dict.fromkeys(name for name in (*owner, *again, *left) if name not in gone))
     keep = np.array([rows[name] for name in open_names], dtype=np.int64)
     yards = len(case.depot_ids) + len(case.tip_ids)
     places = np.concatenate([np.arange(yards), yards + keep, [at.place for at in standing]]).astype(np.int64)
     metres = metres_between(case)[np.ix_(places, places)]
     seconds = None if case.travel.seconds is None else case.travel.seconds[np.ix_(places, places)]
     count = len(standing)
-    stops = Stops(*(getattr(case.stops, name)[keep] for name in Stops.__slots__))
+    stops = replace(Stops(*(getattr(case.stops, name)[keep] for name in Stops.__slots__)), volume_m3=volume_m3[keep])
     may_stop = np.ones((count, len(keep)), bool) if case.may_stop is None else case.may_stop[:, keep].copy()
     may_tip = np.ones((count, len(case.tip_ids)), bool) if case.may_tip is None else case.may_tip.copy()
     may_stop[sorted(broken)] = False
+    for truck, name in event.refused:
+        if name in open_names:
+            may_stop[case.truck_ids.index(truck), open_names.index(name)] = False
     may_tip[:, [case.tip_ids.index(tip) for tip in event.closed_tips]] = False
     rest = replace(
         case,
         stops=stops,
         stop_ids=tuple(open_names),
+        bodies=bodies_of(case, standing, keep),
         trucks=_trucks(case, standing, broken),
         breaks=_breaks(case, standing),
         travel=Travel(
@@ -142,8 +155,14 @@ def replan(
     reasons = reasons_for(rest, problem, found.left_out)
     blocked = "cannot be reached today; it stays open for another day."
     reasons += [f"stop {name}, blocked: {blocked}" for name in event.blocked]
+    wrong = "holds the wrong waste and was not taken; it needs a truck for that, on another day."
+    reasons += [f"stop {name}, contaminated: {wrong}" for name in event.rejected]
+    reasons += [
+        f"truck {truck}, contaminated load: drives to tip {tip} first and goes on from there."
+        for truck, tip in event.diverted.items()
+    ]
     timed = plan_of(rest, problem, found, reasons)
-    timed = replace(timed, left_out=(*timed.left_out, *event.blocked))
+    timed = replace(timed, left_out=(*timed.left_out, *event.blocked, *event.rejected))
     server = {visit.id: route.truck for route in timed.routes for visit in route.visits if visit.kind is VisitKind.STOP}
     named = {name: rest.truck_ids[v] for name, v in zip(rest.stop_ids, home, strict=True) if v >= 0}
     moved = tuple(name for name, truck in named.items() if name in server and server[name] != truck)
@@ -156,52 +175,7 @@ def _stops(route: Route) -> Sequence[str]:
     return [visit.id for visit in route.visits if visit.kind is VisitKind.STOP]
 
 
-def _standing(case: RoundCase, route: Route | None, v: int, now_s: float, *, committed: bool = True) -> _Standing:
-    """Follow a truck up to now, and to the end of the visit that it is on or driving to."""
-    depot = int(case.trucks.depot[v])
-    at = _Standing(depot, max(now_s, float(case.trucks.shift_begin_s[v])))
-    at.volume_m3, at.mass_kg = float(case.trucks.loaded_m3[v]), float(case.trucks.loaded_kg[v])
-    at.day_m3, at.day_kg = at.volume_m3, at.mass_kg
-    if route is None or now_s < route.visits[0].leave_s:
-        if route is not None:
-            at.rest = _open(route.visits)
-        return at
-    tips = {name: len(case.depot_ids) + row for row, name in enumerate(case.tip_ids)}
-    stops = {name: row for row, name in enumerate(case.stop_ids)}
-    begun = True
-    for visit in route.visits[1:]:
-        if begun and visit.leave_s > now_s:
-            begun = False
-            if not committed:
-                at.rest.append((visit.kind, visit.id))
-                continue
-        elif not begun:
-            at.rest.append((visit.kind, visit.id))
-            continue
-        at.ready_s = max(now_s, visit.leave_s)
-        if visit.kind is VisitKind.BREAK:
-            at.breaks += 1
-        elif visit.kind is VisitKind.TIP:
-            at.place, at.volume_m3, at.mass_kg = tips[visit.id], 0.0, 0.0
-        elif visit.kind is VisitKind.DEPOT:
-            at.place = depot
-        else:
-            row = stops[visit.id]
-            at.place = len(case.depot_ids) + len(case.tip_ids) + row
-            at.volume_m3 += float(case.stops.volume_m3[row])
-            at.mass_kg += float(case.stops.mass_kg[row])
-            at.day_m3 += float(case.stops.volume_m3[row])
-            at.day_kg += float(case.stops.mass_kg[row])
-            at.stops += 1
-    at.rest = [(kind, name) for kind, name in at.rest if kind in (VisitKind.STOP, VisitKind.TIP)]
-    return at
-
-
-def _open(visits: Sequence[Visit]) -> list[tuple[VisitKind, str]]:
-    return [(visit.kind, visit.id) for visit in visits if visit.kind in (VisitKind.STOP, VisitKind.TIP)]
-
-
-def _trucks(case: RoundCase, standing: Sequence[_Standing], broken: set[int]) -> Trucks:
+def _trucks(case: RoundCase, standing: Sequence[Standing], broken: set[int]) -> Trucks:
     fleet = case.trucks
     # What was emptied counts for the day but is no longer on board, so the day's bound shrinks by it.
     emptied_m3 = np.array([at.day_m3 - at.volume_m3 for at in standing])
@@ -221,7 +195,7 @@ def _trucks(case: RoundCase, standing: Sequence[_Standing], broken: set[int]) ->
     )
 
 
-def _breaks(case: RoundCase, standing: Sequence[_Standing]) -> Breaks:
+def _breaks(case: RoundCase, standing: Sequence[Standing]) -> Breaks:
     taken = case.breaks.taken.copy()
     for v, at in enumerate(standing):
         rows = [row for row in np.flatnonzero(case.breaks.truck == v) if not case.breaks.taken[row]]
