@@ -30,7 +30,7 @@ def test_a_configured_basemap_is_a_layer_with_its_credit(visit: Any, until: Any)
 
     page.route("**/api/v1/geometry", with_lake)
     page.reload()
-    until(page, "document.querySelector('canvas[data-map]')?.renderer.scene.base.kind.length === 1")
+    until(page, "document.querySelector('canvas[data-map]')?.renderer?.scene.base.kind.length === 1")
     page.get_by_text("© the <b>survey</b>").wait_for()
     box = page.get_by_label("Basemap")
     assert box.is_checked()
@@ -51,5 +51,5 @@ def test_a_configured_basemap_is_a_layer_with_its_credit(visit: Any, until: Any)
 def test_without_one_there_is_no_such_layer(visit: Any, until: Any) -> None:
     """Nothing was configured: no box offers what is not there."""
     page = visit("#/city").page
-    until(page, "document.querySelector('canvas[data-map]')?.renderer.frames > 3")
+    until(page, "document.querySelector('canvas[data-map]')?.renderer?.frames > 3")
     assert page.get_by_label("Basemap").count() == 0

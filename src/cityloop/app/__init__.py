@@ -23,7 +23,7 @@ from cityloop.domains.emergency.schema import DOMAIN as EMERGENCY
 from cityloop.domains.refuse.schema import DOMAIN as REFUSE
 from cityloop.engine.compiled import keep_compiled_apart
 from cityloop.engine.cpu import CpuCost
-from cityloop.engine.inline import Blackout, InlineEngine, LoopParams, LoopReport, Progress
+from cityloop.engine.inline import Begun, Blackout, InlineEngine, LoopParams, LoopReport, Progress
 from cityloop.kernel.clock import ms_from_s
 from cityloop.kernel.domain import Domain
 from cityloop.kernel.errors import ConfigError, StoreError
@@ -54,6 +54,8 @@ __all__ = [
 
 TOY = "toy"
 _CPU_FILE = "cpu.json"
+_START, _ACTS = "start", "acts"
+"""Roles of files that a run in the middle of things begins from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class OpenRun:
     brain: Brain
     store: RunFolder
     params: LoopParams
+    begun: Begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,7 @@ class _Wired:
 def run(spec: RunSpec, progress: Progress | None = None) -> RunResult:
     """Run a city to its end and seal the run folder."""
     with open_run(spec) as opened:
-        engine = InlineEngine(opened.city, opened.brain, opened.store, opened.params)
+        engine = InlineEngine(opened.city, opened.brain, opened.store, opened.params, begun=opened.begun)
         report = engine.run(progress)
         # Closed before it is sealed: a twin writes its last files when it closes.
         opened.city.close()
@@ -131,19 +134,25 @@ def open_run(spec: RunSpec) -> Iterator[OpenRun]:
         closing.callback(store.close)
         city = planned(wired.start())
         closing.callback(city.close)
-        yield OpenRun(
-            spec=spec,
-            city=city,
-            brain=brain_of(spec.control, wired.layout),
-            store=store,
-            params=_loop_params(wired.run),
-        )
+        brain, begun = _begun(spec, wired.layout)
+        yield OpenRun(spec=spec, city=city, brain=brain, store=store, params=_loop_params(wired.run), begun=begun)
+
+
+def _begun(spec: RunSpec, layout: Layout) -> tuple[Brain, Begun]:
+    if spec.start is None and spec.acts is None:
+        return brain_of(spec.control, layout), Begun(layout=layout)
+    # Only a what-if begins in the middle of things.
+    from cityloop.app.what_if_acts import begun_as
+
+    return begun_as(spec, layout)
 
 
 def replay(run_dir: Path, progress: Progress | None = None) -> ReplayResult:
     """Make every decision again from the recorded readings; raise ``StoreError`` where one differs."""
     reader = RunReader(run_dir)
     reader.require_complete()
+    if any(one.role in (_START, _ACTS) for one in reader.run.inputs):
+        raise StoreError(f"{run_dir}: began from a city as it stood, which its readings do not hold; run it again")
     recorded, layout = reader.run, reader.layout()
     assert recorded.result is not None
     params = _loop_params(recorded)
@@ -227,7 +236,9 @@ def _twin(spec: RunSpec) -> _Wired:
     from cityloop.cities.sumo.folder import resolve_city
     from cityloop.cities.sumo.network import read_network
     from cityloop.cities.sumo.own_reds import with_own_reds
+    from cityloop.cities.sumo.plans import read_plans
     from cityloop.cities.sumo.programs import write_programs
+    from cityloop.cities.sumo.start_file import START_FILE, StartFile, read_struct
     from cityloop.cities.sumo.twin import SumoCity, TwinSetup
 
     whole = resolve_city(spec.city)
@@ -243,7 +254,7 @@ def _twin(spec: RunSpec) -> _Wired:
     faults = read_fault_plan(Path(spec.faults)) if spec.faults else None
     own_plan, plans, plans_file = _own_plan(spec, whole, network)
     if spec.leased:
-        network = with_own_reds(network, plans)
+        network = with_own_reds(network, plans, read_plans(plans_file).foot_waits if plans_file is not None else ())
     sumo_folder = spec.out / "sumo"
 
     def start() -> City:
@@ -262,6 +273,8 @@ def _twin(spec: RunSpec) -> _Wired:
             scale=spec.scale,
             faults=faults,
             picture=spec.picture,
+            start=None if spec.start is None else read_struct(spec.start / START_FILE, StartFile),
+            snapshot=spec.snapshot,
         )
         return SumoCity(setup, network)
 
@@ -271,6 +284,8 @@ def _twin(spec: RunSpec) -> _Wired:
     files += [(f"assets.{kind}", path) for kind, path in case.asset_files.items()]
     files += [("plans", plans_file)] if plans_file is not None else []
     files += [("faults", Path(spec.faults))] if spec.faults else []
+    files += [(_START, spec.start / START_FILE)] if spec.start is not None else []
+    files += [(_ACTS, spec.acts)] if spec.acts is not None else []
     run_toml = _run_toml(
         spec,
         case=case.name,

@@ -41,7 +41,7 @@ class _Straight(urllib.request.HTTPRedirectHandler):
 
 
 class AlertPush:
-    """Pushes alerts in a thread of its own; a slow receiver makes nobody wait."""
+    """Pushes alerts, to each receiver in a thread of its own: one that is slow or away makes nobody wait."""
 
     def __init__(
         self,
@@ -54,57 +54,85 @@ class AlertPush:
             parts = urllib.parse.urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ConfigError(f"--webhook {url[:80]}: give an http or https address")
-        self._urls, self._key, self._cap_of, self._pause_s = urls, key, cap_of, pause_s
-        self._waiting: queue.Queue[tuple[str, bytes] | None] = queue.Queue(_MOST_WAITING)
-        self._opener = urllib.request.build_opener(_Straight())
-        self._closing = threading.Event()
-        self.sent = 0
-        self.lost = 0
-        """Not taken after every try, or pushed out by newer ones."""
-        self._thread = threading.Thread(target=self._run, name="alert-push", daemon=True)
-        self._thread.start()
+        self._cap_of = cap_of
+        self._lines = [_Line(url, key, pause_s) for url in urls]
+
+    @property
+    def sent(self) -> int:
+        """Messages that were taken."""
+        return sum(line.sent for line in self._lines)
+
+    @property
+    def lost(self) -> int:
+        """Messages not taken after every try, or pushed out by newer ones."""
+        return sum(line.lost for line in self._lines)
 
     def tell(self, kind: str, body: Any) -> None:
         """Take an event of the server; only alerts are pushed."""
-        if kind != "alert" or not self._urls:
+        if kind != "alert" or not self._lines:
             return
         data = json.dumps({"alert": body, "cap": self._cap_of(body)}, default=str).encode()
-        for url in self._urls:
-            while True:
-                try:
-                    self._waiting.put_nowait((url, data))
-                    break
-                except queue.Full:
-                    try:
-                        self._waiting.get_nowait()
-                        self.lost += 1
-                    except queue.Empty:
-                        continue
+        for line in self._lines:
+            line.put(data)
 
     def close(self) -> None:
         """End; what waits is left to the feed. Safe to call twice."""
+        for line in self._lines:
+            line.end()
+        for line in self._lines:
+            line.join()
+
+
+class _Line:
+    """To one receiver; owns its thread and what waits for it."""
+
+    def __init__(self, url: str, key: bytes, pause_s: float) -> None:
+        self._url, self._key, self._pause_s = url, key, pause_s
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
+        self._opener = urllib.request.build_opener(_Straight())
+        self._closing = threading.Event()
+        self.sent = self.lost = 0
+        self._thread = threading.Thread(target=self._run, name="alert-push", daemon=True)
+        self._thread.start()
+
+    def put(self, data: bytes) -> None:
+        """Let a message wait its turn; the oldest makes room where too many wait."""
+        while True:
+            try:
+                self._waiting.put_nowait(data)
+                return
+            except queue.Full:
+                with contextlib.suppress(queue.Empty):
+                    self._waiting.get_nowait()
+                    self.lost += 1
+
+    def end(self) -> None:
+        """Try no more."""
         self._closing.set()
         with contextlib.suppress(queue.Full):
             self._waiting.put_nowait(None)
+
+    def join(self) -> None:
+        """Wait until what is on its way is over."""
         self._thread.join(_TIMEOUT_S)
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            message = self._waiting.get()
-            if message is None:
+            data = self._waiting.get()
+            if data is None:
                 return
-            if self._push(*message):
+            if self._push(data):
                 self.sent += 1
             else:
                 self.lost += 1
 
-    def _push(self, url: str, data: bytes) -> bool:
+    def _push(self, data: bytes) -> bool:
         signature = hmac.new(self._key, data, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json", "X-Cityloop-Signature": f"sha256={signature}"}
         pause_s = self._pause_s
         for _ in range(_TRIES):
             try:
-                with self._opener.open(urllib.request.Request(url, data, headers), timeout=_TIMEOUT_S):
+                with self._opener.open(urllib.request.Request(self._url, data, headers), timeout=_TIMEOUT_S):
                     return True
             except urllib.error.HTTPError as error:
                 if 400 <= error.code < 500 and error.code not in (408, 429):

@@ -48,13 +48,16 @@ class CitySource(Protocol):
 class NoJobs:
     """A city without a twin has no what-ifs."""
 
+    def __init__(self, remedy: str = "") -> None:
+        self._remedy = remedy
+
     def choices(self) -> dict[str, Any]:
         """Return that nothing can be changed."""
         return {"arms": [], "stations": [], "plans": {}}
 
     def start(self, spec: Mapping[str, Any], by: str) -> dict[str, Any]:
         """Refuse."""
-        raise InputError("what-if: this city has no twin to run it in")
+        raise InputError("what-if: this city has no twin to run it in" + (self._remedy and f"; {self._remedy}"))
 
     def listed(self) -> list[dict[str, Any]]:
         """Return none."""

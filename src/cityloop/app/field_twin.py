@@ -19,10 +19,11 @@ from cityloop.cities.live.field import Field
 from cityloop.cities.live.folder import LiveToml, write_live_folder
 from cityloop.cities.sumo.faults import read_fault_plan
 from cityloop.cities.sumo.fleet_assets import with_fleet
-from cityloop.cities.sumo.folder import CityCase, resolve_city
+from cityloop.cities.sumo.folder import CityCase, builtin_cities, resolve_city
 from cityloop.cities.sumo.kept_plans import find_plans
 from cityloop.cities.sumo.network import Network, read_network
 from cityloop.cities.sumo.own_reds import with_own_reds
+from cityloop.cities.sumo.plans import read_plans
 from cityloop.cities.sumo.programs import fixed_plan, write_programs
 from cityloop.cities.sumo.twin import SumoCity, TwinSetup
 from cityloop.domains.signals.schema import Plan
@@ -91,11 +92,12 @@ def write_layout(city: str, folder: Path, *, sensing: str, live: LiveToml) -> No
     case = resolve_city(city)
     network = read_network(case.net_file, sensing=sensing, walking_speed_mps=case.walking_speed_mps)
     # A live city's clock is the wall's, so crews live by the city's own time zone.
-    network = with_own_reds(with_fleet(network, case, clock=case.zone), _own_plans(case, network)[1])
+    network = _with_promises(with_fleet(network, case, clock=case.zone), *_own_plans(case, network))
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: already there and not empty; give another --out or remove it")
     label = live.label or f"SIMULATED FIELD · {case.calibration_label()}"
-    live = msgspec.structs.replace(live, label=label, zone=case.zone, simulated=True)
+    twin = city if case.folder is None or city in builtin_cities() else str(case.folder.resolve())
+    live = msgspec.structs.replace(live, label=label, zone=case.zone, simulated=True, twin=twin)
     write_live_folder(folder, CityDocument(case.name, network.layout), live)
 
 
@@ -232,7 +234,7 @@ def open_field(spec: FieldTwinSpec) -> OpenField:
     network = read_network(case.net_file, sensing=spec.sensing, walking_speed_mps=case.walking_speed_mps)
     network = with_fleet(network, case, clock=case.zone)
     plans_file, plans = _own_plans(whole, network, spec.plans)
-    network = with_own_reds(network, plans)
+    network = _with_promises(network, plans_file, plans)
     faults = read_fault_plan(spec.faults) if spec.faults else None
 
     def open_twin(number: int) -> Lap:
@@ -286,6 +288,10 @@ def _own_plans(case: CityCase, network: Network, path: Path | None = None) -> tu
     found = find_plans(case, path)
     tuned = found[1].of_arm("fixed-tuned") if found is not None else ()
     return (found[0], tuned) if found is not None and tuned else (None, fixed_plan(network))
+
+
+def _with_promises(network: Network, plans_file: Path | None, plans: tuple[Plan, ...]) -> Network:
+    return with_own_reds(network, plans, read_plans(plans_file).foot_waits if plans_file is not None else ())
 
 
 def _next_second(clock: PacedClock, ahead_ms: int) -> int:

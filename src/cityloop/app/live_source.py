@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from cityloop.app.live_sensing import device_token
 from cityloop.app.live_views import SERVICES
 from cityloop.app.sensing import OpenSensing
 from cityloop.app.twin_source import TwinSource
+from cityloop.app.what_if import Running
 from cityloop.cities.live.folder import LiveCase, read_live_case
 from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.layout import Layout
@@ -57,8 +60,20 @@ class LiveSource(TwinSource):
         return [there]
 
     def jobs(self, facts: CityFacts, events: Events, sim_s: Callable[[], float | None]) -> JobsPort:
-        """Return none: there is no twin of a live city to try things in."""
-        return NoJobs()
+        """Return who runs what-ifs in the twin that the city's folder names; nobody where it names none."""
+        if not self.case.toml.twin:
+            return NoJobs('name one in city.toml, [live] twin = "a city folder or a built-in"')
+        zone = ZoneInfo(facts.zone)
+
+        def of_day_s() -> float | None:
+            newest = self._newest
+            if newest is None:
+                return None
+            local = datetime.fromtimestamp(newest.at_ms / 1000, zone)
+            return local.hour * 3600.0 + local.minute * 60.0 + local.second
+
+        running = Running(sim_s=of_day_s, live=lambda: self._live(facts), control=self._spec.control, any_hour=True)
+        return self._what_ifs(self.case.twin(), facts, events, running)
 
 
 def live_source(

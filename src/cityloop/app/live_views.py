@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from cityloop.app.what_if_now import packed_memory, packed_vehicles
 from cityloop.kernel.columns import F64, U8, columns_of
 from cityloop.kernel.tick import BrainState
 from cityloop.wire.frame import Box, quantised
@@ -23,10 +24,11 @@ _UNKNOWN = 255
 
 
 def packed_views(state: BrainState | None) -> dict[str, bytes]:
-    """Return each service's published tables: columns with their units, a missing number as nothing."""
+    """Return each service's published tables: columns with their units, and the vehicles that are seen."""
     if state is None:
         return {}
-    return {name: _ENCODER.encode(_tables(state.views[name])) for name in SERVICES if name in state.views}
+    services = {name: _ENCODER.encode(_tables(state.views[name])) for name in SERVICES if name in state.views}
+    return {**services, **packed_vehicles(state), **packed_memory(state)}
 
 
 def service_sections(state: BrainState | None, box: Box) -> dict[str, bytes]:

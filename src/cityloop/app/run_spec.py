@@ -58,7 +58,16 @@ class RunSpec:
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}; give 0 or more")
 
+    start: Path | None = None
+    """Folder in which lies what the run begins from, as a what-if makes it; None: an empty city."""
+
+    snapshot: bool = False
+    """Whether what is on the road at the end is written down, for others to begin from."""
+
+    acts: Path | None = None
+    """File of what people have set and of the ladder, on the run's own clock; None: nothing."""
+
     @property
     def leased(self) -> bool:
-        """Whether the control sends leases."""
-        return self.control in LEASED_ARMS
+        """Whether the field takes leases: the control sends some, or people act."""
+        return self.control in LEASED_ARMS or self.acts is not None

@@ -129,7 +129,9 @@ def serve(spec: ServeSpec, say: Callable[[str], None]) -> None:
         desk = _desk(spec, facts, source, database, audit, trace, token)
         if spec.webhooks:
             live = facts.mode == "live"
-            push = AlertPush(spec.webhooks, push_key(spec.data), functools.partial(cap_message, live=live))
+            push = AlertPush(
+                spec.webhooks, push_key(spec.data), functools.partial(cap_message, live=live, frame=facts.frame)
+            )
             closing.callback(push.close)
             desk.events.also.append(push.tell)
         http: type[PackProtocol] | None = None

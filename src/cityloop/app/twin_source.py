@@ -24,13 +24,14 @@ from cityloop.app.child import ChildSpec
 from cityloop.app.city_source import CitySource, Hear, NoJobs, districts_of, told_apart
 from cityloop.app.live_views import SERVICES
 from cityloop.app.sensors import TwinSensors
-from cityloop.app.what_if import WhatIf
+from cityloop.app.what_if import Running, WhatIf
+from cityloop.app.what_if_now import MEMORY, LiveNow, live_now
 from cityloop.engine.pipe import Pipe, PipeClosedError
 from cityloop.kernel.errors import ConfigError
 from cityloop.web.board import Board
 from cityloop.web.events import Events
 from cityloop.web.ports import CityFacts, JobsPort, SensorsPort, TracePort
-from cityloop.wire.live import Died, Steering, Stop, decode_up, encode
+from cityloop.wire.live import Died, Steering, Stop, Tick, decode_up, encode
 
 __all__ = ["TwinSource", "twin_source"]
 
@@ -52,6 +53,10 @@ class TwinSource:
         self._thread = threading.Thread(target=self._supervise, name="running-city", daemon=True)
         self._hear: Hear | None = None
         self._jobs: WhatIf | None = None
+        self._newest: Tick | None = None
+        """The newest step that brought what domains publish."""
+        self._memory = b""
+        self._steering: Steering | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self, hear: Hear) -> None:
@@ -62,7 +67,7 @@ class TwinSource:
 
     def steer(self, steering: Steering) -> None:
         """Hand over what people have set."""
-        pipe = self._pipe
+        pipe, self._steering = self._pipe, steering
         if pipe is not None:
             # A city that is just being started again is told everything when it begins.
             with contextlib.suppress(PipeClosedError):
@@ -76,14 +81,25 @@ class TwinSource:
         """Return who runs what-ifs."""
         if self._spec.control not in LEASED_ARMS:
             return NoJobs()
-        folder = Path(self._spec.data) / "what-if"
+        running = Running(
+            sim_s=sim_s, live=lambda: self._live(facts), control=self._spec.control, scale=self._spec.scale
+        )
+        return self._what_ifs(self._spec.city, facts, events, running)
+
+    def _live(self, facts: CityFacts) -> LiveNow | None:
+        """Return what is believed of the city now; None before it has said anything."""
+        newest, steering = self._newest, self._steering
+        return None if newest is None or steering is None else live_now(newest, steering, facts.layout, self._memory)
+
+    def _what_ifs(self, city: str, facts: CityFacts, events: Events, running: Running) -> WhatIf:
+        """Return who runs what-ifs in a twin of that name."""
 
         def tell(job: dict[str, Any]) -> None:
             if self._loop is not None and not self._loop.is_closed():
                 with contextlib.suppress(RuntimeError):
                     self._loop.call_soon_threadsafe(events.send, "job", job)
 
-        self._jobs = WhatIf(self._spec.city, folder, facts.layout.names["edges"], tell, sim_s)
+        self._jobs = WhatIf(city, Path(self._spec.data) / "what-if", facts.layout.names["edges"], tell, running)
         return self._jobs
 
     def further_sockets(self) -> list[socket.socket]:
@@ -140,6 +156,9 @@ class TwinSource:
                 if isinstance(message, Died):
                     what = message.what
                 else:
+                    if isinstance(message, Tick) and message.views:
+                        self._newest = message
+                        self._memory = message.views.get(MEMORY, self._memory)
                     self._hear(message)
         except PipeClosedError:
             pass

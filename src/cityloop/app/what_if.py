@@ -10,23 +10,28 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from cityloop.app.dying import die_with_parent
+from cityloop.app.what_if_begin import Begin, begun_told, clear_of
+from cityloop.app.what_if_now import LiveNow
 from cityloop.app.what_if_result import AS_IS, WOULD_BE, RunFigures, ghost_of, paired, read_run
-from cityloop.app.what_if_world import ARMS, Change, Choices, World, changed_world
+from cityloop.app.what_if_start import DRIVEN
+from cityloop.app.what_if_world import ARMS, LED_NOW, Change, Choices, changed_world
 from cityloop.kernel.errors import CityloopError, InputError
 
-__all__ = ["WhatIf", "WhatIfSpec"]
+__all__ = ["Running", "WhatIf", "WhatIfSpec"]
 
 _MOST_KEPT = 50
 _WARM_S = 900.0
-"""So long streets fill before vehicles count, where the runs begin at the running city's hour."""
+"""So long the city is driven up to now, for what nobody sees."""
 _LEAST_WARM_S = 120.0
+_LEAST_LEFT_S = 120.0
 
 
 class WhatIfSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,16 +42,22 @@ class WhatIfSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minutes: float = 10.0
     seeds: tuple[int, ...] = (11, 12)
     begin: str = "now"
-    """``now``: the hour of the running city, its streets filled beforehand; ``start``: the configured begin, empty."""
+    """``now``: the city as its brain believes it to stand; ``start``: the configured begin, empty."""
 
 
-class _Span(msgspec.Struct, frozen=True):
-    """Of a job's runs, in the twin's own time of day."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What a what-if asks of the city that runs."""
 
-    begin_s: float
-    counts_s: float
-    """From here on vehicles count."""
-    end_s: float
+    sim_s: Callable[[], float | None] = lambda: None
+    """The twin's own time of day; None where the city has not begun."""
+    live: Callable[[], LiveNow | None] = lambda: None
+    """What is believed of it now."""
+    control: str = "brain"
+    scale: float = 1.0
+    """Share of the demand that it is run with."""
+    any_hour: bool = False
+    """Whether another hour's demand may stand in: a city of real sensors goes by the clock, its twin by its files."""
 
 
 class WhatIf:
@@ -58,9 +69,9 @@ class WhatIf:
         folder: Path,
         edges: tuple[str, ...],
         tell: Callable[[dict[str, Any]], None],
-        sim_s: Callable[[], float | None] = lambda: None,
+        running: Running | None = None,
     ) -> None:
-        self._city, self._folder, self._tell, self._sim_s = city, folder, tell, sim_s
+        self._city, self._folder, self._tell, self._running = city, folder, tell, running or Running()
         self._edges = {name: row for row, name in enumerate(edges)}
         self._choices = Choices(city)
         shutil.rmtree(folder, ignore_errors=True)
@@ -78,7 +89,7 @@ class WhatIf:
         except msgspec.ValidationError as error:
             raise InputError(f"what-if: {error}") from error
         self._check(asked)
-        span = self._span(asked)
+        begin = self._begin(asked)
         job: dict[str, Any] = {
             "id": secrets.token_hex(6), "kind": asked.kind, "by": by, "spec": msgspec.to_builtins(asked),
             "status": "queued", "progress": 0.0, "text": "waiting for its turn", "result": None,
@@ -90,7 +101,7 @@ class WhatIf:
             self._jobs[job["id"]] = job
             for old in list(self._jobs)[:-_MOST_KEPT]:
                 del self._jobs[old]
-        threading.Thread(target=self._work, args=(job, asked, span), name="what-if", daemon=True).start()
+        threading.Thread(target=self._work, args=(job, asked, begin), name="what-if", daemon=True).start()
         return dict(job)
 
     def choices(self) -> dict[str, Any]:
@@ -143,6 +154,8 @@ class WhatIf:
                 raise InputError(f"change.{name}: {arm!r} is not one of {', '.join(ARMS)}")
         if not 0.1 <= change.demand <= 3.0:
             raise InputError(f"change.demand: {change.demand:g}; give 0.1 to 3")
+        if asked.begin != "now" and LED_NOW in (change.control, change.baseline):
+            raise InputError("change.control: led as now goes with begin 'now' alone; name a control, or begin now")
         if change.close_edge is not None and change.close_edge not in self._edges:
             raise InputError(f"change.close_edge: the network has no edge {change.close_edge!r}")
         if asked.begin not in ("now", "start"):
@@ -153,29 +166,48 @@ class WhatIf:
             raise InputError("seeds: give 2 to 10 different seeds of 0 or more; an interval needs two")
         self._choices.check(change)
 
-    def _span(self, asked: WhatIfSpec) -> _Span:
-        """Return when the runs begin, count and end; refuse an hour for which there is no demand."""
+    def _begin(self, asked: WhatIfSpec) -> Begin:
+        """Return where the runs begin; refuse an hour for which there is no demand."""
         from cityloop.cities.sumo.folder import resolve_city
 
-        case = resolve_city(self._city)
-        now_s = self._sim_s()
-        if asked.begin == "start" or now_s is None or now_s - case.begin_s < _LEAST_WARM_S:
-            return _Span(case.begin_s, case.begin_s, case.begin_s + asked.minutes * 60)
+        case, running = resolve_city(self._city), self._running
+        now_s, live = running.sim_s(), running.live()
+        stands_in = ""
+        if running.any_hour and now_s is not None and not case.begin_s <= now_s <= case.end_s - _LEAST_LEFT_S:
+            stands_in = (
+                f"the twin has demand from {_clock(case.begin_s)} to {_clock(case.end_s)} and none for {_clock(now_s)}"
+            )
+            now_s = max(min(case.begin_s + _WARM_S, case.end_s - asked.minutes * 60), case.begin_s)
+        if asked.begin == "start" or now_s is None or live is None or now_s - case.begin_s < _LEAST_WARM_S:
+            if LED_NOW in (asked.change.control, asked.change.baseline):
+                raise InputError(
+                    "begin: the city has not run for two minutes yet; ask again then, or name a control to begin empty"
+                )
+            end_s = case.begin_s + asked.minutes * 60
+            return Begin(begin_s=case.begin_s, now_s=case.begin_s, end_s=end_s, live=None)
+        now_s = float(int(now_s))
         end_s = min(now_s + asked.minutes * 60, case.end_s)
-        if end_s - now_s < 120:
+        if end_s - now_s < _LEAST_LEFT_S:
             raise InputError(
                 f"begin: the demand ends {case.end_s - now_s:.0f} s from now; wait for the next lap, or give 'start'"
             )
-        return _Span(max(case.begin_s, now_s - _WARM_S), now_s, end_s)
+        return Begin(
+            begin_s=max(case.begin_s, now_s - _WARM_S),
+            now_s=now_s,
+            end_s=end_s,
+            live=live,
+            control=running.control,
+            stands_in=stands_in,
+        )
 
-    def _work(self, job: dict[str, Any], asked: WhatIfSpec, span: _Span) -> None:
+    def _work(self, job: dict[str, Any], asked: WhatIfSpec, begin: Begin) -> None:
         with self._turn:
             if job["status"] != "queued" or self._closed:
                 return
             job.update(status="running", text="preparing")
             self._tell(dict(job))
             try:
-                result = self._run(job, asked, span)
+                result = self._run(job, asked, begin)
                 if job["status"] == "running":
                     job.update(status="done", progress=1.0, text="done", result=result)
             except (CityloopError, OSError, ValueError, KeyError) as error:
@@ -184,22 +216,42 @@ class WhatIf:
             shutil.rmtree(self._folder / job["id"], ignore_errors=True)
             self._tell(dict(job))
 
-    def _run(self, job: dict[str, Any], asked: WhatIfSpec, span: _Span) -> dict[str, Any]:
+    def _run(self, job: dict[str, Any], asked: WhatIfSpec, begin: Begin) -> dict[str, Any]:
         folder = self._folder / job["id"]
         folder.mkdir()
         change = asked.change
+        begin.write(folder)
         as_is, would_be = changed_world(self._city, change, folder, self._choices)
         closure = would_be.closure
         worlds = {AS_IS: (as_is, change.baseline, 1.0), WOULD_BE: (would_be, change.control, change.demand)}
         runs: dict[str, list[RunFigures]] = {name: [] for name in worlds}
-        done, total = 0, len(worlds) * len(asked.seeds)
-        for seed in asked.seeds:
-            for name, (world, arm, scale) in worlds.items():
-                job.update(progress=done / total, text=f"{name}: {arm}, seed {seed}")
-                self._tell(dict(job))
-                out = folder / f"{done}"
-                runs[name].append(self._one(job, world, arm, seed, scale, span, out))
-                done += 1
+        starts: list[Path] = []
+        each = len(worlds) + (begin.live is not None)
+        for number, seed in enumerate(asked.seeds):
+            start = None
+            if begin.live is not None:
+                self._say(job, number / len(asked.seeds), f"driving up to now, seed {seed}")
+                start = self._start(job, begin, folder, seed)
+                starts.append(start)
+            for k, (name, (world, arm, scale)) in enumerate(worlds.items()):
+                done = number + (each - len(worlds) + k) / each
+                self._say(job, done / len(asked.seeds), f"{name}: {arm}, seed {seed}")
+                own = start
+                if start is not None and world.closure is not None and change.close_edge is not None:
+                    own = clear_of(start, change.close_edge, folder / f"clear-{seed}")
+                more = [] if own is None else ["--start", str(own)]
+                acts = begin.acts(folder, arm)
+                more += [] if acts is None else ["--acts", str(acts)]
+                arguments = [
+                    "cityloop", "run", world.city, "--control", begin.run_control(arm), "--seed", str(seed),
+                    "--scale", f"{scale * self._running.scale:g}", "--begin", f"{begin.now_s:g}",
+                    "--end", f"{begin.end_s:g}", "--out", str(folder / "run"), "--json", *more,
+                ]  # fmt: skip
+                arguments += [] if world.plans is None else ["--plans", str(world.plans)]
+                self._child(job, arguments)
+                runs[name].append(read_run(folder / "run"))
+                shutil.rmtree(folder / "run", ignore_errors=True)
+        begun = [[one.begun for one in of_seed] for of_seed in zip(*runs.values(), strict=True)]
         return {
             "arms": {
                 name: {
@@ -225,30 +277,29 @@ class WhatIf:
                 "note": "of the whole demand as planned; those that cannot depart, end, stop or pass elsewhere are "
                 "taken out of the changed world, so that its means are over fewer vehicles",
             },
-            "span": {"begin_s": span.begin_s, "counts_s": span.counts_s, "end_s": span.end_s},
-            "note": "means a vehicle by the simulator's own trip output; "
-            + (
-                "both worlds begin empty at the configuration's begin"
-                if span.counts_s == span.begin_s
-                else f"both worlds drove {(span.counts_s - span.begin_s) / 60:.0f} min, the change in force, before "
-                "vehicles count: the traffic of this hour, not every vehicle of this moment"
-            ),
+            "span": {"begin_s": begin.begin_s, "now_s": begin.now_s, "end_s": begin.end_s},
+            "start": None if begin.live is None else begun_told(begin, starts, begun),
         }
 
-    def _one(
-        self, job: dict[str, Any], world: World, arm: str, seed: int, scale: float, span: _Span, out: Path
-    ) -> RunFigures:
-        arguments = [
-            sys.executable, "-P", "-m", "cityloop", "run", world.city, "--control", arm, "--seed", str(seed),
-            "--scale", f"{scale:g}", "--begin", f"{span.begin_s:g}", "--end", f"{span.end_s:g}", "--out", str(out),
-            "--json",
-        ]  # fmt: skip
-        arguments += [] if world.plans is None else ["--plans", str(world.plans)]
+    def _say(self, job: dict[str, Any], progress: float, text: str) -> None:
+        job.update(progress=progress, text=text)
+        self._tell(dict(job))
+
+    def _start(self, job: dict[str, Any], begin: Begin, folder: Path, seed: int) -> Path:
+        """Make what both worlds of a seed begin from."""
+        spec = begin.start_spec(folder, self._city, seed, self._running.scale)
+        self._child(job, ["cityloop.app.what_if_start", str(spec)])
+        start = folder / f"start-{seed}"
+        shutil.rmtree(start / DRIVEN, ignore_errors=True)
+        return start
+
+    def _child(self, job: dict[str, Any], module: Sequence[str]) -> None:
+        """Run a module to its end; what it complained of last is the error."""
         with self._lock:
             if self._closed or job["status"] != "running":
                 raise CityloopError("the run was cancelled")
             self._process = subprocess.Popen(
-                ["nice", "-n", "10", *arguments],
+                ["nice", "-n", "10", sys.executable, "-P", "-m", *module],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -260,7 +311,8 @@ class WhatIf:
         if self._process.returncode != 0:
             last = (complained.strip().splitlines() or ["no word"])[-1]
             raise CityloopError(last.removeprefix("cityloop: error: "))
-        counts_s = (span.counts_s, span.end_s) if span.counts_s > span.begin_s else None
-        figures = read_run(out, counts_s)
-        shutil.rmtree(out, ignore_errors=True)
-        return figures
+
+
+def _clock(of_day_s: float) -> str:
+    minutes = round(of_day_s / 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

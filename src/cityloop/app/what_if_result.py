@@ -16,7 +16,7 @@ from cityloop.kernel.errors import StoreError
 from cityloop.methods.statistics import compare_paired
 
 if TYPE_CHECKING:
-    from cityloop.cities.sumo.outputs import EdgeLoss
+    from cityloop.cities.sumo.start_file import Started
 
 __all__ = ["AS_IS", "WOULD_BE", "RunFigures", "ghost_of", "paired", "read_run"]
 
@@ -41,63 +41,55 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     """By edge."""
     calls: int = 0
     """To the emergency service, of those that count."""
+    begun: Started | None = None
+    """How near its begin came to what it was to begin from; None where it began empty."""
 
 
-def read_run(folder: Path, counts_s: tuple[float, float] | None = None) -> RunFigures:
-    """Read a finished run's own scorecard, trips and edges.
-
-    ``counts_s``: from when to when vehicles count that were due to depart, where what comes before is to fill the
-    streets; the ghost's lost time then is that of the minutes that begin in it.
-    """
+def read_run(folder: Path) -> RunFigures:
+    """Read a finished run's own scorecard, trips and edges, and how it began."""
     from cityloop.cities.sumo.outputs import EDGES_FILE, read_edge_loss, read_trips
+    from cityloop.cities.sumo.start_file import STARTED_FILE, Started, read_struct
 
     try:
         score = json.loads((folder / "scorecard.json").read_bytes())
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder}: the run left no scorecard ({error})") from error
     trips, _ = read_trips(folder / "sumo" / "tripinfo.xml")
-    due_s = np.where(np.isfinite(trips.depart_s), trips.depart_s, np.inf) - trips.depart_delay_s
-    counted = np.ones(len(due_s), np.bool_)
-    if counts_s is not None:
-        # Who never departed was due so long before the end as he has waited.
-        due_s = np.where(np.isfinite(due_s), due_s, counts_s[1] - trips.depart_delay_s)
-        counted = due_s >= counts_s[0]
-    departed = counted & np.isfinite(trips.depart_s)
+    departed = np.isfinite(trips.depart_s)
     means = {
-        "delay_s": (trips.time_loss_s + trips.depart_delay_s)[counted],
+        "delay_s": trips.time_loss_s + trips.depart_delay_s,
         "waiting_s": trips.waiting_s[departed],
         "stops": trips.stops[departed],
-        "travel_time_s": (np.nan_to_num(trips.duration_s) + trips.depart_delay_s)[counted],
+        "travel_time_s": np.nan_to_num(trips.duration_s) + trips.depart_delay_s,
     }
-    means["response_s"] = _responses_s(folder / "sumo" / _SERVICES_FILE, counts_s)
+    means["response_s"] = _responses_s(folder / "sumo" / _SERVICES_FILE)
     loss = read_edge_loss(folder / "sumo" / EDGES_FILE)
+    begun = folder / "sumo" / STARTED_FILE
     return RunFigures(
         measures={name: float(values.mean()) for name, values in means.items() if len(values)},
         calls=len(means["response_s"]),
-        vehicles=int(counted.sum()),
-        unfinished=int((counted & ~np.isfinite(trips.arrival_s)).sum()),
+        vehicles=len(trips.depart_s),
+        unfinished=int((~np.isfinite(trips.arrival_s)).sum()),
         unsafe=score["safety"].get("unsafe"),
-        lost_veh_s={} if loss is None else _lost(loss, counts_s),
+        lost_veh_s={} if loss is None else {edge: float(row.sum()) for edge, row in loss.loss_s.items()},
+        begun=read_struct(begun, Started) if begun.is_file() else None,
     )
 
 
-def _responses_s(path: Path, counts_s: tuple[float, float] | None) -> F64:
-    """Return how long each call waited for an ambulance; one that nobody reached, as long as the run saw it wait."""
+def _responses_s(path: Path) -> F64:
+    """Return how long each call waited for an ambulance; one that nobody reached, as long as the run saw it wait.
+
+    A call that was open when the run began waits since it was received; one that was attended then is over.
+    """
     if not path.is_file():
         return np.zeros(0)
     found = json.loads(path.read_bytes())
-    begin_ms = found["begin_ms"] if counts_s is None else counts_s[0] * 1000.0
     waits_ms = [
         (call["arrived_ms"] if call["arrived_ms"] >= 0 else found["end_ms"]) - call["received_ms"]
         for call in found.get("emergency", {}).get("calls", ())
-        if call["received_ms"] >= begin_ms and (call["arrived_ms"] >= 0 or not call["called_off"])
+        if (call["arrived_ms"] > found["begin_ms"]) or (call["arrived_ms"] < 0 and not call["called_off"])
     ]
     return np.array(waits_ms, np.float64) / 1000.0
-
-
-def _lost(loss: EdgeLoss, counts_s: tuple[float, float] | None) -> dict[str, float]:
-    rows = slice(None) if counts_s is None else slice(int(np.searchsorted(loss.begin_s, counts_s[0])), None)
-    return {edge: float(row[rows].sum()) for edge, row in loss.loss_s.items()}
 
 
 def paired(runs: Mapping[str, Sequence[RunFigures]]) -> dict[str, dict[str, Any]]:

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from cityloop.cities.sumo.network import Network
     from cityloop.domains.signals.schema import Plan
 
-__all__ = ["ARMS", "PLAN_ARM", "Change", "Choices", "PlanChange", "World", "changed_world"]
+__all__ = ["ARMS", "LED_NOW", "PLAN_ARM", "Change", "Choices", "PlanChange", "World", "changed_world"]
 
-ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-pressure", "brain")
+LED_NOW = "now"
+"""The control that leads as the city is led at this moment, junction by junction."""
+ARMS = (LED_NOW, "shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-pressure", "brain")
 PLAN_ARM = "fixed-tuned"
 """The control that runs the plan that stands at the junctions."""
 _LONGEST_CYCLE_S = 240.0

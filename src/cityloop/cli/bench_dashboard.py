@@ -136,8 +136,10 @@ def _room(minutes: float, city: str, json_out: Path | None) -> None:
     growth("running city", found.running_city)
     click.echo(
         f"{'the ten':<24} {found.frames} frames, {found.connections} connections, {found.answers} answers; "
-        f"{found.failed} failed"
+        f"{sum(found.failed.values())} failed"
     )
+    for what, count in sorted(found.failed.items(), key=lambda one: -one[1]):
+        click.echo(f"{'':<24} {count} times {what}")
     if json_out is not None:
         json_out.write_bytes(orjson.dumps(found.as_dict(), option=orjson.OPT_INDENT_2))
 

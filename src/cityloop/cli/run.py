@@ -66,6 +66,8 @@ _ARMS = ("shipped", "fixed", "fixed-tuned", "actuated", "actuated-tuned", "max-p
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Of a live city: where readings go."
 )
+@click.option("--start", type=click.Path(path_type=Path, file_okay=False), hidden=True)
+@click.option("--acts", type=click.Path(path_type=Path, dir_okay=False), hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(
     city: str,
@@ -82,6 +84,8 @@ def command(
     port: int,
     mqtt_port: int,
     data: Path | None,
+    start: Path | None,
+    acts: Path | None,
     as_json: bool,
 ) -> None:
     """Run CITY under one control and keep everything in a run folder.
@@ -121,6 +125,8 @@ def command(
         blackouts=tuple(_blackout(text) for text in blackouts),
         begin_s=begin_s,
         end_s=end_s,
+        start=start,
+        acts=acts,
     )
     with progress_bar(f"{city} {control}") as progress:
         result = app.run(spec, progress)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cityloop.kernel.errors import ConfigError
-from cityloop.studies.dashboard import Serving, serving
+from cityloop.studies.served_room import ServedRoom, serving
 
 __all__ = ["AlertBench", "AlertFigures", "count_alerts", "most_in_ten_minutes"]
 
@@ -71,12 +71,12 @@ def count_alerts(bench: AlertBench) -> AlertFigures:
                 seen_ms, seen_s = now_ms, time.monotonic()
             elif time.monotonic() - seen_s > _STANDSTILL_S:
                 raise ConfigError(f"The city stood still for {_STANDSTILL_S:.0f} s.")
-        alerts = server.ask("/api/v1/alerts?limit=1000", _PATIENCE_S)["items"]
+        alerts = server.ask("/api/v1/alerts?limit=1000", patience_s=_PATIENCE_S)["items"]
         told: dict[str, Counter[str]] = {}
         for from_ms in range(begin_ms, seen_ms, _QUARTER_MS):
             until_ms = min(from_ms + _QUARTER_MS, seen_ms) - 1
             path = f"/api/v1/decisions/calibration?begin_ms={from_ms}&end_ms={until_ms}"
-            for domain, counts in server.ask(path, _PATIENCE_S)["by_domain"].items():
+            for domain, counts in server.ask(path, patience_s=_PATIENCE_S)["by_domain"].items():
                 told.setdefault(domain, Counter()).update(counts)
     minutes = (seen_ms - begin_ms) / 60_000
     begun_ms = [int(one["since_ms"]) for one in alerts]
@@ -98,10 +98,10 @@ def most_in_ten_minutes(begun_ms: list[int]) -> int:
     return int((np.searchsorted(at_ms, at_ms + _TEN_MS, "left") - np.arange(len(at_ms))).max())
 
 
-def _clock_ms(server: Serving, patience_s: float) -> int:
+def _clock_ms(server: ServedRoom, patience_s: float) -> int:
     until_s = time.monotonic() + patience_s
     while time.monotonic() < until_s:
-        told = server.ask("/api/v1/city", _PATIENCE_S)
+        told = server.ask("/api/v1/city", patience_s=_PATIENCE_S)
         if told["running"]:
             return int(told["clock"]["now_ms"])
         time.sleep(0.5)

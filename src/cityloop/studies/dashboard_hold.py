@@ -7,23 +7,13 @@ the press of Enter in the hold's dialog until the page says the receipt. The end
 from __future__ import annotations
 
 import os
-import secrets
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.error
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.request import ProxyHandler, Request, build_opener
-
-import msgspec
 
 from cityloop.kernel.errors import ConfigError
+from cityloop.studies.served_room import ServedRoom, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["HoldBench", "HoldFigures", "measure_holds"]
 
 _BOUND_MS = 1000.0
-_PATIENCE_S = 600.0
 _SHORT_S = 10
 _LONG_S = 300
 _STEP_MS = 1000
@@ -86,68 +75,6 @@ class HoldFigures:
         return asdict(self)
 
 
-class _Server:
-    """A served city that can be killed and started again on the same data and port."""
-
-    def __init__(self, city: str, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self._city, self._folder, self.token = city, folder, secrets.token_urlsafe(24)
-        self.base = f"http://127.0.0.1:{self.port}"
-        # A proxy that the machine may have set up is no way to the machine itself.
-        self._opener = build_opener(ProxyHandler({}))
-        self.start()
-
-    def start(self) -> None:
-        where = ["--port", str(self.port), "--data", str(self._folder / "data"), "--rung", "live"]
-        with (self._folder / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "cityloop", "serve", self._city, *where],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "CITYLOOP_TOKEN": self.token},
-            )
-
-    def ask(self, path: str, body: Any = None) -> Any:
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        data = None if body is None else msgspec.json.encode(body)
-        with self._opener.open(Request(self.base + path, data, headers), timeout=60) as answer:
-            return msgspec.json.decode(answer.read())
-
-    def wait(self, what: Callable[[], Any]) -> Any:
-        """Ask until the answer is there.
-
-        Raises
-        ------
-        ConfigError
-            If the server ends, or gives no such answer in ten minutes.
-        """
-        until_s = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < until_s:
-            try:
-                if found := what():
-                    return found
-            except (urllib.error.URLError, OSError):
-                pass
-            if self.process.poll() is not None:
-                told = (self._folder / "serve.log").read_text(encoding="utf-8", errors="replace")
-                raise ConfigError(f"The server ended: {told.strip()[-300:]}")
-            time.sleep(0.05)
-        raise ConfigError(f"The served city gave no answer within {_PATIENCE_S:.0f} s.")
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def end(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-
 def measure_holds(bench: HoldBench) -> HoldFigures:
     """Serve a city, hold its junctions one after the other by key, and kill the server under a hold.
 
@@ -161,26 +88,22 @@ def measure_holds(bench: HoldBench) -> HoldFigures:
     except ImportError as error:
         raise ConfigError("The browser's driver is not installed: make dev, or pip install playwright.") from error
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="cityloop-hold-") as folder:
-        server = _Server(bench.city, Path(folder))
-        try:
-            server.wait(lambda: server.ask("/api/v1/city")["running"])
-            n = len(server.ask("/api/v1/layout")["junctions"])
-            # The city is led from here on, and is past its first steps.
-            server.wait(lambda: server.ask("/api/v1/drill")["leased"] >= 0.5 * n)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=bench.chromium, args=["--disable-3d-apis", "--no-sandbox"]
-                )
-                page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-                page.goto(f"{server.base}/?token={server.token}")
-                took = [_hold_by_key(page, row % n) for row in range(bench.holds)]
-                browser.close()
-            placed = [one for one in server.ask("/api/v1/holds")["items"] if one["receipt"]]
-            ended_s = _ended_after_s(server, n - 1)
-            again = _kill_under_a_hold(server)
-        finally:
-            server.end()
+    with serving(bench.city, "--rung", "live") as server:
+        server.wait(lambda: server.ask("/api/v1/city")["running"])
+        n = len(server.ask("/api/v1/layout")["junctions"])
+        # The city is led from here on, and is past its first steps.
+        server.wait(lambda: server.ask("/api/v1/drill")["leased"] >= 0.5 * n)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=bench.chromium, args=["--disable-3d-apis", "--no-sandbox"]
+            )
+            page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+            page.goto(f"{server.base}/?token={server.token}")
+            took = [_hold_by_key(page, row % n) for row in range(bench.holds)]
+            browser.close()
+        placed = [one for one in server.ask("/api/v1/holds")["items"] if one["receipt"]]
+        ended_s = _ended_after_s(server, n - 1)
+        again = _kill_under_a_hold(server)
     times = sorted(one for one, _ in took)
     return HoldFigures(
         holds=len(took),
@@ -215,24 +138,24 @@ def _hold_by_key(page: Page, row: int) -> tuple[float, bool]:
     return took_ms, "controller" in text.lower() and "no receipt" not in text.lower()
 
 
-def _ended_after_s(server: _Server, row: int) -> float:
+def _ended_after_s(server: ServedRoom, row: int) -> float:
     """Place a short hold and return after how many of the city's seconds it is over by itself."""
     placed = server.ask("/api/v1/holds", _body(server, row, _SHORT_S))
     over = server.wait(lambda: _status(server, placed["id"]) == "expired" and server.ask("/api/v1/city")["clock"])
     return round((float(over["now_ms"]) - float(placed["placed_at_ms"])) / 1000.0, 1)
 
 
-def _body(server: _Server, row: int, seconds: int) -> dict[str, Any]:
+def _body(server: ServedRoom, row: int, seconds: int) -> dict[str, Any]:
     stages = server.ask(f"/api/v1/signals/{row}")["stages"]
     served = next(one["local"] for one in stages if one["service"])
     return {"kind": "hold", "junction": row, "stage": served, "expires_in_s": seconds, "why": "measured"}
 
 
-def _status(server: _Server, hold: str) -> str:
+def _status(server: ServedRoom, hold: str) -> str:
     return next((str(one["status"]) for one in server.ask("/api/v1/holds")["items"] if one["id"] == hold), "")
 
 
-def _kill_under_a_hold(server: _Server) -> tuple[bool, float, float]:
+def _kill_under_a_hold(server: ServedRoom) -> tuple[bool, float, float]:
     """Kill the server, start it again; return if the hold is kept, and after what it answers and is in force."""
     placed = server.ask("/api/v1/holds", _body(server, 0, _LONG_S))
     before_ms = server.ask("/api/v1/city")["clock"]["now_ms"]

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import math
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +27,8 @@ from cityloop.kernel.columns import F64
 from cityloop.kernel.errors import ConfigError
 from cityloop.methods.statistics import t_quantile
 from cityloop.storage.trace_log import TraceReader
-from cityloop.studies.dashboard import Serving, serving
+from cityloop.studies.served_room import ServedRoom, serving
+from cityloop.wire.frame import frame_number
 from cityloop.wire.live import Tick
 
 __all__ = ["Growth", "Lateness", "RoomBench", "RoomFigures", "growth_of", "lateness_of", "measure_room", "watch_room"]
@@ -87,8 +90,8 @@ class RoomFigures:
     frames: int
     connections: int
     answers: int
-    failed: int
-    """Connections and answers that failed without the client's doing."""
+    failed: dict[str, int]
+    """Connections and answers that failed without the client's doing, by what was asked and what came of it."""
     load_alone: float
     load_watched: float
     """Of the machine, mean."""
@@ -102,7 +105,8 @@ class _Counts:
     """What the clients did."""
 
     def __init__(self) -> None:
-        self.frames = self.connections = self.answers = self.failed = 0
+        self.frames = self.connections = self.answers = 0
+        self.failed: Counter[str] = Counter()
         self.over = False
 
 
@@ -113,7 +117,7 @@ def measure_room(bench: RoomBench) -> RoomFigures:
         return watch_room(bench, server.base, server.token, server.data, server.pid)
 
 
-def _wait_until_it_runs(server: Serving) -> None:
+def _wait_until_it_runs(server: ServedRoom) -> None:
     until_s = time.monotonic() + _START_S
     while time.monotonic() < until_s:
         if server.ask("/api/v1/city")["running"]:
@@ -149,7 +153,7 @@ def watch_room(bench: RoomBench, base: str, token: str, data: Path, server_pid: 
         frames=counts.frames,
         connections=counts.connections,
         answers=counts.answers,
-        failed=counts.failed,
+        failed=dict(counts.failed),
         load_alone=alone_load,
         load_watched=watched_load,
     )
@@ -236,19 +240,20 @@ def _socket(base: str, token: str) -> Any:
 
 
 async def _reads(base: str, token: str, counts: _Counts, rng: random.Random, pause_s: float = 0.0) -> None:
-    """Read every frame, at once or after a pause; come back when let go, as a page does."""
+    """Read every frame, at once or after a pause, and say so, as a page does; come back when let go."""
     while not counts.over:
         try:
             async with _socket(base, token) as socket:
                 counts.connections += 1
-                async for _ in socket:
-                    counts.frames += 1
+                async for frame in socket:
+                    counts.frames += isinstance(frame, bytes)
                     if pause_s:
                         await asyncio.sleep(pause_s)
-        except (OSError, TimeoutError):
-            counts.failed += 1
+                    if isinstance(frame, bytes):
+                        await socket.send(json.dumps({"got": frame_number(frame)}))
         except Exception as error:
-            counts.failed += "1000" not in str(error)
+            if not counts.over:
+                counts.failed[f"feed{' read slowly' if pause_s else ''}: {error}"[:120]] += 1
         await asyncio.sleep(2.0)
 
 
@@ -298,7 +303,8 @@ async def _asks(base: str, token: str, counts: _Counts, rng: random.Random) -> N
                 for path in _PAGES:
                     answer = await client.get(path)
                     counts.answers += 1
-                    counts.failed += answer.status_code != 200
+                    if answer.status_code != 200:
+                        counts.failed[f"{path}: {answer.status_code} {answer.text}"[:120]] += 1
                     await asyncio.sleep(0.5)
         finally:
             events.cancel()

@@ -154,7 +154,8 @@ def _changed(desk: Desk, request: Request, who: Principal, **fields: Any) -> Res
 
 async def cap(desk: Desk, request: Request, who: Principal) -> Response:
     """Hand out open alerts as CAP 1.2 within an Atom feed."""
-    text = cap_feed(desk.alerts.listed("open", 200), desk.city.name, live=desk.city.mode == "live")
+    city = desk.city
+    text = cap_feed(desk.alerts.listed("open", 200), city.name, live=city.mode == "live", frame=city.frame)
     return Response(text, media_type="application/atom+xml", headers={"Cache-Control": "no-store"})
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections import deque
 
 import numpy as np
 import orjson
@@ -14,13 +16,15 @@ from cityloop.web.board import ALL_SECTIONS, Board
 from cityloop.web.ports import Desk
 from cityloop.wire.frame import FRAME_VERSION, Kind, Section, encode_frame
 
-__all__ = ["live_feed"]
+__all__ = ["Wish", "live_feed"]
 
 _MOST_WATCHERS = 300
 _SEND_LIMIT_S = 10.0
 """A client that takes no byte for so long is let go."""
 _RECHECK_S = 60.0
 _NEWS_S = 5.0
+_MOST_AHEAD = 4
+"""Frames on their way to a client that says which it got: a slow line or a sleeping page holds no queue of old ones."""
 _QUIET = '{"quiet":1}'
 _NAMES = {
     "vehicles": Kind.VEHICLES, "lamps": Kind.LAMPS, "junctions": Kind.JUNCTIONS, "queues": Kind.QUEUES,
@@ -29,13 +33,32 @@ _NAMES = {
 }  # fmt: skip
 
 
-class _Wish:
+class Wish:
     """What a client asked for; changes while it watches."""
 
     def __init__(self) -> None:
         self.kinds: frozenset[Kind] = ALL_SECTIONS
         self.max_hz = 10.0
         self.sensors = False
+        self._got: int | None = None
+        self._sent: deque[int] = deque(maxlen=64)
+        self._heard = asyncio.Event()
+
+    def sent(self, number: int) -> None:
+        """Note a frame that is on its way."""
+        self._sent.append(number)
+
+    async def room(self, timeout_s: float) -> bool:
+        """Wait until the client has got most of what was sent; at once for one that never says what it got."""
+        if self._behind():
+            self._heard.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._heard.wait(), timeout_s)
+        return not self._behind()
+
+    def _behind(self) -> bool:
+        got = self._got
+        return got is not None and sum(number > got for number in self._sent) >= _MOST_AHEAD
 
     def take(self, text: str) -> None:
         """Read a client's message; what cannot be read changes nothing."""
@@ -45,7 +68,10 @@ class _Wish:
             return
         if not isinstance(asked, dict):
             return
-        want, rate = asked.get("want"), asked.get("max_hz")
+        want, rate, got = asked.get("want"), asked.get("max_hz"), asked.get("got")
+        if isinstance(got, int):
+            self._got = got
+            self._heard.set()
         if isinstance(want, list):
             kinds = frozenset(_NAMES[name] for name in want if isinstance(name, str) and name in _NAMES)
             self.sensors = Kind.SENSORS in kinds
@@ -60,7 +86,7 @@ async def live_feed(desk: Desk, socket: WebSocket, principal: Principal, board: 
     if board.watchers >= _MOST_WATCHERS:
         await socket.close(4429, "too many watchers")
         return
-    wish = _Wish()
+    wish = Wish()
     board.watchers += 1
     listener = asyncio.create_task(_listen(socket, wish))
     try:
@@ -85,7 +111,7 @@ async def _send_frames(
     socket: WebSocket,
     principal: Principal,
     board: Board,
-    wish: _Wish,
+    wish: Wish,
     listener: asyncio.Task[None],
 ) -> None:
     last, kinds = -1, wish.kinds
@@ -106,7 +132,7 @@ async def _send_frames(
             if principal.by_cookie and desk.gate.principal(socket) is None:
                 await socket.close(4401, "session gone")
                 return
-        if board.number <= last or board.number == 0:
+        if board.number <= last or board.number == 0 or not await wish.room(_NEWS_S):
             continue
         wait_s = sent_s + 1.0 / wish.max_hz - now_s
         if wait_s > 0.005 and last > 0:
@@ -116,6 +142,7 @@ async def _send_frames(
         frame = board.frame(last, kinds)
         last = board.number
         sent_s = time.monotonic()
+        wish.sent(last)
         await asyncio.wait_for(socket.send_bytes(frame), _SEND_LIMIT_S)
         if wish.sensors:
             states, section = _sensor_changes(desk, states)
@@ -139,7 +166,7 @@ def _sensor_changes(desk: Desk, before: bytes | None) -> tuple[bytes, Section | 
     return told.tobytes(), Section(Kind.SENSORS, 5, len(rows), payload)
 
 
-async def _listen(socket: WebSocket, wish: _Wish) -> None:
+async def _listen(socket: WebSocket, wish: Wish) -> None:
     try:
         while True:
             text = await socket.receive_text()

@@ -22,6 +22,7 @@ __all__ = [
     "Kind",
     "Section",
     "encode_frame",
+    "frame_number",
     "frame_sections",
     "pack_nibbles",
     "places",
@@ -78,6 +79,12 @@ def encode_frame(
         parts.append(section.payload)
         parts.append(b"\0" * (-len(section.payload) % 8))
     return b"".join(parts)
+
+
+def frame_number(frame: bytes) -> int:
+    """Return a frame's number."""
+    number: int = _HEADER.unpack_from(frame)[3]
+    return number
 
 
 def frame_sections(frame: bytes) -> list[Section]:

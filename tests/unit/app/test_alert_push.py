@@ -16,6 +16,7 @@ import pytest
 from cityloop.app.alert_flood import Flood
 from cityloop.app.alert_push import AlertPush, push_key
 from cityloop.kernel.errors import ConfigError
+from cityloop.methods.utm import MapFrame
 from cityloop.web.cap import cap_feed, cap_message
 
 _CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
@@ -89,6 +90,38 @@ def test_refusal_is_not_tried_again():
         push.close()
         receiver.close()
     assert len(receiver.got) == 1
+
+
+def test_a_receiver_that_is_away_holds_nobody_else_up():
+    """While the first is tried again and again the second has its alert already."""
+    away, there = _Receiver([503] * 100), _Receiver([])
+    push = AlertPush((away.url, there.url), b"k", partial(cap_message, live=True), pause_s=30.0)
+    try:
+        push.tell("alert", _ALERT)
+        _wait(lambda: push.sent == 1)
+        assert len(there.got) == 1
+    finally:
+        push.close()
+        away.close()
+        there.close()
+
+
+def test_the_same_alert_told_again_is_the_same_message_and_says_where():
+    """Number and instant stay, so that what refers to it finds it; the point is of the globe."""
+    frame = MapFrame(zone=33, south=False, east_m=-393_000.0, north_m=-5_809_000.0)
+    place = {"district": "north", "x_m": 1000.0, "y_m": 500.0}
+    again = {**_ALERT, "last_ms": _ALERT["since_ms"] + 60_000, "place": place}
+    first = ET.fromstring(cap_message({**_ALERT, "place": place}, live=True, frame=frame))
+    repeated = ET.fromstring(cap_message(again, live=True, frame=frame))
+    for name in ("identifier", "sent"):
+        assert first.findtext(_CAP + name) == repeated.findtext(_CAP + name)
+    update = ET.fromstring(cap_message({**again, "escalated": True}, live=True, frame=frame))
+    told = f"cityloop,{first.findtext(_CAP + 'identifier')},{first.findtext(_CAP + 'sent')}"
+    assert update.findtext(_CAP + "references") == told
+    lat_deg, lon_deg = map(float, first.findtext(f"{_CAP}info/{_CAP}area/{_CAP}circle").split()[0].split(","))
+    x_m, y_m = frame.place_m(lat_deg, lon_deg)
+    assert abs(x_m - 1000.0) < 0.2
+    assert abs(y_m - 500.0) < 0.2
 
 
 def test_webhook_must_be_an_address():

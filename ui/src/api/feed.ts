@@ -80,6 +80,8 @@ export class Feed {
         this.frameAt = this.heardAt;
         this.quietMs = Math.max(QUIET_MS, 3000 / Math.max(frame.pace, 0.01));
         this.on.frame(frame, this.heardAt);
+        // The server sends no further than a few frames ahead of this: behind a slow line the newest still comes next.
+        socket.send(JSON.stringify({ got: frame.number }));
         this.tell("live");
       } catch {
         this.tell("refused");

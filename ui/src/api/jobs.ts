@@ -7,6 +7,32 @@ export interface Paired {
   verdict: "better" | "worse" | "no clear difference";
 }
 
+/** What of a running city both worlds begin from, and how near they came to it. */
+export interface Started {
+  at_ms: number;
+  approaches: number;
+  covered: number;
+  not_covered: { why: string; approaches: number }[];
+  estimated_veh: number;
+  placed_veh: number;
+  driven_veh: number;
+  vehicles: number;
+  walkers: number;
+  refused: number;
+  off_veh: number;
+  worst_off_veh: number;
+  fewer: { lane: string; estimated: number; placed: number; why: string }[];
+  fewer_in_all: number;
+  stages: number;
+  junctions: number;
+  units: number;
+  calls: number;
+  trucks: number;
+  acts: number;
+  alike: boolean;
+  stands_in: string;
+}
+
 /** What a what-if would have otherwise, and over which minutes and seeds. */
 export interface WhatIfSpec {
   change: {
@@ -40,6 +66,6 @@ export interface Job {
     paired: Record<string, Paired>;
     ghost?: { edges: [number, number][]; closed: number | null; unit: string; at?: [x: number, y: number][] };
     closure?: { edge: string; rerouted_veh: number; cannot_veh: number; total_veh: number } | null;
-    note?: string;
+    start?: Started | null;
   } | null;
 }

@@ -1,5 +1,6 @@
 /** English: two halves of one map. */
 export const halvesEn = {
+  "arm.now": "As it is led now",
   "arm.shipped": "Shipped plan",
   "arm.fixed": "Fixed plan",
   "arm.fixed-tuned": "Tuned plan",

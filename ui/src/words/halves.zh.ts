@@ -2,6 +2,7 @@
 import type { halvesEn } from "./halves.en";
 
 export const halvesZh: Record<keyof typeof halvesEn, string> = {
+  "arm.now": "按当前控制方式",
   "arm.shipped": "出厂方案",
   "arm.fixed": "固定方案",
   "arm.fixed-tuned": "优化方案",

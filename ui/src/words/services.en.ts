@@ -112,7 +112,7 @@ export const servicesEn = {
   "whatif.ghost_off": "Take the ghost off the map",
   "whatif.to_map": "Go to the map",
   "whatif.ghost_table": "Streets that change: {n}",
-  "whatif.empty_begin": "Means of a vehicle. Both worlds begin empty at the configured hour, not from the traffic of this moment.",
+  "whatif.empty_begin": "Means of a vehicle. Both worlds begin empty at the configured hour.",
   "callfault.1": "a person must look: may be a duplicate",
   "callfault.2": "a person must look: place is off the streets",
   "callfault.3": "a person must look: no priority",

@@ -49,6 +49,8 @@ class LiveToml(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What a page says about it, such as that its field is simulated."""
     simulated: bool = False
     """Whether the field is a simulation's, of which people may do everything."""
+    twin: str = ""
+    """The city in which what-ifs are run: a city folder beside ``city.toml``, or a built-in; empty for none."""
     settle_ms: int = 500
     """How long after each whole second readings are waited for; a decision is made then. [ms]"""
     answer_ms: int = 250
@@ -82,6 +84,11 @@ class LiveCase:
     toml: LiveToml
     document: CityDocument
     document_file: Path
+
+    def twin(self) -> str:
+        """Return the twin's name; a folder is looked for beside ``city.toml``."""
+        beside = self.folder / self.toml.twin
+        return str(beside) if beside.exists() else self.toml.twin
 
     def clock(self) -> PacedClock:
         """Return the city's clock."""

@@ -13,8 +13,10 @@ import numpy as np
 
 from cityloop.cities.sumo.faults import Readings
 from cityloop.cities.sumo.fleet_assets import FleetSetup
+from cityloop.cities.sumo.fleet_start import kerbs_of, resume_trucks, resume_units
 from cityloop.cities.sumo.fleet_trucks import TruckFleet
 from cityloop.cities.sumo.fleet_units import Told, UnitFleet
+from cityloop.cities.sumo.start_file import ServicesNow
 from cityloop.domains.emergency.schema import DOMAIN as EMERGENCY
 from cityloop.domains.refuse.schema import DOMAIN as REFUSE
 from cityloop.kernel.columns import I32
@@ -30,11 +32,24 @@ SERVICES_FILE = "services.json"
 class ServiceFleet:
     """Ambulances and trucks of one simulation."""
 
-    def __init__(self, setup: FleetSetup, layout: Layout, seed: int, span_ms: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        setup: FleetSetup,
+        layout: Layout,
+        seed: int,
+        span_ms: tuple[int, int],
+        now: ServicesNow | None = None,
+    ) -> None:
         edges, streams = layout.names["edges"], layout.streams
         self._span_ms, self._seed = span_ms, seed
-        self.units = UnitFleet(setup, edges, seed, span_ms) if setup.case.emergency is not None else None
-        self.trucks = TruckFleet(setup, seed, span_ms) if setup.case.refuse is not None else None
+        kerbs = {} if now is None else kerbs_of(now, setup)
+        self.units = UnitFleet(setup, edges, seed, span_ms, kerbs) if setup.case.emergency is not None else None
+        self.trucks = TruckFleet(setup, seed, span_ms, kerbs) if setup.case.refuse is not None else None
+        if now is not None:
+            if self.units is not None:
+                resume_units(self.units, setup, now, seed, span_ms[0])
+            if self.trucks is not None:
+                resume_trucks(self.trucks, setup, now, span_ms[0])
         pairs = zip(streams.kind.tolist(), streams.asset.tolist(), strict=True)
         self._row = {pair: row for row, pair in enumerate(pairs)}
 
@@ -58,6 +73,12 @@ class ServiceFleet:
         stream: I32 = np.array([self._row[int(kind), asset] for kind, asset, _ in told], np.int32)
         instants = np.full(len(told), now_ms, np.int64)
         return stream, instants, instants, np.array([value for _, _, value in told], np.float64)
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all vehicles of the services."""
+        units = [] if self.units is None else [unit.vehicle.name for unit in self.units.units]
+        trucks = [] if self.trucks is None else [truck.vehicle.name for truck in self.trucks.trucks]
+        return frozenset([*units, *trucks])
 
     def off_road(self) -> frozenset[str]:
         """Return the vehicles that stand beside the road."""

@@ -7,6 +7,7 @@ every second container, by the side of the depot on which it lies.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,14 +63,15 @@ class _Truck:
 class TruckFleet:
     """All trucks and containers of a run; owns their truth."""
 
-    def __init__(self, setup: FleetSetup, seed: int, span_ms: tuple[int, int]) -> None:
+    def __init__(self, setup: FleetSetup, seed: int, span_ms: tuple[int, int], kerbs: Mapping[str, Kerb]) -> None:
         refuse = setup.case.refuse
         assert refuse is not None
         assert setup.depot is not None
         assert setup.tip is not None
         self._file, self._depot, self._tip, self._kerbs = refuse, setup.depot, setup.tip, setup.containers
         self.trucks = [
-            _Truck(ServiceVehicle(truck.name, REFUSE, setup.depot), truck.payload_kg) for truck in refuse.trucks
+            _Truck(ServiceVehicle(truck.name, REFUSE, kerbs.get(truck.name, setup.depot)), truck.payload_kg)
+            for truck in refuse.trucks
         ]
         rng, noise = (np.random.default_rng(c) for c in np.random.SeedSequence([seed, 0x726566]).spawn(2))
         self._noise = noise

@@ -7,7 +7,7 @@ waited for a while gets the nearest free unit as the crow flies, and who is free
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cityloop.cities.sumo.fleet_assets import FleetSetup, Kerb
@@ -19,7 +19,7 @@ from cityloop.domains.emergency.schema import CallStatus, Lead, Move, Send, Take
 from cityloop.kernel.layout import StreamKind
 from cityloop.kernel.messages import Command
 
-__all__ = ["UnitFleet"]
+__all__ = ["Unit", "UnitFleet"]
 
 _REPEAT_MS = 10_000
 """The dispatch centre repeats its open calls, and radios their status, so often: a brain that comes back hears all."""
@@ -34,7 +34,7 @@ Told = list[tuple[StreamKind, int, float]]
 
 
 @dataclass(slots=True)
-class _Unit:
+class Unit:
     """One ambulance."""
 
     vehicle: ServiceVehicle
@@ -51,7 +51,14 @@ class _Unit:
 class UnitFleet:
     """All ambulances and calls of a run; owns their truth."""
 
-    def __init__(self, setup: FleetSetup, edges: Sequence[str], seed: int, span_ms: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        setup: FleetSetup,
+        edges: Sequence[str],
+        seed: int,
+        span_ms: tuple[int, int],
+        kerbs: Mapping[str, Kerb],
+    ) -> None:
         self._edges = edges
         emergency = setup.case.emergency
         assert emergency is not None
@@ -60,8 +67,9 @@ class UnitFleet:
         self._turnout_ms = round(emergency.turnout_s * 1000)
         number = {site.name: row for row, site in enumerate(emergency.sites)}
         self.units = [
-            _Unit(ServiceVehicle(unit.name, QUIET, setup.sites[number[unit.station]]), number[unit.station], -1)
+            Unit(ServiceVehicle(unit.name, QUIET, kerbs.get(unit.name, setup.sites[home])), home, -1)
             for unit in emergency.units
+            for home in (number[unit.station],)
         ]
         for unit in self.units:
             unit.site = unit.home
@@ -125,6 +133,13 @@ class UnitFleet:
         self._changed, self._repeat_ms = False, now_ms + _REPEAT_MS
         return self._told(now_ms)
 
+    def resume(self, calls: Sequence[Call], led_until_ms: int) -> None:
+        """Begin with calls that are on the list already, led until then."""
+        self.calls[:0] = calls
+        self._next += len(calls)
+        self._open += calls
+        self._led_until_ms = led_until_ms
+
     # ------------------------------------------------------------------ what happens
 
     def _taken_down(self, told: TakeCall, now_ms: int) -> None:
@@ -162,7 +177,7 @@ class UnitFleet:
             call.determinant = call.priority - 1
             self._changed = True
 
-    def _go_on(self, unit: _Unit, now_ms: int) -> None:
+    def _go_on(self, unit: Unit, now_ms: int) -> None:
         call, vehicle = unit.call, unit.vehicle
         match unit.status:
             case UnitStatus.TURNING_OUT if call is not None and now_ms >= unit.until_ms:
@@ -211,7 +226,7 @@ class UnitFleet:
 
     # ------------------------------------------------------------------ what is done
 
-    def _send(self, unit: _Unit, call: Call, now_ms: int, *, by_brain: bool) -> None:
+    def _send(self, unit: Unit, call: Call, now_ms: int, *, by_brain: bool) -> None:
         if unit.call is call:
             return
         if call.unit >= 0:
@@ -223,7 +238,7 @@ class UnitFleet:
         unit.call, unit.site, unit.way = call, -1, ()
         self._set(unit, UnitStatus.TURNING_OUT, now_ms + (self._turnout_ms if standing else 0))
 
-    def _move(self, unit: _Unit, site: int) -> None:
+    def _move(self, unit: Unit, site: int) -> None:
         if unit.status in _UNDER_WAY and unit.call is not None:
             self._release(unit)
         if unit.status is UnitStatus.STANDING and unit.site == site:
@@ -232,7 +247,7 @@ class UnitFleet:
         unit.vehicle.go(self._sites[site], QUIET)
         self._set(unit, UnitStatus.MOVING)
 
-    def _release(self, unit: _Unit) -> None:
+    def _release(self, unit: Unit) -> None:
         """Take a unit off its call; it stops where it can and is free there."""
         if unit.call is not None:
             unit.call.unit = -1
@@ -245,7 +260,7 @@ class UnitFleet:
             unit.vehicle.halt()
             self._set(unit, UnitStatus.FREE_ON_SCENE)
 
-    def _free(self, unit: _Unit, status: UnitStatus, now_ms: int) -> None:
+    def _free(self, unit: Unit, status: UnitStatus, now_ms: int) -> None:
         if unit.call is not None:
             unit.call.free_ms = now_ms
         unit.call = None
@@ -253,11 +268,11 @@ class UnitFleet:
             unit.site = -1
         self._set(unit, status)
 
-    def _set(self, unit: _Unit, status: UnitStatus, until_ms: int = 0) -> None:
+    def _set(self, unit: Unit, status: UnitStatus, until_ms: int = 0) -> None:
         unit.status, unit.until_ms = status, until_ms
         self._changed = True
 
-    def _at(self, unit: _Unit) -> int:
+    def _at(self, unit: Unit) -> int:
         return next((row for row, kerb in enumerate(self._sites) if kerb == unit.vehicle.target), -1)
 
     # ------------------------------------------------------------------ what is told

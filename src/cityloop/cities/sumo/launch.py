@@ -13,6 +13,7 @@ from cityloop.cities.sumo.folder import CityCase
 from cityloop.cities.sumo.network import Network
 from cityloop.cities.sumo.outputs import measure_arguments, measure_elements
 from cityloop.cities.sumo.sensors import parse_level
+from cityloop.cities.sumo.start_file import StartFile
 from cityloop.cities.sumo.units import USUAL_AVL, Avl, UnitSpec
 from cityloop.cities.sumo.zones import Zone
 from cityloop.kernel.errors import ConfigError
@@ -82,6 +83,12 @@ class TwinSetup:
     route_files: tuple[Path, ...] = ()
     """Further vehicles and people, beside the case's."""
 
+    start: StartFile | None = None
+    """What is on the road, shown and under way when the run begins; None: nothing yet."""
+
+    snapshot: bool = False
+    """Whether what is on the road at the end is written down, for other runs to begin from."""
+
     def __post_init__(self) -> None:
         """Refuse what SUMO would take amiss."""
         parse_level(self.sensing)
@@ -112,6 +119,8 @@ class Launch:
     out: Path | None = None
     blue_lights: tuple[str, ...] = ()
     """Names of the vehicles that others make way for."""
+    start: StartFile | None = None
+    snapshot: bool = False
 
 
 def prepare(setup: TwinSetup, network: Network) -> Launch:
@@ -134,6 +143,8 @@ def prepare(setup: TwinSetup, network: Network) -> Launch:
         prompt=setup.prompt,
         avl=setup.avl,
         out=out,
+        start=setup.start,
+        snapshot=setup.snapshot,
         blue_lights=tuple(unit.name for unit in setup.units if setup.blue_light and unit.kind != UnitKind.REFUSE_TRUCK),
     )
 

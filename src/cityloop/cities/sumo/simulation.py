@@ -14,7 +14,7 @@ import numpy as np
 
 from cityloop.cities.sumo.avl import CrossingReader, UnitReader, joined
 from cityloop.cities.sumo.blue_light import BlueLights
-from cityloop.cities.sumo.controller import FieldController, Join, Mode, Show
+from cityloop.cities.sumo.controller import LONGEST_LEASE_MS, FieldController, Join, Mode, Show
 from cityloop.cities.sumo.faults import FaultInjector, Readings
 from cityloop.cities.sumo.fleet import ServiceFleet
 from cityloop.cities.sumo.lamps import LampRecord
@@ -22,7 +22,9 @@ from cityloop.cities.sumo.launch import Launch
 from cityloop.cities.sumo.monitoring import FLASHING, MONITOR_FILE, Monitors
 from cityloop.cities.sumo.own_program import OwnPhase, OwnProgram
 from cityloop.cities.sumo.picture import PictureReader
+from cityloop.cities.sumo.put_in import Departures, put_in, snapshot
 from cityloop.cities.sumo.sensors import AreaScanner, LoopReader, StatusReader, StreamRows, parse_level
+from cityloop.cities.sumo.start_file import SNAPSHOT_FILE, STARTED_FILE, StartFile, write_struct
 from cityloop.domains.signals.schema import DOMAIN
 from cityloop.kernel.columns import F64, I32
 from cityloop.kernel.errors import CityError
@@ -66,11 +68,37 @@ class Simulation:
         self._picture = PictureReader(network) if launch.picture else None
         span_ms = launch.begin_ms, launch.end_ms
         services = network.services
-        self._fleet = None if services is None else ServiceFleet(services, network.layout, launch.seed, span_ms)
+        now = None if launch.start is None else launch.start.services
+        self._fleet = None if services is None else ServiceFleet(services, network.layout, launch.seed, span_ms, now)
         with_units = "units" in network.layout.tables
         self.units = UnitReader(network, launch.avl, launch.seed, launch.step_ms) if with_units else None
         self._crossings = CrossingReader(network) if with_units else None
         self._blue_lights = BlueLights(launch.blue_lights) if launch.blue_lights else None
+        self._departures = Departures() if launch.snapshot else None
+        if launch.start is not None:
+            self._begin_from(launch.start)
+
+    def _begin_from(self, start: StartFile) -> None:
+        """Begin with what is on the road and shown, before the first step."""
+        row_of = {tls: row for row, tls in enumerate(self._tls_ids)}
+        stages = 0
+        for one in start.stages:
+            row = row_of.get(one.junction, -1)
+            if row < 0 or not self._controllers[row].serves(one.stage):
+                continue
+            stages += 1
+            if self._stage[row] == one.stage:
+                continue
+            # Shown as if it were led still: without a lease it goes home from there at the next legal moment.
+            until_ms = self.now_ms + LONGEST_LEASE_MS
+            since_ms = self.now_ms - round(one.since_s * 1000)
+            self._shown[row] = self._controllers[row].found(one.stage, since_ms, until_ms)
+            libsumo.trafficlight.setRedYellowGreenState(self._tls_ids[row], self._shown[row])
+            self._stage[row], self._mode[row] = one.stage, Mode.LEASED
+            self._busy.add(row)
+        told = put_in(start, self._launch.network.zones, stages)
+        if self._launch.out is not None:
+            write_struct(self._launch.out / STARTED_FILE, told)
 
     @property
     def ended(self) -> bool:
@@ -124,6 +152,8 @@ class Simulation:
             self._blue_lights.step(libsumo.vehicle.getIDList())
         libsumo.simulationStep()
         self.now_ms += self._launch.step_ms
+        if self._departures is not None:
+            self._departures.step()
         lamps_of = libsumo.trafficlight.getRedYellowGreenState
         for row, tls in enumerate(self._tls_ids):
             shown = lamps_of(tls)
@@ -195,6 +225,11 @@ class Simulation:
             self._fleet.write(self._launch.out, self.now_ms)
         if self._monitors is not None and self._launch.out is not None:
             self._monitors.write(self._launch.out / MONITOR_FILE, self._tls_ids)
+        if self._departures is not None and self._launch.out is not None:
+            services = frozenset() if self._fleet is None else self._fleet.names()
+            write_struct(
+                self._launch.out / SNAPSHOT_FILE, snapshot(self._departures, self._launch.network.zones, services)
+            )
         libsumo.close()
 
     def _join(self, row: int, phase: int, remaining_ms: int) -> None:

@@ -5,18 +5,14 @@ import type { WhatIfChoices } from "../../api/types";
 import { stageName } from "../../charts/signal-charts";
 import { useFetched } from "../../parts/fetched";
 import { layout } from "../../state/city";
-import { ladder, reload } from "../../state/operations";
+import { reload } from "../../state/operations";
 import { route } from "../../state/route";
 import { t } from "../../words";
 import { armName } from "../../words/arms";
 
 const PLAN_ARM = "fixed-tuned";
+const LED_NOW = "now";
 const MOST_NAMES = 4000;
-
-/** The control that leads now, as far as the ladder tells. */
-function leading(): string {
-  return ladder.value.some((one) => one.domain === "signals" && one.rung === "live") ? "brain" : PLAN_ARM;
-}
 
 interface PlanForm {
   junction: number;
@@ -37,7 +33,9 @@ export function WhatIfForm() {
   const [error, setError] = useState<string | null>(null);
   const edges = layout.value?.edges ?? [];
   const nothing = choices?.arms.length === 0;
-  const led = plan ? { baseline: PLAN_ARM, control: PLAN_ARM } : (arms ?? { baseline: leading(), control: leading() });
+  const usual = begin === "now" ? LED_NOW : PLAN_ARM;
+  const led = plan ? { baseline: PLAN_ARM, control: PLAN_ARM } : (arms ?? { baseline: usual, control: usual });
+  const offered = (choices?.arms ?? []).filter((arm) => begin === "now" || arm !== LED_NOW);
 
   const start = async () => {
     setError(null);
@@ -106,7 +104,7 @@ export function WhatIfForm() {
               <label key={one} class="field">
                 <span>{t(one === "baseline" ? "whatif.as_is" : "whatif.would_be")}</span>
                 <select disabled={plan !== null} value={led[one]} onChange={(event) => setArms({ ...led, [one]: event.currentTarget.value })}>
-                  {choices.arms.map((arm) => (
+                  {offered.map((arm) => (
                     <option key={arm} value={arm}>
                       {armName(arm)}
                     </option>
@@ -120,7 +118,7 @@ export function WhatIfForm() {
           <legend>{t("whatif.begin")}</legend>
           {(["now", "start"] as const).map((one) => (
             <label key={one}>
-              <input type="radio" name="begin" checked={begin === one} onChange={() => setBegin(one)} />
+              <input type="radio" name="begin" checked={begin === one} onChange={() => (setBegin(one), setArms(null))} />
               {t(one === "now" ? "whatif.begin_now" : "whatif.begin_start")}
             </label>
           ))}

@@ -4,7 +4,7 @@ import type { Job } from "../../api/types";
 import { layout } from "../../state/city";
 import { absent, jobs, reload, sayError } from "../../state/operations";
 import { DataTable, type Column } from "../../parts/table";
-import { Told } from "../../parts/why";
+import { BeginPart } from "./what-if-begin";
 import { ghostOf, showGhost } from "../../state/ghost";
 import { go } from "../../state/route";
 import { figure, percent, t, term } from "../../words";
@@ -63,7 +63,6 @@ function GhostPart({ job }: { job: Job }) {
         <summary>{t("whatif.ghost_table", { n: ghost.edges.length })}</summary>
         <DataTable caption={t("whatif.ghost_table", { n: ghost.edges.length })} columns={columns} rows={ghost.edges} rowKey={([edge]) => edge} page={25} />
       </details>
-      <p class="tiny soft">{job.result?.note ? <Told text={job.result.note} /> : t("whatif.empty_begin")}</p>
     </div>
   );
 }
@@ -109,6 +108,7 @@ function JobCard({ job }: { job: Job }) {
           })}
         </p>
       )}
+      {job.result && (job.result.start ? <BeginPart start={job.result.start} /> : <p class="small soft">{t("whatif.empty_begin")}</p>)}
       {job.result && (
         <ul>
           {Object.entries(job.result.paired).map(([measure, paired]) => (
