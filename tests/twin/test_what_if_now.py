@@ -47,11 +47,12 @@ def jam(grid_city: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Live
 
 
 def _done(studio: WhatIf, spec: dict[str, Any]) -> dict[str, Any]:
-    job = studio.start(spec, "a test")
-    while studio.get(job["id"])["status"] in ("queued", "running"):  # type: ignore[index]
+    done = studio.start(spec, "a test")
+    while done["status"] in ("queued", "running"):
         time.sleep(0.1)
-    done = studio.get(job["id"])
-    assert done is not None
+        told = studio.get(done["id"])
+        assert told is not None
+        done = told
     assert done["status"] == "done", done["text"]
     result: dict[str, Any] = done["result"]
     return result
