@@ -2,8 +2,7 @@
 
 Vehicles in the detection zone come first, each with the time it would cross unhindered. Beyond the zone come those
 that upstream signals let go, and after them the lane's average rate. In a lane shared by several turns each vehicle's
-turn is drawn from the learned shares by a fixed low-discrepancy sequence over the vehicles' ordinal numbers: the same
-vehicle keeps its turn from second to second, and shares come out right over any few vehicles.
+turn is drawn from the learned shares, before a turning pocket its lane too: three times over, since nobody knows them.
 """
 
 from __future__ import annotations
@@ -12,20 +11,19 @@ import msgspec
 import numpy as np
 from numba import njit
 
+from cityloop.domains.signals.drawing import STANDING_MPS, draw_lane, draw_turn, join
 from cityloop.domains.signals.state import SENSING_DEAD_S, SignalState
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.domain import Views
 
-__all__ = ["MAX_QUEUE", "Demand", "predict"]
+__all__ = ["MAX_QUEUE", "Demand", "Redrawn", "predict"]
 
 MAX_QUEUE = 64
 """Users of a queue looked at: those present and those to come within the horizon."""
 
+DRAWS = 3
+"""So often turns and lanes are drawn. On our own networks two did worse, five and eight no better."""
 HORIZON_S = 45
-ACCELERATION_MPS2 = 2.0
-"""Of a car starting in a queue; sets how long a standing vehicle needs to the line. [m/s2]"""
-CRUISING_FRAC = 0.7
-"""From this share of the limit on, a vehicle is taken to keep its speed: drivers differ in the speed they like."""
 RAIL_WEIGHT = 10.0
 """A tram's delay counts as this many cars': about 60 persons against 1.3, limited so that cars are still seen."""
 PEDESTRIAN_WEIGHT = 1.5
@@ -36,15 +34,27 @@ HASTE_FROM, HASTE_WHOLE = 0.9, 1.1
 """A call weighs more where people on foot have waited so much of what they would have under the own plans round it."""
 HASTE = 3.0
 """How much more, at the second of these."""
-STANDING_MPS = 0.5
 SPACING_M = 8.0
 """Of vehicles standing in a queue. [m]"""
 FREE_AHEAD_M = 12.0
 """A vehicle standing with more room than this before it does not wait for the lamp. [m]"""
 CROSSING_HEADWAY_S = 2.0
 """Of people on foot, who do not leave one after another. [s]"""
-GOLDEN = 0.6180339887498949
 _DEAD_MS = round(SENSING_DEAD_S * 1000)
+
+
+class Redrawn(msgspec.Struct, frozen=True):
+    """The same users with their turns and lanes drawn anew; shapes as in `Demand`, one draw after the other."""
+
+    eta_s: F64
+    wants: I32
+    count: I32
+    stands: BOOL
+
+
+NOTHING_REDRAWN = Redrawn(
+    np.zeros((0, 0, 0)), np.zeros((0, 0, 0), np.int32), np.zeros((0, 0), np.int32), np.zeros((0, 0, 0), np.bool_)
+)
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -64,20 +74,29 @@ class Demand(msgspec.Struct, frozen=True):
     """Whether each stands already, shape (n_queues, MAX_QUEUE)."""
     now: I32
     """Users present in the zone now, one a queue; the rest are expected."""
+    redrawn: Redrawn = NOTHING_REDRAWN
+    """Further draws of the same."""
 
 
 def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
     """Return the demand ahead as the traffic domain's view tells it."""
     tables, traffic, approaches = state.tables, views["traffic"], state.layout.approaches
     n = len(tables.queue_approach)
+    # Where no turn and no lane is in doubt, one draw says all.
+    draws = DRAWS if tables.in_doubt else 1
+    eta_s = np.zeros((draws, n, MAX_QUEUE))
+    wants = np.zeros((draws, n, MAX_QUEUE), np.int32)
+    count = np.zeros((draws, n), np.int32)
+    stands = np.zeros((draws, n, MAX_QUEUE), np.bool_)
     demand = Demand(
-        eta_s=np.zeros((n, MAX_QUEUE)),
-        wants=np.zeros((n, MAX_QUEUE), np.int32),
-        count=np.zeros(n, np.int32),
+        eta_s=eta_s[0],
+        wants=wants[0],
+        count=count[0],
         weight=np.empty(n),
         headway_s=np.empty(n),
-        stands=np.zeros((n, MAX_QUEUE), np.bool_),
+        stands=stands[0],
         now=np.zeros(n, np.int32),
+        redrawn=Redrawn(eta_s=eta_s[1:], wants=wants[1:], count=count[1:], stands=stands[1:]),
     )
     look_ahead(
         now_ms,
@@ -110,104 +129,15 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         state.call_since_ms,
         state.foot_ratio,
         tables.assets.links.junction,
-        demand.eta_s,
-        demand.wants,
-        demand.count,
+        eta_s,
+        wants,
+        count,
+        stands,
         demand.now,
         demand.weight,
         demand.headway_s,
-        demand.stands,
     )
     return demand
-
-
-@njit(cache=True)
-def _draw(
-    ordinal: int,
-    a: int,
-    head: bool,
-    movement_begin: I32,
-    movement_end: I32,
-    class_of_movement: I32,
-    share: F64,
-    head_odds: F64,
-) -> int:
-    """Return the class that a lane's vehicle is taken to want."""
-    begin, end = movement_begin[a], movement_end[a]
-    first = int(class_of_movement[begin])
-    if end - begin == 1:
-        return first
-    total = 0.0
-    for m in range(begin, end):
-        w = share[m] * head_odds[m] if head else share[m]
-        total += w
-    if total <= 0.0:
-        return first
-    u = ((ordinal * GOLDEN + a * 0.371) % 1.0) * total
-    for m in range(begin, end):
-        w = share[m] * head_odds[m] if head else share[m]
-        u -= w
-        if u < 0.0:
-            return int(class_of_movement[m])
-    return int(class_of_movement[end - 1])
-
-
-@njit(cache=True)
-def _lane_of(
-    ordinal: int, q: int, a: int, sharing_begin: I32, sharing_queue: I32, queue_approach: I32, left_veh: I64
-) -> int:
-    """Return the queue that a vehicle of a shared upstream lane is taken to choose, by what each has let go so far."""
-    total = left_veh[a] + 3.0
-    for x in range(sharing_begin[a], sharing_begin[a + 1]):
-        total += left_veh[queue_approach[sharing_queue[x]]] + 3.0
-    u = ((ordinal * GOLDEN) % 1.0) * total - (left_veh[a] + 3.0)
-    if u < 0.0:
-        return q
-    for x in range(sharing_begin[a], sharing_begin[a + 1]):
-        u -= left_veh[queue_approach[sharing_queue[x]]] + 3.0
-        if u < 0.0:
-            return int(sharing_queue[x])
-    return q
-
-
-@njit(cache=True)
-def _join(
-    target: int,
-    seen_from: int,
-    d: float,
-    speed: float,
-    queue_approach: I32,
-    speed_limit_mps: F64,
-    movement_begin: I32,
-    movement_end: I32,
-    class_of_movement: I32,
-    left_veh: I64,
-    share: F64,
-    head_odds: F64,
-    eta_s: F64,
-    wants: I32,
-    count: I32,
-    stands: BOOL,
-) -> None:
-    """Add a vehicle seen at a distance to the end of a queue."""
-    k = count[target]
-    if k >= eta_s.shape[1]:
-        return
-    limit = max(speed_limit_mps[queue_approach[seen_from]], 1.0)
-    if speed >= CRUISING_FRAC * limit:
-        eta = d / speed
-    else:
-        lost = limit - speed
-        eta = d / limit + lost * lost / (2.0 * ACCELERATION_MPS2 * limit)
-    if k > 0 and eta < eta_s[target, k - 1]:
-        eta = eta_s[target, k - 1]
-    b = queue_approach[target]
-    eta_s[target, k] = eta
-    wants[target, k] = _draw(
-        left_veh[b] + k, b, k == 0, movement_begin, movement_end, class_of_movement, share, head_odds
-    )
-    stands[target, k] = speed < STANDING_MPS
-    count[target] = k + 1
 
 
 @njit(cache=True)
@@ -245,23 +175,19 @@ def look_ahead(
     eta_s: F64,
     wants: I32,
     count: I32,
+    stands: BOOL,
     present: I32,
     weight: F64,
     headway_s: F64,
-    stands: BOOL,
 ) -> None:
-    """Fill the demand of every queue, in place."""
+    """Fill the demand of every queue, in place, draw by draw."""
     count_veh = seen_veh.copy()
     for a in range(len(count_veh)):
         if now_ms - seen_at_ms[a] > _DEAD_MS:
             count_veh[a] = -1
     weight[:] = 1.0
     headway_s[:] = CROSSING_HEADWAY_S
-    n_queues = len(queue_approach)
-    most = eta_s.shape[1]
-    second = now_ms // 1000
-    width = coming_veh.shape[1]
-    for q in range(n_queues):
+    for q in range(len(queue_approach)):
         a = queue_approach[q]
         if a < 0:
             weight[q] = PEDESTRIAN_WEIGHT
@@ -269,23 +195,70 @@ def look_ahead(
                 haste = (foot_ratio[link_junction[queue_link[q]]] - HASTE_FROM) / (HASTE_WHOLE - HASTE_FROM)
                 weight[q] += PEDESTRIANS_JOIN_PER_S * (now_ms - call_since_ms[queue_link[q]]) / 1000.0
                 weight[q] *= 1.0 + HASTE * min(max(haste, 0.0), 1.0)
-                eta_s[q, 0] = 0.0
-                wants[q, 0] = class_begin[q]
-                count[q] = 1
+                wants[:, q, 0] = class_begin[q]
+                count[:, q] = 1
                 present[q] = 1
             continue
         if queue_rail[q]:
             weight[q] = RAIL_WEIGHT
         headway_s[q] = lane_headway_s[a]
-        if movement_end[a] == movement_begin[a]:
+    draws = eta_s.shape[0]
+    # The first draw comes last, so that those present are those of the first.
+    for draw in range(draws - 1, -1, -1):
+        _fill(
+            draw / draws, now_ms // 1000, queue_approach, class_of_movement, reach_m, own_m, sharing_begin,
+            sharing_queue, group, group_size, feeders, speed_limit_mps, movement_begin, movement_end, distance_m,
+            speed_mps, count_veh, left_veh, flow_vps, hidden_veh, share, head_odds, coming_veh,
+            eta_s[draw], wants[draw], count[draw], stands[draw], present,
+        )  # fmt: skip
+
+
+@njit(cache=True)
+def _fill(
+    shift: float,
+    second: int,
+    queue_approach: I32,
+    class_of_movement: I32,
+    reach_m: F64,
+    own_m: F64,
+    sharing_begin: I32,
+    sharing_queue: I32,
+    group: I32,
+    group_size: I32,
+    feeders: I32,
+    speed_limit_mps: F64,
+    movement_begin: I32,
+    movement_end: I32,
+    distance_m: F64,
+    speed_mps: F64,
+    count_veh: I32,
+    left_veh: I64,
+    flow_vps: F64,
+    hidden_veh: F64,
+    share: F64,
+    head_odds: F64,
+    coming_veh: F64,
+    eta_s: F64,
+    wants: I32,
+    count: I32,
+    stands: BOOL,
+    present: I32,
+) -> None:
+    """Fill one draw of the vehicles of every queue."""
+    n_queues = len(queue_approach)
+    most = eta_s.shape[1]
+    width = coming_veh.shape[1]
+    for q in range(n_queues):
+        a = queue_approach[q]
+        if a < 0 or movement_end[a] == movement_begin[a]:
             continue
         n_sharing = sharing_begin[a + 1] - sharing_begin[a]
         for i in range(count_veh[a]):
             if n_sharing > 0 and distance_m[a, i] > own_m[a]:
                 break
-            _join(
+            join(
                 q, q, distance_m[a, i], speed_mps[a, i], queue_approach, speed_limit_mps, movement_begin, movement_end,
-                class_of_movement, left_veh, share, head_odds, eta_s, wants, count, stands,
+                class_of_movement, left_veh, share, head_odds, eta_s, wants, count, stands, shift,
             )  # fmt: skip
     # Upstream lanes that serve several approach lanes: whoever is there comes after those already in lane.
     for q in range(n_queues):
@@ -306,10 +279,10 @@ def look_ahead(
                         blocked = sharing_queue[x]
             target = blocked
             if blocked < 0:
-                target = _lane_of(left_veh[a] + i, q, a, sharing_begin, sharing_queue, queue_approach, left_veh)
-            _join(
+                target = draw_lane(left_veh[a] + i, q, a, sharing_begin, sharing_queue, queue_approach, left_veh, shift)
+            join(
                 target, q, d, speed_mps[a, i], queue_approach, speed_limit_mps, movement_begin, movement_end,
-                class_of_movement, left_veh, share, head_odds, eta_s, wants, count, stands,
+                class_of_movement, left_veh, share, head_odds, eta_s, wants, count, stands, shift,
             )  # fmt: skip
     for q in range(n_queues):
         a = queue_approach[q]
@@ -324,8 +297,8 @@ def look_ahead(
             # They stand right behind those seen.
             stands[q, k] = True
             eta_s[q, k] = eta_s[q, k - 1] if k > 0 else 0.0
-            wants[q, k] = _draw(
-                left_veh[a] + k, a, False, movement_begin, movement_end, class_of_movement, share, head_odds
+            wants[q, k] = draw_turn(
+                left_veh[a] + k, a, False, movement_begin, movement_end, class_of_movement, share, head_odds, shift
             )
             count[q] = k + 1
         limit = max(speed_limit_mps[a], 1.0)
@@ -351,7 +324,7 @@ def look_ahead(
                 if k > 0 and eta < eta_s[q, k - 1]:
                     eta = eta_s[q, k - 1]
                 eta_s[q, k] = eta
-                wants[q, k] = _draw(
+                wants[q, k] = draw_turn(
                     left_veh[a] + k,
                     a,
                     False,
@@ -360,6 +333,7 @@ def look_ahead(
                     class_of_movement,
                     share,
                     head_odds,
+                    shift,
                 )
                 count[q] = k + 1
             t += 1

@@ -63,6 +63,8 @@ class SignalTables:
     sharing_begin: I32
     """Per approach (and one more): range in ``sharing_queue`` of the queues whose upstream traffic its zone sees."""
     sharing_queue: I32
+    in_doubt: bool
+    """Whether any vehicle's turn, or its lane before a pocket, has to be drawn."""
     group_size: I32
     """Approach lanes of each group."""
     servable: BOOL
@@ -208,6 +210,7 @@ def build_tables(layout: Layout) -> SignalTables:
         reach_m=np.minimum(assets.approaches.zone_m, _sensed_m(assets.sensing)),
         sharing_begin=np.concatenate([[0], np.cumsum([len(s) for s in sharing])]).astype(np.int32),
         sharing_queue=np.array([q for s in sharing for q in s], np.int32),
+        in_doubt=any(sharing) or bool((np.array(class_end) - np.array(class_begin) > 1).any()),
         group_size=np.maximum(np.bincount(assets.approaches.group, minlength=1), 1).astype(np.int32),
     )
 

@@ -1,7 +1,8 @@
 """The brain: a rolling horizon a junction, decided anew every second.
 
 Keeping the stage and changing to each other are weighed by the least weighted delay that can follow
-(``horizon_search``). The costs of the rejected alternatives are kept with the decision.
+(``horizon_search``), in the mean over what nobody senses (``expected``). The costs of the rejected alternatives are
+kept with the decision.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from cityloop.domains.signals.bounds import due_stages
-from cityloop.domains.signals.decide.horizon_search import search
+from cityloop.domains.signals.decide.expected import expected_search
 from cityloop.domains.signals.forecast import Demand
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.domains.signals.state import LEAD_MS, SignalState
@@ -83,7 +84,7 @@ def propose(
     """
     tables = state.tables
     n, most = tables.service.shape
-    costs = np.empty((n, most + 1))
+    costs = np.empty((n, 2 * most + 1))
     choice = np.empty(n, np.int32)
     reason = np.empty(n, np.int32)
     due = due_stages(state, now_ms, params.promise_frac)
@@ -110,6 +111,10 @@ def propose(
         demand.weight,
         demand.headway_s,
         demand.stands,
+        demand.redrawn.eta_s,
+        demand.redrawn.wants,
+        demand.redrawn.count,
+        demand.redrawn.stands,
         tables.class_lamp,
         tables.class_queue,
         tables.foe_begin,
@@ -174,6 +179,10 @@ def _decide_all(
     weight: F64,
     headway_s: F64,
     stands: BOOL,
+    more_eta_s: F64,
+    more_wants: I32,
+    more_count: I32,
+    more_stands: BOOL,
     class_lamp: U8,
     class_queue: I32,
     foe_begin: I32,
@@ -231,14 +240,17 @@ def _decide_all(
                 choice[j] = shown
                 reason[j] = 5
                 continue
-        best = search(
-            shown, 0, n_stages[j], horizon, q0, q1, eta_s, wants, count, weight, headway_s, stands,
-            class_lamp, class_queue, foe_begin, foe_end, foe_class, service[j], min_green_s[j], intergreen_s[j],
-            held_s[j],
+        best = expected_search(
+            shown, n_stages[j], horizon, q0, q1, eta_s, wants, count, stands, more_eta_s, more_wants, more_count,
+            more_stands, weight, headway_s, class_lamp, class_queue, foe_begin, foe_end, foe_class,
+            service[j], min_green_s[j], intergreen_s[j], held_s[j],
             start_loss_s, yellow_use_s, gap_s, stop_cost_s, rest_s, costs[j],
         )  # fmt: skip
+        # Keeping throughout, or changing later, whichever is best: one figure.
+        keep_s = np.nanmin(costs[j, n_stages[j] : 2 * n_stages[j] + 1])
+        costs[j, n_stages[j]] = keep_s
         if best < 0:
-            least_s = costs[j, n_stages[j]] + eager_s * weight[q0:q1].min()
+            least_s = keep_s + eager_s * weight[q0:q1].min()
             for k in range(n_stages[j]):
                 if costs[j, k] <= least_s:
                     best, least_s = k, costs[j, k]

@@ -17,9 +17,11 @@ from numba import njit
 from cityloop.domains.signals.decide.departures import rank, serve
 from cityloop.kernel.columns import BOOL, F64, I32, U8
 
-__all__ = ["KEEP", "search"]
+__all__ = ["KEEP", "USEFUL_S", "search"]
 
 KEEP = -1
+USEFUL_S = 6.0
+"""A stage is weighed where somebody could use it so soon after it began. [s]"""
 _NEVER = 1e9
 
 
@@ -46,6 +48,7 @@ def search(
     min_green_s: F64,
     intergreen_s: F64,
     held_s: F64,
+    open_to: BOOL,
     start_loss_s: float,
     yellow_use_s: float,
     gap_s: float,
@@ -59,11 +62,13 @@ def search(
     ----------
     stage, first_end_s
         Stage shown, and the first whole second from now at which it may end.
+    open_to
+        Stages to which a first change is weighed whoever could use them, shape (n_stages,).
     rest_s
         Wait charged to each user left before a red at the horizon, beyond the horizon itself. [s]
     costs
-        Filled: expected weighted delay of changing to each stage now (``costs[k]``) and of keeping
-        (``costs[n_stages]``), NaN where the search did not weigh it. [s]
+        Filled, shape (2 n_stages + 1,): weighted delay of changing to each stage now, of keeping and changing to each
+        later, and of keeping throughout; NaN where the search did not weigh it. [s]
 
     """
     n = q1 - q0
@@ -83,7 +88,8 @@ def search(
     tag = np.full(n_nodes, -2, np.int32)
     idle = np.zeros(n_nodes, np.bool_)
     leaf = np.full(n_nodes, _NEVER)
-    lost = np.full((n_stages + 1, n_nodes), _NEVER)
+    never = 2 * n_stages
+    lost = np.full((never + 1, n_nodes), _NEVER)
     leave = np.zeros((n, most))
     gone_by = np.zeros((n, most), np.int32)
     n_leave = np.zeros(n, np.int32)
@@ -180,15 +186,16 @@ def search(
                                 x += 1
                             last[i] = x
                     sum_w, sum_wt, sum_stop = gone_w[ends], gone_wt[ends], gone_stop[ends]
-                    useful = False
+                    useful = is_root and open_to[k2]
                     for i in range(n):
+                        if useful:
+                            break
                         x = place[node, i] + last[i]
                         if x < count[q0 + i]:
                             c = wants[q0 + i, x]
                             now, then = class_lamp[c, k], class_lamp[c, k2]
-                            if eta_s[q0 + i, x] <= t1 + 6.0 and rank(then) > rank(now):
+                            if eta_s[q0 + i, x] <= t1 + USEFUL_S and rank(then) > rank(now):
                                 useful = True
-                                break
                     if not useful:
                         continue
                     cost = waited[t1] - (sum_w * t1 - sum_wt) + sum_stop
@@ -196,12 +203,12 @@ def search(
                     cost += max(here[t1] - sum_w, 0.0) * rest_s * 0.5
                     branch = tag[node]
                     if is_root:
-                        branch = k2 if e == 0 else n_stages
+                        branch = k2 if e == 0 else n_stages + k2
                     to = k2 * (horizon + 1) + t1
                     if cost < value[to]:
                         if value[to] < _NEVER:
                             gap = value[to] - cost
-                            for b in range(n_stages + 1):
+                            for b in range(never + 1):
                                 if lost[b, to] < _NEVER:
                                     lost[b, to] += gap
                             if tag[to] != branch and lost[tag[to], to] > gap:
@@ -243,14 +250,12 @@ def search(
             node = k * (horizon + 1) + t0
             if value[node] < _NEVER and parent[node] >= 0 and parent[node] != root and leaf[node] < leaf[parent[node]]:
                 leaf[parent[node]] = leaf[node]
-    for b in range(n_stages + 1):
-        costs[b] = np.nan
-    best, best_cost = KEEP, leaf[root]
-    costs[n_stages] = leaf[root]
+    costs[: never + 1] = np.nan
+    costs[never] = leaf[root]
     for node in range(n_nodes):
         if value[node] >= _NEVER or node == root:
             continue
-        for b in range(n_stages + 1):
+        for b in range(never):
             c = _NEVER
             if tag[node] == b:
                 c = leaf[node]
@@ -258,8 +263,10 @@ def search(
                 c = leaf[node] + lost[b, node]
             if c < _NEVER and not c >= costs[b]:
                 costs[b] = c
-    if costs[n_stages] < best_cost:
-        best_cost = costs[n_stages]
+    best, best_cost = KEEP, costs[never]
+    for b in range(n_stages, never):
+        if costs[b] < best_cost:
+            best_cost = costs[b]
     for b in range(n_stages):
         if costs[b] < best_cost - 1e-6:
             best, best_cost = b, costs[b]
@@ -290,7 +297,7 @@ def _idle_change(
     for node in range(len(leaf)):
         if parent[node] == root and leaf[node] < least:
             to, least = node, leaf[node]
-    if to < 0 or tag[to] != n_stages or not idle[to]:
+    if to < 0 or tag[to] < n_stages or not idle[to]:
         return KEEP
     stage = to // (horizon + 1)
     if costs[stage] != costs[stage]:
