@@ -142,6 +142,7 @@ class InlineEngine:
         now_ms = params.begin_ms
         unplugged = False
         while now_ms < params.end_ms:
+            self._meter.begin()
             observed = self._observe(min(now_ms + stride_ms, params.end_ms))
             if observed.now_ms <= now_ms:
                 if observed.ended:
@@ -154,7 +155,6 @@ class InlineEngine:
             decisions: Sequence[Decision] = ()
             if any(blackout.covers(now_ms - params.begin_ms) for blackout in params.blackouts):
                 unplugged = True
-                self._meter.skipped()
             elif self._brain.arms:
                 if unplugged:
                     # Back after a blackout: a greater epoch, and nothing remembered.
