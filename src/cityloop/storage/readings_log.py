@@ -40,9 +40,7 @@ class ReadingsWriter:
         self._chunk_ms = ms_from_s(chunk_s)
         self._steps: list[tuple[int, Batch]] = []
         self._file = path.open("xb", buffering=0)
-        # A codec of our own is set up once; one asked for by name is set up for every column of every chunk.
-        codec = pa.Codec("zstd", compression_level=1)
-        options = pa.ipc.IpcWriteOptions(compression=codec, use_threads=False)
+        options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
         self._stream = pa.ipc.new_stream(self._file, self._schema, options=options)
 
     def append(self, now_ms: int, batch: Batch) -> bool:
