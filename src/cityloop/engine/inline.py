@@ -153,7 +153,7 @@ class InlineEngine:
             self._append_readings(now_ms, observed.batch)
             self._append_receipts(observed.receipts)
             decisions: Sequence[Decision] = ()
-            if any(blackout.covers(now_ms - params.begin_ms) for blackout in params.blackouts):
+            if params.blackouts and any(blackout.covers(now_ms - params.begin_ms) for blackout in params.blackouts):
                 unplugged = True
             elif self._brain.arms:
                 if unplugged:
