@@ -142,6 +142,7 @@ class InlineEngine:
         now_ms = params.begin_ms
         unplugged = False
         while now_ms < params.end_ms:
+            self._meter.begin()
             observed = self._observe(min(now_ms + stride_ms, params.end_ms))
             if observed.now_ms <= now_ms:
                 if observed.ended:
@@ -152,9 +153,8 @@ class InlineEngine:
             self._append_readings(now_ms, observed.batch)
             self._append_receipts(observed.receipts)
             decisions: Sequence[Decision] = ()
-            if any(blackout.covers(now_ms - params.begin_ms) for blackout in params.blackouts):
+            if params.blackouts and any(blackout.covers(now_ms - params.begin_ms) for blackout in params.blackouts):
                 unplugged = True
-                self._meter.skipped()
             elif self._brain.arms:
                 if unplugged:
                     # Back after a blackout: a greater epoch, and nothing remembered.

@@ -17,6 +17,9 @@ __all__ = ["DecisionDigest", "decision_bytes"]
 
 _ENCODER = msgspec.msgpack.Encoder()
 
+_HASHED_AT_ONCE_BYTES = 1 << 14
+"""Records wait until there are so many bytes of them: hashing a few hundred costs more in the call than in the work."""
+
 
 def decision_bytes(decision: Decision) -> bytes:
     """Return the canonical bytes of one decision."""
@@ -26,23 +29,30 @@ def decision_bytes(decision: Decision) -> bytes:
 class DecisionDigest:
     """SHA-256 over the canonical bytes of a run's decisions, fed as they are made."""
 
-    __slots__ = ("_sha", "count")
+    __slots__ = ("_sha", "_waiting", "count")
 
     def __init__(self) -> None:
         self._sha = hashlib.sha256()
+        self._waiting = bytearray()
         self.count = 0
 
     def add(self, records: Iterable[bytes]) -> None:
         """Take the canonical bytes of further decisions, in order."""
         for record in records:
-            self._sha.update(record)
-            self.count += 1
+            self.add_joined(record, 1)
 
     def add_joined(self, records: bytes, count: int) -> None:
         """Take the same, one after the other in one piece."""
-        self._sha.update(records)
+        self._waiting += records
         self.count += count
+        if len(self._waiting) >= _HASHED_AT_ONCE_BYTES:
+            self._hash()
+
+    def _hash(self) -> None:
+        self._sha.update(self._waiting)
+        self._waiting.clear()
 
     def hexdigest(self) -> str:
         """Return the digest so far."""
+        self._hash()
         return self._sha.hexdigest()

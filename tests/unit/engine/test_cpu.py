@@ -34,6 +34,7 @@ def test_inner_parts_are_taken_out_of_the_outer():
     """A tick of 10 us with 3 us of update and 4 us of guard inside counts 10, 3 and 4."""
     clock = Clock()
     meter = Meter(0, clock)
+    meter.begin()
     spend(meter, clock, "tick", 10, [("update", 3), ("guard", 4)])
     meter.ticked(1)
     parts = meter.cost().parts_us_per_decision
@@ -45,6 +46,7 @@ def test_cost_is_shared_by_the_decisions():
     """Forty microseconds over twenty junctions are two each."""
     clock = Clock()
     meter = Meter(0, clock)
+    meter.begin()
     spend(meter, clock, "journal", 40)
     meter.ticked(20)
     assert meter.cost().parts_us_per_decision["journal"] == pytest.approx(2)
@@ -55,6 +57,7 @@ def test_warm_up_is_told_apart():
     clock = Clock()
     meter = Meter(1, clock)
     for own_us in (1_000_000, 5):
+        meter.begin()
         spend(meter, clock, "update", own_us)
         meter.ticked(1)
     cost = meter.cost()
@@ -71,6 +74,7 @@ def test_a_run_within_its_warm_up_has_no_figure():
     """A run too short to be measured says so rather than average the compilation in."""
     clock = Clock()
     meter = Meter(5, clock)
+    meter.begin()
     spend(meter, clock, "update", 7)
     meter.ticked(1)
     assert math.isnan(meter.cost().us_per_decision)
@@ -81,8 +85,23 @@ def test_a_step_without_a_tick_belongs_to_no_decision():
     """What a blackout's steps cost is not shared out over the decisions around it."""
     clock = Clock()
     meter = Meter(0, clock)
+    meter.begin()
     spend(meter, clock, "readings", 1_000)
-    meter.skipped()
+    meter.begin()
     spend(meter, clock, "readings", 2)
     meter.ticked(1)
     assert meter.cost().us_per_decision == pytest.approx(2)
+
+
+def test_parts_are_told_apart_in_some_steps_only():
+    """Every third step reads the clock around its parts, 15 us of 20 in the update; the whole of all is shared so."""
+    clock, reads = Clock(), []
+    meter = Meter(0, lambda: reads.append(clock.now_ns) or clock.now_ns, apart_every_ticks=3)
+    for tick_us, update_us in ((5, 15), (20, 10), (15, 25)):
+        meter.begin()
+        spend(meter, clock, "tick", tick_us, [("update", update_us)])
+        meter.ticked(1)
+    cost = meter.cost()
+    assert cost.us_per_decision == pytest.approx(30)
+    assert cost.parts_us_per_decision["update"] == pytest.approx(30 * 15 / 20)
+    assert len(reads) == (2 + 2 * 2) + 2 + 2

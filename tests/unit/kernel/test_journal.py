@@ -41,3 +41,16 @@ def test_digest_is_sha256_of_the_bytes_in_order():
 def test_a_run_without_decisions_has_the_empty_digest():
     """No decisions: SHA-256 of nothing."""
     assert DecisionDigest().hexdigest() == hashlib.sha256().hexdigest()
+
+
+def test_records_that_wait_to_be_hashed_are_part_of_the_digest():
+    """Read after any record, the digest is that of all records so far, and goes on from there."""
+    digest, whole = DecisionDigest(), b""
+    for cost in range(300):
+        record = decision_bytes(decision(float(cost)))
+        digest.add([record])
+        whole += record
+        if cost % 50 == 0:
+            assert digest.hexdigest() == hashlib.sha256(whole).hexdigest()
+    assert len(whole) > 2 * (1 << 14)
+    assert (digest.hexdigest(), digest.count) == (hashlib.sha256(whole).hexdigest(), 300)

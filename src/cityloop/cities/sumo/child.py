@@ -74,7 +74,7 @@ def _observe(simulation: Simulation, message: Observe, connection: socket.socket
         if len(steps) % _STEPS_BETWEEN_LOOKS == 0 and _hung_up(connection):
             return None
     stream, observed, received, value = (
-        b"".join(readings[column].tobytes() for readings in steps) for column in range(4)
+        bytearray().join(readings[column].tobytes() for readings in steps) for column in range(4)
     )
     return Seen(
         simulation.now_ms,

@@ -113,10 +113,11 @@ class Seen(msgspec.Struct, frozen=True, array_like=True, tag=True):
     now_ms: int
     ended: bool
     cpu_s: float
-    stream: bytes
-    observed_at_ms: bytes
-    received_at_ms: bytes
-    value: bytes
+    stream: bytearray
+    """Columns come as memory of their own that may be written to: an array over it needs no copy."""
+    observed_at_ms: bytearray
+    received_at_ms: bytearray
+    value: bytearray
     receipts: tuple[ReceiptMessage, ...]
     picture: dict[str, bytes] = {}
     """What a map may show of the simulation's truth; no controller reads it."""
@@ -173,14 +174,15 @@ def receive(connection: socket.socket) -> _Message | None:
 def batch_of(seen: Seen) -> Batch:
     """Return the readings of a message, all of them good.
 
-    Copies, because compiled functions tell read-only arrays apart and would be compiled a second time.
+    Writable like any other batch's, because compiled functions tell read-only arrays apart and would be compiled a
+    second time.
     """
-    stream = np.frombuffer(seen.stream, np.int32).copy()
+    stream = np.frombuffer(seen.stream, np.int32)
     return Batch(
         stream,
-        np.frombuffer(seen.observed_at_ms, np.int64).copy(),
-        np.frombuffer(seen.received_at_ms, np.int64).copy(),
-        np.frombuffer(seen.value, np.float64).copy(),
+        np.frombuffer(seen.observed_at_ms, np.int64),
+        np.frombuffer(seen.received_at_ms, np.int64),
+        np.frombuffer(seen.value, np.float64),
         np.zeros(len(stream), np.uint8),
     )
 

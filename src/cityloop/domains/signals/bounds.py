@@ -70,28 +70,26 @@ def forced_stage(state: SignalState, junction: int, now_ms: int, wanted: int) ->
 
     A stage may be gone to only while the chain of services still holds every deadline after it.
     """
-    stage = int(state.last_stage[junction])
-    if stage < 0:
-        return -1
     tables, controllers = state.tables, state.tables.assets.controllers
-    first = _forced(
+    first: int = _forced(
         now_ms,
-        stage,
+        junction,
         wanted,
-        int(state.green_since_ms[junction]),
-        int(controllers.link_begin[junction]),
-        int(controllers.link_end[junction]),
-        int(tables.n_stages[junction]),
+        state.last_stage,
+        state.green_since_ms,
         state.waits_since_ms,
+        controllers.link_begin,
+        controllers.link_end,
+        tables.n_stages,
         tables.lamps,
         tables.servable,
-        tables.service[junction],
-        tables.conflict[junction],
-        tables.min_green_s[junction],
-        tables.intergreen_s[junction],
-        float(tables.round_s[junction]),
+        tables.service,
+        tables.conflict,
+        tables.min_green_s,
+        tables.intergreen_s,
+        tables.round_s,
     )
-    return int(first)
+    return first
 
 
 @njit(cache=True)
@@ -137,39 +135,44 @@ def _due_all(
 @njit(cache=True)
 def _forced(
     now_ms: int,
-    stage: int,
+    j: int,
     wanted: int,
-    green_since_ms: int,
-    begin: int,
-    end: int,
-    n_stages: int,
+    last_stage: I32,
+    green_since_ms: I64,
     waits_since_ms: I64,
+    link_begin: I32,
+    link_end: I32,
+    n_stages: I32,
     lamps: U8,
     servable: BOOL,
     service: BOOL,
     conflict: BOOL,
     min_green_s: F64,
     intergreen_s: F64,
-    round_s: float,
+    round_s: F64,
 ) -> int:
-    own = slice(begin, end)
-    latest_ms = waits_since_ms[own] + _BOUND_MS
-    if _young(now_ms, n_stages, latest_ms, servable[own], round_s):
+    stage, own = last_stage[j], slice(link_begin[j], link_end[j])
+    if stage < 0:
         return -1
-    rest_s = _rest_s(now_ms, green_since_ms, min_green_s[stage])
+    latest_ms = waits_since_ms[own] + _BOUND_MS
+    if _young(now_ms, n_stages[j], latest_ms, servable[own], round_s[j]):
+        return -1
+    rest_s = _rest_s(now_ms, green_since_ms[j], min_green_s[j, stage])
     first, slack_s = _services(
-        now_ms, stage, rest_s, n_stages, latest_ms, lamps[own], service, conflict, min_green_s, intergreen_s
-    )
+        now_ms, stage, rest_s, n_stages[j], latest_ms, lamps[own], service[j], conflict[j], min_green_s[j],
+        intergreen_s[j],
+    )  # fmt: skip
     if first < 0 or first == wanted:
         return -1
     if slack_s <= 1.0:
         return first
     if wanted == stage:
         return -1
-    served_s = rest_s + intergreen_s[stage, wanted] + SEEN_LATE_S + min_green_s[wanted]
+    served_s = rest_s + intergreen_s[j, stage, wanted] + SEEN_LATE_S + min_green_s[j, wanted]
     _, slack_s = _services(
-        now_ms, wanted, served_s, n_stages, latest_ms, lamps[own], service, conflict, min_green_s, intergreen_s
-    )
+        now_ms, wanted, served_s, n_stages[j], latest_ms, lamps[own], service[j], conflict[j], min_green_s[j],
+        intergreen_s[j],
+    )  # fmt: skip
     return first if slack_s <= 1.0 else -1
 
 

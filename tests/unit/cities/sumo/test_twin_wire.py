@@ -25,9 +25,9 @@ def ends():
 
 def seen(n_readings):
     """What a step brought, with so many readings."""
-    instants = np.full(n_readings, 1000, np.int64).tobytes()
-    values = np.linspace(0.0, 1.0, n_readings).tobytes()
-    return Seen(1000, False, 0.5, np.arange(n_readings, dtype=np.int32).tobytes(), instants, instants, values, ())
+    instants = bytearray(np.full(n_readings, 1000, np.int64))
+    values = bytearray(np.linspace(0.0, 1.0, n_readings))
+    return Seen(1000, False, 0.5, bytearray(np.arange(n_readings, dtype=np.int32)), instants, instants, values, ())
 
 
 @pytest.mark.parametrize("n_readings", [0, 1, 2_000, 200_000])

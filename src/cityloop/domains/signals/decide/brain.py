@@ -128,31 +128,30 @@ def propose(
         reason,
         costs,
     )
-    proposals = []
-    chosen, why, rows = choice.tolist(), reason.tolist(), costs.tolist()
-    for j in range(n):
-        stage = chosen[j]
-        if stage < 0:
-            continue
-        row, n_stages, shown = rows[j], int(tables.n_stages[j]), int(state.stage[j])
-        keep = row[n_stages]
-        mine = keep if stage == shown else row[stage]
-        others = tuple(Alternative(k, row[k]) for k in range(n_stages) if k != stage and row[k] == row[k])
-        if stage != shown and keep == keep:
-            others += (Alternative(shown, keep),)
-        known = mine == mine
-        rival = keep if stage != shown else min((a.cost for a in others), default=mine)
-        proposals.append(
-            Proposal(
-                target=j,
-                action=ShowStage(stage),
-                reason=why[j],
-                cost=mine if known else -1.0,
-                gain=rival - mine if known and rival == rival else 0.0,
-                alternatives=others,
-            )
-        )
-    return proposals
+    columns = zip(
+        choice.tolist(), reason.tolist(), costs.tolist(), tables.n_stages.tolist(), state.stage.tolist(), strict=True
+    )
+    return [_proposal(j, *of_junction) for j, of_junction in enumerate(columns) if of_junction[0] >= 0]
+
+
+def _proposal(junction: int, stage: int, why: int, row: list[float], n_stages: int, shown: int) -> Proposal:
+    """Return the proposal of a stage; ``row`` holds what changing to each stage would cost, and what keeping would."""
+    keep = row[n_stages]
+    mine = keep if stage == shown else row[stage]
+    # NaN, the cost of what was not weighed, is the only number that is not itself.
+    others = [Alternative(k, row[k]) for k in range(n_stages) if k != stage and row[k] == row[k]]
+    if stage != shown and keep == keep:
+        others.append(Alternative(shown, keep))
+    known = mine == mine
+    rival = keep if stage != shown else min([other.cost for other in others], default=mine)
+    return Proposal(
+        target=junction,
+        action=ShowStage(stage),
+        reason=why,
+        cost=mine if known else -1.0,
+        gain=rival - mine if known and rival == rival else 0.0,
+        alternatives=tuple(others),
+    )
 
 
 @njit(cache=True)

@@ -130,7 +130,7 @@ def search(
                 foe_begin, foe_end, foe_class, start_loss_s, gap_s,
                 place[node], ready[node], leave, n_leave,
             )  # fmt: skip
-            for s in range(horizon + 3):
+            for s in range(t0, horizon + 3):
                 gone_w[s] = 0.0
                 gone_wt[s] = 0.0
                 gone_stop[s] = 0.0
@@ -149,11 +149,13 @@ def search(
                     gone_wt[s] += w * min(t, total_h)
                     if t - eta_s[q0 + i, place[node, i] + x] > 2.0:
                         gone_stop[s] += w * stop_cost_s
-            for s in range(horizon + 1):
-                # From here on: all who leave up to that second, those before the stage included.
-                gone_w[s] += gone_w[s - 1] if s > t0 else left_w[node]
-                gone_wt[s] += gone_wt[s - 1] if s > t0 else left_wt[node]
-                gone_stop[s] += gone_stop[s - 1] if s > t0 else stops[node]
+            # From here on: all who leave up to that second, those before the stage included.
+            sum_w, sum_wt, sum_stop = left_w[node], left_wt[node], stops[node]
+            for s in range(t0, horizon + 1):
+                sum_w += gone_w[s]
+                sum_wt += gone_wt[s]
+                sum_stop += gone_stop[s]
+                gone_w[s], gone_wt[s], gone_stop[s] = sum_w, sum_wt, sum_stop
             earliest = first_end_s if is_root else t0 + int(np.ceil(min_green_s[k]))
             cut[:] = 0
             for e in range(max(t0, earliest), horizon):
@@ -191,11 +193,9 @@ def search(
                         if useful:
                             break
                         x = place[node, i] + last[i]
-                        if x < count[q0 + i]:
+                        if x < count[q0 + i] and eta_s[q0 + i, x] <= t1 + USEFUL_S:
                             c = wants[q0 + i, x]
-                            now, then = class_lamp[c, k], class_lamp[c, k2]
-                            if eta_s[q0 + i, x] <= t1 + USEFUL_S and rank(then) > rank(now):
-                                useful = True
+                            useful = rank(class_lamp[c, k2]) > rank(class_lamp[c, k])
                     if not useful:
                         continue
                     cost = waited[t1] - (sum_w * t1 - sum_wt) + sum_stop
