@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cityloop.domains.signals.decide import brain
+from cityloop.domains.signals.decide.given import Costing, Lamps, Queues, Stages, Users
 from cityloop.domains.signals.decide.horizon_search import search
 from cityloop.domains.signals.domain import signals
 from cityloop.domains.signals.forecast import MAX_QUEUE, Demand
@@ -24,7 +25,7 @@ STATES = ("Ggr", "rrG", "rGr", "Grr")
 
 
 @dataclass(frozen=True)
-class Queues:
+class Waiting:
     """Arrivals and weight of each lane."""
 
     etas_s: tuple[tuple[float, ...], ...]
@@ -34,14 +35,14 @@ class Queues:
 
 arrivals = st.lists(st.floats(0, 60, allow_nan=False).map(lambda t: round(t, 1)), max_size=12)
 lanes = st.builds(
-    Queues,
+    Waiting,
     st.tuples(*[arrivals.map(lambda etas: tuple(sorted(etas)))] * 3),
     st.tuples(*[st.sampled_from([1.0, 1.5, 10.0])] * 3),
     st.tuples(*[st.floats(1.4, 3.0)] * 3),
 )
 
 
-def asked(crossroads, queues: Queues, shown: int, factor: float = 1.0, order: tuple[int, ...] = (0, 1, 2)) -> Proposal:
+def asked(crossroads, queues: Waiting, shown: int, factor: float = 1.0, order: tuple[int, ...] = (0, 1, 2)) -> Proposal:
     """Return what the brain asks for; ``order`` is the order in which the lanes are written down."""
     made = crossroads(STATES, tuple((lane,) for lane in order), yields=((1, 0),), passed=(3,))
     view = traffic.view(traffic.start(made.layout, 0))
@@ -70,7 +71,7 @@ def asked(crossroads, queues: Queues, shown: int, factor: float = 1.0, order: tu
 
 
 # Two headways after its queue set off the last user leaves at the very instant at which a second's departures end.
-ON_THE_SECOND = Queues(((), (0.0, 0.0, 0.0), ()), (1.0, 1.0, 1.0), (2.0, 1.4000000000000001, 2.0))
+ON_THE_SECOND = Waiting(((), (0.0, 0.0, 0.0), ()), (1.0, 1.0, 1.0), (2.0, 1.4000000000000001, 2.0))
 
 
 @settings(max_examples=150)
@@ -133,10 +134,12 @@ def keeping(etas_s: tuple[tuple[float, ...], ...], shown: int, first_end_s: int)
     intergreen_s = np.where(np.eye(n_stages, dtype=bool), 0.0, 3.0)
     costs = np.full(2 * n_stages + 1, np.nan)
     search(
-        shown, first_end_s, n_stages, 24, 0, n, eta_s, wants, count, np.ones(n), np.full(n, 2.0),
-        np.zeros((n, most), np.bool_), lamp, np.arange(n, dtype=np.int32), *foes,
-        np.array([True, True, True, False]), np.full(n_stages, 5.0), intergreen_s, np.zeros((n_stages, n_stages)),
-        np.zeros(n_stages, np.bool_), 2.0, 0.8, 4.0, 0.5, 9.0, costs,
+        shown, first_end_s, n_stages, 24, Queues(0, n, np.ones(n), np.full(n, 2.0)),
+        Users(eta_s, wants, count, np.zeros((n, most), np.bool_)), Lamps(lamp, np.arange(n, dtype=np.int32), *foes),
+        Stages(
+            np.array([True, True, True, False]), np.full(n_stages, 5.0), intergreen_s, np.zeros((n_stages, n_stages))
+        ),
+        Costing(2.0, 0.8, 4.0, 0.5, 9.0), np.zeros(n_stages, np.bool_), costs,
     )  # fmt: skip
     return float(np.nanmin(costs[n_stages:]))
 
@@ -169,10 +172,14 @@ def test_nobody_waits_for_a_green_that_nobody_uses(ours, theirs):
     foes = np.array([0, 0, 0, 1, 1], np.int32), np.array([0, 0, 1, 1, 2], np.int32), np.array([3, 1], np.int32)
     costs = np.full(2 * n_stages + 1, np.nan)
     best = search(
-        0, 0, n_stages, 24, 0, 3, eta_s, wants, np.array([0, len(ours), len(theirs)], np.int32), np.ones(3),
-        np.full(3, 2.1), np.zeros((3, most), np.bool_), lamp, np.array([0, 1, 1, 2, 2], np.int32), *foes,
-        np.full(n_stages, True), np.full(n_stages, 5.0), np.array([[0.0, 3.0], [3.0, 0.0]]),
-        np.zeros((n_stages, n_stages)), np.zeros(n_stages, np.bool_), 1.2, 0.8, 3.5, 3.0, 9.0, costs,
+        0, 0, n_stages, 24, Queues(0, 3, np.ones(3), np.full(3, 2.1)),
+        Users(eta_s, wants, np.array([0, len(ours), len(theirs)], np.int32), np.zeros((3, most), np.bool_)),
+        Lamps(lamp, np.array([0, 1, 1, 2, 2], np.int32), *foes),
+        Stages(
+            np.full(n_stages, True), np.full(n_stages, 5.0), np.array([[0.0, 3.0], [3.0, 0.0]]),
+            np.zeros((n_stages, n_stages)),
+        ),
+        Costing(1.2, 0.8, 3.5, 3.0, 9.0), np.zeros(n_stages, np.bool_), costs,
     )  # fmt: skip
     assert best == 1
     assert costs[1] <= np.nanmin(costs[n_stages:])

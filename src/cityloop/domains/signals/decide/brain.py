@@ -15,10 +15,11 @@ from numba import njit
 
 from cityloop.domains.signals.bounds import due_stages
 from cityloop.domains.signals.decide.expected import expected_search
+from cityloop.domains.signals.decide.given import Costing, Lamps, Queues, Stages, Users
 from cityloop.domains.signals.forecast import Demand
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.domains.signals.state import LEAD_MS, SignalState
-from cityloop.kernel.columns import BOOL, F64, I32, I64, U8
+from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.messages import Alternative, Proposal, Request
 
 __all__ = ["BrainParams", "propose"]
@@ -88,14 +89,10 @@ def propose(
     choice = np.empty(n, np.int32)
     reason = np.empty(n, np.int32)
     due = due_stages(state, now_ms, params.promise_frac)
+    redrawn = demand.redrawn
     _decide_all(
         now_ms,
         params.horizon_s,
-        params.start_loss_s,
-        params.yellow_use_s,
-        params.gap_s,
-        params.stop_cost_s,
-        params.rest_s,
         params.eager_s,
         state.stage,
         state.target,
@@ -105,25 +102,16 @@ def propose(
         tables.n_stages,
         tables.queue_begin,
         tables.queue_end,
-        demand.eta_s,
-        demand.wants,
-        demand.count,
         demand.weight,
         demand.headway_s,
-        demand.stands,
-        demand.redrawn.eta_s,
-        demand.redrawn.wants,
-        demand.redrawn.count,
-        demand.redrawn.stands,
-        tables.class_lamp,
-        tables.class_queue,
-        tables.foe_begin,
-        tables.foe_end,
-        tables.foe_class,
+        Users(demand.eta_s, demand.wants, demand.count, demand.stands),
+        Users(redrawn.eta_s, redrawn.wants, redrawn.count, redrawn.stands),
+        Lamps(tables.class_lamp, tables.class_queue, tables.foe_begin, tables.foe_end, tables.foe_class),
         tables.service,
         tables.min_green_s,
         tables.intergreen_s,
         tables.held_s,
+        Costing(params.start_loss_s, params.yellow_use_s, params.gap_s, params.stop_cost_s, params.rest_s),
         choice,
         reason,
         costs,
@@ -158,11 +146,6 @@ def _proposal(junction: int, stage: int, why: int, row: list[float], n_stages: i
 def _decide_all(
     now_ms: int,
     horizon: int,
-    start_loss_s: float,
-    yellow_use_s: float,
-    gap_s: float,
-    stop_cost_s: float,
-    rest_s: float,
     eager_s: float,
     stage: I32,
     target: I32,
@@ -172,29 +155,22 @@ def _decide_all(
     n_stages: I32,
     queue_begin: I32,
     queue_end: I32,
-    eta_s: F64,
-    wants: I32,
-    count: I32,
     weight: F64,
     headway_s: F64,
-    stands: BOOL,
-    more_eta_s: F64,
-    more_wants: I32,
-    more_count: I32,
-    more_stands: BOOL,
-    class_lamp: U8,
-    class_queue: I32,
-    foe_begin: I32,
-    foe_end: I32,
-    foe_class: I32,
+    users: Users,
+    redrawn: Users,
+    lamps: Lamps,
     service: BOOL,
     min_green_s: F64,
     intergreen_s: F64,
     held_s: F64,
+    costing: Costing,
     choice: I32,
     reason: I32,
     costs: F64,
 ) -> None:
+    """Choose for every junction, and fill in why and at what cost."""
+    eta_s, wants, count, class_lamp = users.eta_s, users.wants, users.length, lamps.shown
     for j in range(len(stage)):
         costs[j, :] = np.nan
         shown = stage[j]
@@ -239,12 +215,9 @@ def _decide_all(
                 choice[j] = shown
                 reason[j] = 5
                 continue
-        best = expected_search(
-            shown, n_stages[j], horizon, q0, q1, eta_s, wants, count, stands, more_eta_s, more_wants, more_count,
-            more_stands, weight, headway_s, class_lamp, class_queue, foe_begin, foe_end, foe_class,
-            service[j], min_green_s[j], intergreen_s[j], held_s[j],
-            start_loss_s, yellow_use_s, gap_s, stop_cost_s, rest_s, costs[j],
-        )  # fmt: skip
+        queues = Queues(q0, q1, weight, headway_s)
+        stages = Stages(service[j], min_green_s[j], intergreen_s[j], held_s[j])
+        best = expected_search(shown, n_stages[j], horizon, queues, users, redrawn, lamps, stages, costing, costs[j])
         # Keeping throughout, or changing later, whichever is best: one figure.
         keep_s = np.nanmin(costs[j, n_stages[j] : 2 * n_stages[j] + 1])
         costs[j, n_stages[j]] = keep_s

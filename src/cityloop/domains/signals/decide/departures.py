@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from cityloop.kernel.columns import BOOL, F64, I32, U8
+from cityloop.domains.signals.decide.given import Costing, Lamps, Queues, Users
+from cityloop.kernel.columns import F64, I32
 
 __all__ = ["rank", "serve"]
 
@@ -43,20 +44,10 @@ def serve(
     since_s: float,
     before: int,
     horizon_s: float,
-    q0: int,
-    q1: int,
-    eta_s: F64,
-    wants: I32,
-    count: I32,
-    headway_s: F64,
-    stands: BOOL,
-    class_lamp: U8,
-    class_queue: I32,
-    foe_begin: I32,
-    foe_end: I32,
-    foe_class: I32,
-    start_loss_s: float,
-    gap_s: float,
+    queues: Queues,
+    users: Users,
+    lamps: Lamps,
+    costing: Costing,
     place: I32,
     ready_s: F64,
     leave_s: F64,
@@ -68,6 +59,11 @@ def serve(
     MAX_QUEUE), the departures in order) and ``n_leave``. Classes green in the stage ``before`` too go on leaving from
     ``since_s``.
     """
+    q0, q1, headway_s = queues.begin, queues.end, queues.headway_s
+    eta_s, wants, count, stands = users.eta_s, users.wants, users.length, users.stands
+    class_lamp, class_queue = lamps.shown, lamps.queue
+    foe_begin, foe_end, foe_class = lamps.foe_begin, lamps.foe_end, lamps.foe
+    start_loss_s, gap_s = costing.start_loss_s, costing.gap_s
     n = q1 - q0
     mixed = False
     for i in range(n):

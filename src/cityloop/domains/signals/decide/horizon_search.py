@@ -15,7 +15,8 @@ import numpy as np
 from numba import njit
 
 from cityloop.domains.signals.decide.departures import rank, serve
-from cityloop.kernel.columns import BOOL, F64, I32, U8
+from cityloop.domains.signals.decide.given import Costing, Lamps, Queues, Stages, Users
+from cityloop.kernel.columns import BOOL, F64, I32
 
 __all__ = ["KEEP", "USEFUL_S", "search"]
 
@@ -31,29 +32,12 @@ def search(
     first_end_s: int,
     n_stages: int,
     horizon: int,
-    q0: int,
-    q1: int,
-    eta_s: F64,
-    wants: I32,
-    count: I32,
-    weight: F64,
-    headway_s: F64,
-    stands: BOOL,
-    class_lamp: U8,
-    class_queue: I32,
-    foe_begin: I32,
-    foe_end: I32,
-    foe_class: I32,
-    service: BOOL,
-    min_green_s: F64,
-    intergreen_s: F64,
-    held_s: F64,
+    queues: Queues,
+    users: Users,
+    lamps: Lamps,
+    stages: Stages,
+    costing: Costing,
     open_to: BOOL,
-    start_loss_s: float,
-    yellow_use_s: float,
-    gap_s: float,
-    stop_cost_s: float,
-    rest_s: float,
     costs: F64,
 ) -> int:
     """Return the best first action: ``KEEP``, or the stage to change to now.
@@ -64,13 +48,17 @@ def search(
         Stage shown, and the first whole second from now at which it may end.
     open_to
         Stages to which a first change is weighed whoever could use them, shape (n_stages,).
-    rest_s
-        Wait charged to each user left before a red at the horizon, beyond the horizon itself. [s]
     costs
         Filled, shape (2 n_stages + 1,): weighted delay of changing to each stage now, of keeping and changing to each
         later, and of keeping throughout; NaN where the search did not weigh it. [s]
 
     """
+    q0, q1, weight, headway_s = queues.begin, queues.end, queues.weight, queues.headway_s
+    eta_s, wants, count = users.eta_s, users.wants, users.length
+    class_lamp = lamps.shown
+    service, min_green_s = stages.service, stages.min_green_s
+    intergreen_s, held_s = stages.intergreen_s, stages.held_s
+    yellow_use_s, stop_cost_s, rest_s = costing.yellow_use_s, costing.stop_cost_s, costing.rest_s
     n = q1 - q0
     most = eta_s.shape[1]
     total_h = float(horizon)
@@ -126,9 +114,7 @@ def search(
             prior = k if is_root else before[node]
             serve(
                 k, float(t0), 0.0 if is_root else since[node], prior, total_h + yellow_use_s,
-                q0, q1, eta_s, wants, count, headway_s, stands, class_lamp, class_queue,
-                foe_begin, foe_end, foe_class, start_loss_s, gap_s,
-                place[node], ready[node], leave, n_leave,
+                queues, users, lamps, costing, place[node], ready[node], leave, n_leave,
             )  # fmt: skip
             for s in range(t0, horizon + 3):
                 gone_w[s] = 0.0
