@@ -38,6 +38,12 @@ DOUBT_S = 40.0
 DEMAND_MEMORY_S = 300.0
 LEAST_COUNTING_S = 60.0
 """Of fewer seconds a count of arrivals is chance. [s]"""
+INLET_MEMORY_VEH = 20.0
+"""Vehicles over which it is remembered where those of a lane are seen first."""
+FAR_M = 20.0
+"""Who is first seen within this of the zone's upstream end came in there: a second's way and more. [m]"""
+INLET_OFF_M = 8.0
+"""Those who come out of one yard are first seen within a second's way; those who change lanes, anywhere. [m]"""
 LEAST_ODDS = 0.001
 SHARE_MEMORY_VEH = 40.0
 """Vehicles over which turn shares are remembered."""
@@ -48,6 +54,26 @@ SATURATED_AFTER_VEH = 3
 """A queue's headways settle with its fourth vehicle (HCM 7, ch. 31: saturation flow is measured from there)."""
 MOST_GAP_S = 5.0
 """A longer gap is no saturated headway: somebody waited for something else. [s]"""
+
+
+@njit(cache=True)
+def _inlet_m(a: int, entered: int, n: int, distance_m: F64, seen_m: F64, inlet: F64) -> float:
+    """Return how far from the line most come into a lane: at the zone's upstream end, or by a gate beside it.
+
+    ``inlet`` holds, per lane, the share of those who come in at the end, where the others are first seen in the mean,
+    and how far from there they are in the mean.
+    """
+    for i in range(max(n - entered, 0), n):
+        at_m, gain = distance_m[a, i], 1.0 / INLET_MEMORY_VEH
+        far = at_m > seen_m[a] - FAR_M
+        inlet[0, a] += gain * ((1.0 if far else 0.0) - inlet[0, a])
+        if not far:
+            first = inlet[1, a] == 0.0
+            inlet[1, a] += at_m - inlet[1, a] if first else gain * (at_m - inlet[1, a])
+            inlet[2, a] += INLET_OFF_M if first else gain * (abs(at_m - inlet[1, a]) - inlet[2, a])
+    if inlet[0, a] < 0.5 and inlet[2, a] < INLET_OFF_M:
+        return float(inlet[1, a] + inlet[2, a])
+    return float(seen_m[a])
 
 
 @njit(cache=True)
@@ -65,6 +91,7 @@ def _hide(
     queued_veh: F64,
     demand_vps: F64,
     hidden_veh: F64,
+    inlet: F64,
 ) -> None:
     """Keep count of who stands beyond a zone that the queue has filled.
 
@@ -75,8 +102,11 @@ def _hide(
     n = count_veh[a]
     last_m = distance_m[a, n - 1] if n > 0 else 0.0
     seen_m[a] = max(seen_m[a], last_m)
-    full = n > 0 and last_m + SPACING_M > seen_m[a] and speed_mps[a, n - 1] < CREEP_MPS
-    room = n == 0 or last_m + 2.0 * SPACING_M < seen_m[a]
+    end_m = _inlet_m(a, entered, n, distance_m, seen_m, inlet)
+    # Who stands upstream of a yard's gate is in sight and hides nobody.
+    at_end = end_m - SPACING_M < last_m < end_m + SPACING_M
+    full = n > 0 and at_end and speed_mps[a, n - 1] < CREEP_MPS
+    room = n == 0 or last_m + 2.0 * SPACING_M < end_m
     room_s[a] = room_s[a] + step_s if room and entered == 0 else 0.0
     if queued_s[a] == 0.0:
         demand_vps[a] += (entered / step_s - demand_vps[a]) * step_s / DEMAND_MEMORY_S
@@ -130,6 +160,7 @@ def learn(
     queued_veh: F64,
     demand_vps: F64,
     hidden_veh: F64,
+    inlet: F64,
 ) -> None:
     """Update shares, head flags, flows, headways and the arrivals sent downstream, in place.
 
@@ -137,7 +168,8 @@ def learn(
     stood before that movement's green, and ``head_odds`` what that says of its wanting the movement; ``queue_run``
     counts vehicles that left one after another out of a standing queue; ``seen_m`` is the farthest an object was seen;
     ``room_s`` how long room at the zone's upstream end has gone untaken; ``queued_s`` and ``queued_veh`` how long the
-    lane's queue has not been seen to end, and who entered meanwhile; ``demand_vps`` arrivals from end to end.
+    lane's queue has not been seen to end, and who entered meanwhile; ``demand_vps`` arrivals from end to end; ``inlet``
+    where those who enter are first seen.
     """
     second = now_ms // 1000
     width = coming_veh.shape[1]
@@ -151,7 +183,7 @@ def learn(
         flow_vps[a] += (entered / step_s - flow_vps[a]) * step_s / FLOW_MEMORY_S
         _hide(
             a, step_s, entered, distance_m, speed_mps, count_veh, blind_m, seen_m,
-            room_s, queued_s, queued_veh, demand_vps, hidden_veh,
+            room_s, queued_s, queued_veh, demand_vps, hidden_veh, inlet,
         )  # fmt: skip
         open_weight = 0.0
         n_open = 0

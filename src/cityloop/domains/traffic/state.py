@@ -39,7 +39,10 @@ DISTANCE_M, SPEED_MPS = range(2)
     DEMAND_VPS,
     HIDDEN_VEH,
     MISSED_VEH,
-) = range(10)
+    FAR_SHARE,
+    NEAR_M,
+    NEAR_OFF_M,
+) = range(13)
 """Rows of ``lanes``."""
 SEEN_AT_MS, LEFT_VEH, LAST_LEFT_MS = range(3)
 """Rows of ``totals``."""
@@ -114,13 +117,14 @@ def start(layout: Layout, now_ms: int) -> TrafficState:
         layout=layout,
         now_ms=now_ms,
         objects=np.full((2, n, MAX_OBJECTS), np.nan),
-        lanes=np.zeros((10, n)),
+        lanes=np.zeros((13, n)),
         totals=np.zeros((3, n), np.int64),
         counts=np.zeros((3, n), np.int32),
         turns=np.zeros((3, n_movements)),
         coming_veh=np.zeros((n_groups, PIPELINE_S)),
     )
     state.lanes[HEADWAY_S] = FIRST_HEADWAY_S
+    state.lanes[FAR_SHARE] = 1.0
     state.totals[SEEN_AT_MS] = np.iinfo(np.int64).min // 2
     state.turns[SHARE] = 1.0 / np.maximum(ways, 1.0)[layout.movements.approach] if n_movements else 0.0
     state.turns[HEAD_ODDS] = 1.0
@@ -224,6 +228,7 @@ def _sense(
         speed_limit_mps, blind_m, lamp, turns[SHARE], turns[HEAD_ODDS], turns[GREEN_S], lanes[STANDING_S],
         lanes[FLOW_VPS], totals[LEFT_VEH], lanes[HEADWAY_S], totals[LAST_LEFT_MS], counts[QUEUE_RUN], coming_veh,
         lanes[SEEN_M], lanes[ROOM_S], lanes[QUEUED_S], lanes[QUEUED_VEH], lanes[DEMAND_VPS], lanes[HIDDEN_VEH],
+        lanes[FAR_SHARE : NEAR_OFF_M + 1],
     )  # fmt: skip
 
 

@@ -196,6 +196,69 @@ def test_a_short_zone_that_stays_empty_tells_that_nobody_is_left(crossroads):
     assert zone.street.state.demand_vps[0] == pytest.approx(0.1, rel=0.1)
 
 
+class Gate:
+    """A lane seen for 100 m whose vehicles come out of a gate 44 m before the line, where the rest wait in a yard.
+
+    One comes every six seconds; whoever finds the 44 m full stays in the yard.
+    """
+
+    def __init__(self, street):
+        self.street, self.second, self.yard, self.lane = street, 0, 0, []
+
+    def step(self, *, green):
+        """Pass a second; the queue moves up as one, and one leaves every two seconds of green."""
+        self.second += 1
+        self.yard += self.second % 6 == 0
+        if green and self.second % 2 == 0 and self.lane:
+            self.lane = [d - 7.5 for d in self.lane[1:]]
+        if self.yard and (not self.lane or self.lane[-1] < 36.0):
+            self.yard -= 1
+            self.lane.append(43.0)
+        settled = [max(1.0 + 7.5 * k, d - 8.0) for k, d in enumerate(self.lane)]
+        self.lane = settled
+        self.street.see([(d, 5.0 if green else 0.0) for d in settled], stage=0 if green else 1)
+
+    def rounds(self, n, *, red_s, green_s):
+        """Pass so many reds and greens; return how many wait in the yard and how many are believed to wait unseen."""
+        for second in range(n * (red_s + green_s)):
+            self.step(green=second % (red_s + green_s) >= red_s)
+        return self.yard, float(self.street.state.hidden_veh[0])
+
+
+def test_who_waits_in_a_yard_beside_the_zone_is_not_forgotten(crossroads):
+    """The zone never fills to its end, for they come in by a gate halfway; once one has come from the end as well."""
+    street = Street(crossroads(("G", "r"), ((0,),), zone_m=100.0))
+    for at_m in range(99, 0, -10):
+        street.see([(float(at_m), 10.0)], stage=0)
+    gate = Gate(street)
+    gate.rounds(6, red_s=20, green_s=20)
+    waiting, believed = gate.rounds(8, red_s=50, green_s=8)
+    assert waiting >= 20
+    assert believed >= 8
+
+
+def test_a_yard_that_has_emptied_is_believed_empty(crossroads):
+    """With the gate free and nobody coming the queue is over."""
+    gate = Gate(Street(crossroads(("G", "r"), ((0,),), zone_m=100.0)))
+    gate.rounds(6, red_s=20, green_s=20)
+    gate.rounds(6, red_s=50, green_s=8)
+    assert gate.street.state.hidden_veh[0] > 0
+    waiting, believed = gate.rounds(1, red_s=0, green_s=300)
+    assert (waiting, believed) == (0, 0)
+
+
+def test_lane_changes_along_a_street_make_no_gate(crossroads):
+    """Those who appear anywhere in the zone changed lanes: a queue in sight hides nobody."""
+    street = Street(crossroads(("G", "r"), ((0,),), zone_m=100.0))
+    street.see([(99.0, 10.0)], stage=0)
+    for k in range(60):
+        street.see([(15.0 + (k * 37) % 60, 10.0)], stage=0)
+        street.see([], stage=0)
+    for n in range(1, 12):
+        street.see([(1.0 + 7.5 * i, 0.0) for i in range(n)], stage=1)
+        assert street.state.hidden_veh[0] == 0
+
+
 @pytest.mark.parametrize(("blind_m", "forgotten_after_s"), [(0.0, 3), (9.0, 6), (17.0, 7)])
 def test_who_stands_behind_a_junction_is_waited_for_until_they_could_have_come(crossroads, blind_m, forgotten_after_s):
     """Nobody enters the junction upstream before there is room beyond it: a start and the way over are allowed for."""
