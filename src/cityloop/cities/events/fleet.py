@@ -16,6 +16,7 @@ from cityloop.cities.events.tracks import Recorder
 from cityloop.cities.events.trips import Trip
 from cityloop.domains.emergency.schema import SiteKind, SiteTable, TravelTimes, UnitStatus, UnitTable
 from cityloop.kernel.columns import I32, I64
+from cityloop.kernel.errors import InvariantError
 
 __all__ = ["NEVER_MS", "TICK_MS", "Event", "Fleet", "Roster"]
 
@@ -218,13 +219,19 @@ class Fleet:
         ledger.late_ms += late_ms
         ledger.late_finishes += late_ms > 15 * 60_000
         ledger.breaks_missed += int(units.meal_from_ms[u]) != NEVER_MS
-        begin_ms = int(units.shift_end_ms[u])
-        self._change_at[u] += 1
-        units.shift_end_ms[u] = self.roster.changes_ms[u][self._change_at[u]]
+        changes_ms, at = self.roster.changes_ms[u], self._change_at[u]
+        # A crew whose whole shift passed before the unit came home never took over.
+        while changes_ms[at + 1] <= self.now_ms:
+            at += 1
+        begin_ms = int(changes_ms[at])
+        self._change_at[u] = at + 1
+        units.shift_end_ms[u] = changes_ms[at + 1]
         units.kerb_used_ms[u] = 0
         self._new_shift(u, begin_ms)
         self._push(int(units.shift_end_ms[u]), Event.SHIFT_CHANGE, u, 0)
 
     def _push(self, at_ms: int, kind: Event, row: int, version: int) -> None:
+        if at_ms < self.now_ms:
+            raise InvariantError(f"{kind.name} of {row} at {at_ms} ms, before now ({self.now_ms} ms).")
         self._order += 1
         heapq.heappush(self._events, (at_ms, int(kind), self._order, row, version))

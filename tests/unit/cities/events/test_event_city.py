@@ -92,6 +92,16 @@ def test_the_same_seed_gives_the_same_run(world, calls):
     assert np.array_equal(one.ledger.arrived_ms, two.ledger.arrived_ms)
 
 
+def test_time_runs_forward_however_late_a_crew_comes_home(world):
+    """With fifteen times the calls units stay out over whole shifts: the crew that takes over is that of the hour."""
+    flood = calls_of(world, 3, 0.5, demand=15.0)
+    city = run_arm(world, ARMS["brain"], flood, 0.5, record=True)
+    tracks = city.recorder.tracks()
+    for u in range(len(city.units.status)):
+        assert (np.diff(tracks.at_ms[tracks.unit == u]) >= 0).all()
+    assert (city.ledger.arrived_ms >= flood.received_ms).all()
+
+
 def test_turnout_is_added_once(world, calls):
     """A minute of turnout lies between dispatch and wheels turning for whoever stood."""
     run = run_arm(world, ARMS["as-is"], calls, 1.0, Conditions(Turnout(60_000, 0)))
