@@ -153,8 +153,9 @@ def test_a_browser_that_slept_for_an_hour_wakes_to_the_present(browser: Any, roo
     opened = len(sockets)
     page.clock.fast_forward(HOUR_MS)
     until(page, f"document.querySelector('.standing') && {LIVE}")
+    until(page, "document.querySelector('canvas[data-map]')?.renderer?.frames > 0")
     frames = page.evaluate("document.querySelector('canvas[data-map]').renderer.frames")
-    until(page, f"document.querySelector('canvas[data-map]').renderer.frames > {frames} + 3")
+    until(page, f"document.querySelector('canvas[data-map]')?.renderer?.frames > {frames} + 3")
     assert opened <= len(sockets) <= opened + 3
     context.close()
 

@@ -64,7 +64,7 @@ def test_a_stage_is_held_and_let_go(visit):
 def test_the_map_moves_and_opens_things_by_keys(visit, until):
     """Focus, arrows, plus and zero move the map; Enter opens what is in the middle."""
     page = visit("#/city").page
-    until(page, "document.querySelector('canvas[data-map]').renderer.frames > 3")
+    until(page, "document.querySelector('canvas[data-map]')?.renderer?.frames > 3")
     page.keyboard.press("m")
     camera = "(({x, y, scale}) => [x, y, scale])(document.querySelector('canvas[data-map]').renderer.camera)"
     before = page.evaluate(camera)

@@ -23,7 +23,7 @@ CHANGES = """async () => {
 def test_vehicles_move_between_the_frames_of_the_feed(visit, until):
     """Twelve frames of the screen, at ten of the feed a second, show more than a few different pictures."""
     page = visit("#/city").page
-    until(page, "document.querySelector('canvas[data-map]').renderer.vehicles.count > 1000")
+    until(page, "document.querySelector('canvas[data-map]')?.renderer?.vehicles.count > 1000")
     page.wait_for_timeout(500)
     assert page.evaluate(CHANGES) >= 6
 
@@ -48,5 +48,5 @@ def test_all_sensors_are_drawn_on_demand(visit, until):
     page = opened.page
     assert not any(url.endswith("/sensors.bin") for url in opened.asked)
     page.get_by_label("Sensors").first.check()
-    until(page, "document.querySelector('canvas[data-map]').renderer.scene.sensors !== null")
+    until(page, "document.querySelector('canvas[data-map]')?.renderer?.scene.sensors !== null")
     assert page.evaluate("document.querySelector('canvas[data-map]').renderer.scene.sensors.x.length") == 120_000

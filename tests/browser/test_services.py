@@ -43,7 +43,7 @@ def test_truck_chosen_shows_its_route_on_the_map_and_as_a_table(visit, until):
     until(page, "document.querySelector('section[aria-label=\"Routes\"] button.rowlink')")
     page.locator('section[aria-label="Routes"] button.rowlink').first.click()
     until(page, "document.querySelectorAll('section[aria-label=\"Routes\"] table').length === 2")
-    until(page, "document.querySelector('canvas[data-map]').renderer.scene.tracks.some((one) => one.kind === 'route')")
+    until(page, "document.querySelector('canvas[data-map]')?.renderer?.scene.tracks.some((x) => x.kind === 'route')")
 
 
 def test_another_unit_is_sent_with_one_key_and_a_reason(visit, until):

@@ -42,7 +42,7 @@ def test_an_instant_is_scrubbed_to_by_keyboard_and_back(recorded: Any, until: An
     for _ in range(20):
         page.keyboard.press("ArrowRight")
     until(page, f"{SHOWN} === {first_ms} + 20000")
-    until(page, "document.querySelector('canvas[data-map]').renderer.scene.shapes.kind.length > 0")
+    until(page, "document.querySelector('canvas[data-map]')?.renderer?.scene.shapes.kind.length > 0")
     page.get_by_role("button", name=re.compile("Live")).click()
     until(page, "!document.querySelector('.standing').innerText.includes('Recorded')")
 

@@ -58,7 +58,7 @@ def test_a_change_becomes_a_scorecard_and_a_ghost(page: Any, until: Any) -> None
     card.locator("summary").click()
     assert card.locator("table tbody tr").count() >= 1
     card.get_by_role("button", name="Go to the map").click()
-    until(page, "document.querySelector('canvas[data-map]').renderer.scene.tracks.some((one) => one.kind === 'ghost')")
+    until(page, "document.querySelector('canvas[data-map]')?.renderer?.scene.tracks.some((x) => x.kind === 'ghost')")
 
 
 def test_another_plan_is_tried_out_and_the_run_can_be_cancelled(page: Any, room_without_services: Any) -> None:
