@@ -26,6 +26,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "bench": Subcommand("cityloop.cli.bench:command", "Measure controls over cities, seeds and sensing."),
     "refuse": Subcommand("cityloop.cli.refuse:command", "Plan, re-plan and check refuse collection."),
     "sheet": Subcommand("cityloop.cli.sheet:command", "Write dispatchers' sheet for when everything is down."),
+    "locate": Subcommand("cityloop.cli.locate:command", "Place stations and units, each answer with its proof."),
     "data": Subcommand("cityloop.cli.data:command", "Query, export, back up and check stored readings."),
     "simulate-sensors": Subcommand(
         "cityloop.cli.simulate_sensors:command", "Send the readings of many sensors to a server."

@@ -57,16 +57,18 @@ class _Model:
 
     cost: list[float] = field(default_factory=list)
     most: list[float] = field(default_factory=list)
+    least: list[float] = field(default_factory=list)
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
     start: list[int] = field(default_factory=lambda: [0])
     index: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
 
-    def column(self, cost: float, most: float) -> int:
-        """Add a column from 0 to ``most``."""
+    def column(self, cost: float, most: float, least: float = 0.0) -> int:
+        """Add a column from ``least`` to ``most``."""
         self.cost.append(cost)
         self.most.append(most)
+        self.least.append(least)
         return len(self.cost) - 1
 
     def row(self, low: float, entries: list[tuple[int, float]], high: float = highspy.kHighsInf) -> None:
@@ -79,7 +81,9 @@ class _Model:
         self.start.append(len(self.index))
 
 
-def best_median(cost: F64, weight: F64, count: int, limits: SearchLimits | None = None) -> Proof:
+def best_median(
+    cost: F64, weight: F64, count: int, limits: SearchLimits | None = None, held: I64 | None = None
+) -> Proof:
     """Choose ``count`` sites of least weighted cost to the nearest.
 
     Parameters
@@ -92,13 +96,16 @@ def best_median(cost: F64, weight: F64, count: int, limits: SearchLimits | None 
         How many to choose.
     limits
         When to stop.
+    held
+        Sites that are there already and stay, among the ``count``; none where nothing is given.
 
     """
     n_sites, n_zones = cost.shape
+    there = _there(n_sites, count, held)
     _refuse(n_sites, count)
     model = _Model()
-    for _ in range(n_sites):
-        model.column(0.0, 1.0)
+    for s in range(n_sites):
+        model.column(0.0, 1.0, min(there[s], 1))
     least = 0.0
     for z in range(n_zones):
         order = np.argsort(cost[:, z], kind="stable")
@@ -124,13 +131,19 @@ def best_median(cost: F64, weight: F64, count: int, limits: SearchLimits | None 
     return Proof(chosen, median_cost(cost, weight, chosen), least + bound)
 
 
-def best_cover(reach: BOOL, weight: F64, count: int, limits: SearchLimits | None = None) -> Proof:
-    """Choose ``count`` sites that cover the most weight; ``reach`` tells which site covers which zone."""
+def best_cover(
+    reach: BOOL, weight: F64, count: int, limits: SearchLimits | None = None, held: I64 | None = None
+) -> Proof:
+    """Choose ``count`` sites, those ``held`` among them, that cover the most weight.
+
+    ``reach`` tells which site covers which zone.
+    """
     n_sites, n_zones = reach.shape
+    there = _there(n_sites, count, held)
     _refuse(n_sites, count)
     model = _Model()
-    for _ in range(n_sites):
-        model.column(0.0, 1.0)
+    for s in range(n_sites):
+        model.column(0.0, 1.0, min(there[s], 1))
     for z in range(n_zones):
         near = np.flatnonzero(reach[:, z])
         if len(near):
@@ -142,19 +155,26 @@ def best_cover(reach: BOOL, weight: F64, count: int, limits: SearchLimits | None
 
 
 def best_expected_cover(
-    reach: BOOL, weight: F64, count: int, busy_share: float, limits: SearchLimits | None = None
+    reach: BOOL,
+    weight: F64,
+    count: int,
+    busy_share: float,
+    limits: SearchLimits | None = None,
+    held: I64 | None = None,
 ) -> Proof:
     """Choose places for ``count`` units, several at one if need be, that cover the most weight in expectation.
 
-    Each unit is busy with chance ``busy_share``, whatever the others do.
+    Each unit is busy with chance ``busy_share``, whatever the others do. ``held`` names the site of every unit that
+    stays where it is, one of them more than once where several do.
     """
     n_sites, n_zones = reach.shape
+    there = _there(n_sites, count, held)
     _refuse(n_sites * count, count)
     if not 0.0 < busy_share < 1.0:
         raise ValueError(f"Busy share {busy_share}: must be above 0 and below 1.")
     model = _Model()
-    for _ in range(n_sites):
-        model.column(0.0, float(count))
+    for s in range(n_sites):
+        model.column(0.0, float(count), there[s])
     for z in range(n_zones):
         near = np.flatnonzero(reach[:, z])
         if not len(near):
@@ -178,6 +198,15 @@ def expected_cover(reach: BOOL, weight: F64, chosen: I64, busy_share: float) -> 
     return float((weight * (1.0 - busy_share ** reach[chosen].sum(axis=0))).sum())
 
 
+def _there(n_sites: int, count: int, held: I64 | None) -> list[int]:
+    """Return how many stand at each site already."""
+    if held is None:
+        return [0] * n_sites
+    if len(held) > count:
+        raise ValueError(f"{len(held)} sites are held: must be at most the {count} to choose.")
+    return [int(n) for n in np.bincount(held, minlength=n_sites)]
+
+
 def _refuse(most: int, count: int) -> None:
     if not 1 <= count <= most:
         raise ValueError(f"{count} sites to choose: must be 1 to {most}.")
@@ -187,7 +216,9 @@ def _solve(model: _Model, whole: int, limits: SearchLimits) -> tuple[F64, float]
     """Return the first columns of the best solution found, and the proven bound."""
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(model.cost), len(model.low)
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = np.array(model.cost), np.zeros(len(model.cost)), np.array(model.most)
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = (
+        np.array(column, np.float64) for column in (model.cost, model.least, model.most)
+    )
     lp.row_lower_, lp.row_upper_ = np.array(model.low), np.array(model.high)
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     lp.a_matrix_.start_ = np.array(model.start, np.int32)

@@ -57,6 +57,31 @@ def test_no_choice_covers_more_in_expectation(busy_share):
     assert found.gap < 1e-3
 
 
+HELD = np.array([2, 6])
+
+
+def test_what_is_there_already_stays():
+    """The best of the choices that hold two given sites, by each of the three models; two units may share a site."""
+    median = best_median(COST, WEIGHT, 4, held=HELD)
+    cover = best_cover(REACH, WEIGHT, 4, held=HELD)
+    with_held = [np.array(c) for c in combinations(range(9), 4) if set(HELD) <= set(c)]
+    assert median.value == pytest.approx(min(median_cost(COST, WEIGHT, c) for c in with_held))
+    assert cover.value == pytest.approx(max(covered(REACH, WEIGHT, c) for c in with_held))
+    both_at_two = np.array([2, 2])
+    expected = best_expected_cover(REACH, WEIGHT, 3, 0.5, held=both_at_two)
+    most = max(expected_cover(REACH, WEIGHT, np.array([2, 2, s]), 0.5) for s in range(9))
+    assert expected.value == pytest.approx(most)
+    assert np.count_nonzero(expected.chosen == 2) >= 2
+    for proof in (median, cover, expected):
+        assert proof.gap < 1e-3
+
+
+def test_more_held_than_chosen_is_refused():
+    """The message names both numbers."""
+    with pytest.raises(ValueError, match="2 sites are held: must be at most the 1"):
+        best_median(COST, WEIGHT, 1, held=HELD)
+
+
 def test_more_sites_than_there_are_cannot_be_chosen():
     """Ten of nine."""
     with pytest.raises(ValueError, match="10 sites"):
