@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numba import njit
 
-from cityloop.domains.signals.drawing import STANDING_MPS, draw_lane, draw_turn, join
+from cityloop.domains.signals.drawing import STANDING_MPS, Arrivals, Lanes, Sight, draw_lane, draw_turn, join
 from cityloop.domains.signals.state import SENSING_DEAD_S, SignalState
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.domain import Views
@@ -98,12 +98,10 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         now=np.zeros(n, np.int32),
         redrawn=Redrawn(eta_s=eta_s[1:], wants=wants[1:], count=count[1:], stands=stands[1:]),
     )
+    # Arrays one by one: numba takes groups apart at its door at twice the price of all that is done behind it.
     look_ahead(
         now_ms,
         tables.queue_approach,
-        tables.queue_link,
-        tables.queue_rail,
-        tables.class_begin,
         tables.class_of_movement,
         tables.reach_m,
         approaches.own_m,
@@ -117,7 +115,6 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         approaches.movement_end,
         traffic.distance_m,
         traffic.speed_mps,
-        traffic.seen_at_ms,
         traffic.count_veh,
         traffic.left_veh,
         traffic.flow_vps,
@@ -125,7 +122,11 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
         traffic.share,
         traffic.head_odds,
         traffic.coming_veh,
+        traffic.seen_at_ms,
         traffic.headway_s,
+        tables.queue_link,
+        tables.queue_rail,
+        tables.class_begin,
         state.call_since_ms,
         state.foot_ratio,
         tables.assets.links.junction,
@@ -143,80 +144,6 @@ def predict(state: SignalState, views: Views, now_ms: int) -> Demand:
 @njit(cache=True)
 def look_ahead(
     now_ms: int,
-    queue_approach: I32,
-    queue_link: I32,
-    queue_rail: BOOL,
-    class_begin: I32,
-    class_of_movement: I32,
-    reach_m: F64,
-    own_m: F64,
-    sharing_begin: I32,
-    sharing_queue: I32,
-    group: I32,
-    group_size: I32,
-    feeders: I32,
-    speed_limit_mps: F64,
-    movement_begin: I32,
-    movement_end: I32,
-    distance_m: F64,
-    speed_mps: F64,
-    seen_at_ms: I64,
-    seen_veh: I32,
-    left_veh: I64,
-    flow_vps: F64,
-    hidden_veh: F64,
-    share: F64,
-    head_odds: F64,
-    coming_veh: F64,
-    lane_headway_s: F64,
-    call_since_ms: I64,
-    foot_ratio: F64,
-    link_junction: I32,
-    eta_s: F64,
-    wants: I32,
-    count: I32,
-    stands: BOOL,
-    present: I32,
-    weight: F64,
-    headway_s: F64,
-) -> None:
-    """Fill the demand of every queue, in place, draw by draw."""
-    count_veh = seen_veh.copy()
-    for a in range(len(count_veh)):
-        if now_ms - seen_at_ms[a] > _DEAD_MS:
-            count_veh[a] = -1
-    weight[:] = 1.0
-    headway_s[:] = CROSSING_HEADWAY_S
-    for q in range(len(queue_approach)):
-        a = queue_approach[q]
-        if a < 0:
-            weight[q] = PEDESTRIAN_WEIGHT
-            if call_since_ms[queue_link[q]] >= 0:
-                haste = (foot_ratio[link_junction[queue_link[q]]] - HASTE_FROM) / (HASTE_WHOLE - HASTE_FROM)
-                weight[q] += PEDESTRIANS_JOIN_PER_S * (now_ms - call_since_ms[queue_link[q]]) / 1000.0
-                weight[q] *= 1.0 + HASTE * min(max(haste, 0.0), 1.0)
-                wants[:, q, 0] = class_begin[q]
-                count[:, q] = 1
-                present[q] = 1
-            continue
-        if queue_rail[q]:
-            weight[q] = RAIL_WEIGHT
-        headway_s[q] = lane_headway_s[a]
-    draws = eta_s.shape[0]
-    # The first draw comes last, so that those present are those of the first.
-    for draw in range(draws - 1, -1, -1):
-        _fill(
-            draw / draws, now_ms // 1000, queue_approach, class_of_movement, reach_m, own_m, sharing_begin,
-            sharing_queue, group, group_size, feeders, speed_limit_mps, movement_begin, movement_end, distance_m,
-            speed_mps, count_veh, left_veh, flow_vps, hidden_veh, share, head_odds, coming_veh,
-            eta_s[draw], wants[draw], count[draw], stands[draw], present,
-        )  # fmt: skip
-
-
-@njit(cache=True)
-def _fill(
-    shift: float,
-    second: int,
     queue_approach: I32,
     class_of_movement: I32,
     reach_m: F64,
@@ -238,28 +165,87 @@ def _fill(
     share: F64,
     head_odds: F64,
     coming_veh: F64,
+    seen_at_ms: I64,
+    lane_headway_s: F64,
+    queue_link: I32,
+    queue_rail: BOOL,
+    class_begin: I32,
+    call_since_ms: I64,
+    foot_ratio: F64,
+    link_junction: I32,
     eta_s: F64,
     wants: I32,
     count: I32,
     stands: BOOL,
     present: I32,
+    weight: F64,
+    headway_s: F64,
 ) -> None:
+    """Fill the demand of every queue, in place, draw by draw."""
+    lanes = Lanes(
+        queue_approach,
+        class_of_movement,
+        reach_m,
+        own_m,
+        sharing_begin,
+        sharing_queue,
+        group,
+        group_size,
+        feeders,
+        speed_limit_mps,
+        movement_begin,
+        movement_end,
+    )
+    # What was last seen of a lane gone silent is an old picture.
+    heard = count_veh.copy()
+    for a in range(len(heard)):
+        if now_ms - seen_at_ms[a] > _DEAD_MS:
+            heard[a] = -1
+    sight = Sight(distance_m, speed_mps, heard, left_veh, flow_vps, hidden_veh, share, head_odds, coming_veh)
+    weight[:] = 1.0
+    headway_s[:] = CROSSING_HEADWAY_S
+    for q in range(len(queue_approach)):
+        a = queue_approach[q]
+        if a < 0:
+            weight[q] = PEDESTRIAN_WEIGHT
+            since_ms = call_since_ms[queue_link[q]]
+            if since_ms >= 0:
+                haste = (foot_ratio[link_junction[queue_link[q]]] - HASTE_FROM) / (HASTE_WHOLE - HASTE_FROM)
+                weight[q] += PEDESTRIANS_JOIN_PER_S * (now_ms - since_ms) / 1000.0
+                weight[q] *= 1.0 + HASTE * min(max(haste, 0.0), 1.0)
+                wants[:, q, 0] = class_begin[q]
+                count[:, q] = 1
+                present[q] = 1
+            continue
+        if queue_rail[q]:
+            weight[q] = RAIL_WEIGHT
+        headway_s[q] = lane_headway_s[a]
+    draws = eta_s.shape[0]
+    # The first draw comes last, so that those present are those of the first.
+    for draw in range(draws - 1, -1, -1):
+        drawn = Arrivals(eta_s[draw], wants[draw], count[draw], stands[draw])
+        _fill(draw / draws, now_ms // 1000, lanes, sight, drawn, present)
+
+
+@njit(cache=True)
+def _fill(shift: float, second: int, lanes: Lanes, sight: Sight, arrivals: Arrivals, present: I32) -> None:
     """Fill one draw of the vehicles of every queue."""
+    queue_approach, own_m = lanes.queue_approach, lanes.own_m
+    sharing_begin, sharing_queue = lanes.sharing_begin, lanes.sharing_queue
+    distance_m, speed_mps, count_veh = sight.distance_m, sight.speed_mps, sight.count_veh
+    eta_s, wants, count, stands = arrivals
     n_queues = len(queue_approach)
     most = eta_s.shape[1]
-    width = coming_veh.shape[1]
+    coming_veh, width = sight.coming_veh, sight.coming_veh.shape[1]
     for q in range(n_queues):
         a = queue_approach[q]
-        if a < 0 or movement_end[a] == movement_begin[a]:
+        if a < 0 or lanes.movement_end[a] == lanes.movement_begin[a]:
             continue
         n_sharing = sharing_begin[a + 1] - sharing_begin[a]
         for i in range(count_veh[a]):
             if n_sharing > 0 and distance_m[a, i] > own_m[a]:
                 break
-            join(
-                q, q, distance_m[a, i], speed_mps[a, i], queue_approach, speed_limit_mps, movement_begin, movement_end,
-                class_of_movement, left_veh, share, head_odds, eta_s, wants, count, stands, shift,
-            )  # fmt: skip
+            join(q, q, distance_m[a, i], speed_mps[a, i], lanes, sight, arrivals, shift)
     # Upstream lanes that serve several approach lanes: whoever is there comes after those already in lane.
     for q in range(n_queues):
         a = queue_approach[q]
@@ -279,17 +265,14 @@ def _fill(
                         blocked = sharing_queue[x]
             target = blocked
             if blocked < 0:
-                target = draw_lane(left_veh[a] + i, q, a, sharing_begin, sharing_queue, queue_approach, left_veh, shift)
-            join(
-                target, q, d, speed_mps[a, i], queue_approach, speed_limit_mps, movement_begin, movement_end,
-                class_of_movement, left_veh, share, head_odds, eta_s, wants, count, stands, shift,
-            )  # fmt: skip
+                target = draw_lane(sight.left_veh[a] + i, q, a, lanes, sight, shift)
+            join(target, q, d, speed_mps[a, i], lanes, sight, arrivals, shift)
     for q in range(n_queues):
         a = queue_approach[q]
-        if a < 0 or movement_end[a] == movement_begin[a]:
+        if a < 0 or lanes.movement_end[a] == lanes.movement_begin[a]:
             continue
         present[q] = count[q]
-        unseen = int(hidden_veh[a] + 0.5)
+        unseen = int(sight.hidden_veh[a] + 0.5)
         for _ in range(unseen):
             k = count[q]
             if k >= most:
@@ -297,26 +280,24 @@ def _fill(
             # They stand right behind those seen.
             stands[q, k] = True
             eta_s[q, k] = eta_s[q, k - 1] if k > 0 else 0.0
-            wants[q, k] = draw_turn(
-                left_veh[a] + k, a, False, movement_begin, movement_end, class_of_movement, share, head_odds, shift
-            )
+            wants[q, k] = draw_turn(sight.left_veh[a] + k, a, False, lanes, sight, shift)
             count[q] = k + 1
-        limit = max(speed_limit_mps[a], 1.0)
-        lane_fraction = 1.0 / group_size[group[a]]
+        limit = max(lanes.speed_limit_mps[a], 1.0)
+        lane_fraction = 1.0 / lanes.group_size[lanes.group[a]]
         acc = 0.5
         # A lane gone silent is nobody's last picture: its users come at the lane's rate from the stop line on.
-        first_s = int(reach_m[a] / limit) + 1 if count_veh[a] >= 0 else 1
+        first_s = int(lanes.reach_m[a] / limit) + 1 if count_veh[a] >= 0 else 1
         upstream = 0.0
-        if feeders[a] > 0:
+        if lanes.feeders[a] > 0:
             for t in range(first_s, min(width - 2, first_s + 30)):
-                upstream += coming_veh[group[a], (second + t) % width]
+                upstream += coming_veh[lanes.group[a], (second + t) % width]
             upstream = upstream * lane_fraction / 30.0
-        background = flow_vps[a] if feeders[a] == 0 else max(flow_vps[a] - upstream, 0.0) * 0.5
+        background = sight.flow_vps[a] if lanes.feeders[a] == 0 else max(sight.flow_vps[a] - upstream, 0.0) * 0.5
         t = first_s
         while t <= HORIZON_S and count[q] < most:
             acc += background
-            if feeders[a] > 0 and t < width - 2:
-                acc += coming_veh[group[a], (second + t) % width] * lane_fraction
+            if lanes.feeders[a] > 0 and t < width - 2:
+                acc += coming_veh[lanes.group[a], (second + t) % width] * lane_fraction
             while acc >= 1.0 and count[q] < most:
                 acc -= 1.0
                 k = count[q]
@@ -324,16 +305,6 @@ def _fill(
                 if k > 0 and eta < eta_s[q, k - 1]:
                     eta = eta_s[q, k - 1]
                 eta_s[q, k] = eta
-                wants[q, k] = draw_turn(
-                    left_veh[a] + k,
-                    a,
-                    False,
-                    movement_begin,
-                    movement_end,
-                    class_of_movement,
-                    share,
-                    head_odds,
-                    shift,
-                )
+                wants[q, k] = draw_turn(sight.left_veh[a] + k, a, False, lanes, sight, shift)
                 count[q] = k + 1
             t += 1

@@ -5,17 +5,35 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cityloop.domains.signals.drawing import draw_lane, draw_turn
+from cityloop.domains.signals.drawing import Lanes, Sight, draw_lane, draw_turn
 
-BEGIN, END = np.array([0], np.int32), np.array([2], np.int32)
-CLASSES = np.array([0, 1], np.int32)
 EVEN_ODDS = np.ones(2)
+NOTHING_I, NOTHING_F = np.zeros(0, np.int32), np.zeros(0)
+
+
+def lanes(**given: np.ndarray) -> Lanes:
+    """Return lanes of which only what is given is told."""
+    told = {name: NOTHING_F if name.endswith(("_m", "_mps")) else NOTHING_I for name in Lanes._fields}
+    return Lanes(**(told | given))
+
+
+def sight(**given: np.ndarray) -> Sight:
+    """Return a sight of which only what is given is told."""
+    told = {name: NOTHING_I if name in ("count_veh", "left_veh") else NOTHING_F for name in Sight._fields}
+    return Sight(**(told | given))
+
+
+TWO_WAYS = lanes(
+    movement_begin=np.array([0], np.int32),
+    movement_end=np.array([2], np.int32),
+    class_of_movement=np.array([0, 1], np.int32),
+)
 
 
 def turn(ordinal: int, share: float, shift: float, *, odds=EVEN_ODDS, head: bool = False) -> int:
     """Return the turn of a vehicle of a lane that leads two ways."""
-    shares = np.array([share, 1.0 - share])
-    return draw_turn(ordinal, 0, head, BEGIN, END, CLASSES, shares, odds, shift)
+    seen = sight(share=np.array([share, 1.0 - share]), head_odds=odds)
+    return draw_turn(ordinal, 0, head, TWO_WAYS, seen, shift)
 
 
 @pytest.mark.parametrize("ordinal", range(12))
@@ -38,7 +56,10 @@ def test_what_is_known_of_the_head_holds_in_every_draw():
 
 def test_over_draws_a_vehicle_makes_for_each_pocket():
     """Two lanes that let equally many go: over draws a vehicle is taken to make for both."""
-    sharing_begin, sharing_queue = np.array([0, 1, 1], np.int32), np.array([1], np.int32)
-    rows, left = np.array([0, 1], np.int32), np.array([40, 40], np.int64)
-    drawn = {draw_lane(5, 0, 0, sharing_begin, sharing_queue, rows, left, shift) for shift in (0.0, 1 / 3, 2 / 3)}
-    assert drawn == {0, 1}
+    pockets = lanes(
+        queue_approach=np.array([0, 1], np.int32),
+        sharing_begin=np.array([0, 1, 1], np.int32),
+        sharing_queue=np.array([1], np.int32),
+    )
+    seen = sight(left_veh=np.array([40, 40], np.int64))
+    assert {draw_lane(5, 0, 0, pockets, seen, shift) for shift in (0.0, 1 / 3, 2 / 3)} == {0, 1}
