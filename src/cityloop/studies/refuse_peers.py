@@ -14,6 +14,7 @@ import importlib.util
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,8 @@ def _vroom(problem: Problem, seconds: float, seed: int) -> Routes:
                 default_service=int(problem.service[node]) // _MS_PER_S,
             )
         )
-    answer = given.solve(exploration_level=5, nb_threads=1)
+    # Its limit is of the wall and asked between its steps, so what it used of the processor is told beside its plan.
+    answer = given.solve(exploration_level=5, nb_threads=1, timeout=timedelta(seconds=seconds))
     routes: Routes = [[] for _ in range(len(fleet))]
     frame = answer.routes
     for vehicle, kind, name in zip(frame["vehicle_id"], frame["type"], frame["id"], strict=True):
