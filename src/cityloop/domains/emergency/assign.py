@@ -47,6 +47,8 @@ class AssignParams:
     """What waiting for a unit to come free is taken to cost a call of lower priority. [min]"""
     hold_free_most: int = 5
     """A call of lower priority waits for coverage's sake only while no more units than this are free."""
+    high_first: bool = True
+    """Whether high priority chooses before the rest while there are too few units for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ def assign(state: EmergencyState, coverage: Coverage, view: Picture, now_ms: int
     low = np.where(patient, params.low_weight * (params.hold_min + minutes.min(axis=1)), LOW_HOLD)
     hold = np.where(calls.priority <= HIGH, HIGH_HOLD, low)
     at_call, at_unit = _least_cost(cost, hold)
+    if params.high_first and _short(state, at_call[at_unit >= len(rows)], now_ms):
+        # A unit that is taken from its call must save as much as any other change of a unit under way.
+        serving = units.call[rows][None, :]
+        taken = (serving >= 0) & (serving != calls.call[:, None])
+        at_call, at_unit = _high_first(cost + params.switch_min * taken, hold, calls.priority <= HIGH)
     return _changes(state, rows, minutes, at_call, at_unit, len(rows))
 
 
@@ -110,6 +117,42 @@ def _least_cost(cost: F64, hold: F64) -> tuple[I64, I64]:
     at_call, at_unit = linear_sum_assignment(np.minimum(cost, hold[:, None]))
     held = cost[at_call, at_unit] >= hold[at_call]
     return at_call, np.where(held, n_units + at_call, at_unit)
+
+
+def _short(state: EmergencyState, without: I64, now_ms: int) -> bool:
+    """Tell whether a call of high priority is open while there are too few units for all.
+
+    So it is where a call of lower priority is left ``without`` a unit, and where it would be, were not one of high
+    priority given a unit that may take no other, such as one near the end of its shift.
+    """
+    units, calls = state.units, state.calls
+    high = calls.priority <= HIGH
+    if not high.any():
+        return False
+    if not high[without].all():
+        return True
+    for_all = (free_units(units) & ~protected(units, state.rules, now_ms)).sum()
+    # Who is under way stays one of its call's, so that only calls without a unit still need one.
+    return bool(for_all < (calls.unit < 0).sum())
+
+
+def _high_first(cost: F64, hold: F64, high: BOOL) -> tuple[I64, I64]:
+    """Return calls and their units: high priority at its own least cost, then the rest among what is left.
+
+    In one sum the wait of a lower call that loses its unit outweighs every drive: a call of high priority would get a
+    unit from afar while nearer ones stayed with lower calls.
+    """
+    n_calls, n_units = cost.shape
+    at_unit = n_units + np.arange(n_calls)
+    columns = np.arange(n_units)
+    for group in (np.flatnonzero(high), np.flatnonzero(~high)):
+        if not len(group) or not len(columns):
+            continue
+        call, unit = _least_cost(cost[np.ix_(group, columns)], hold[group])
+        served = unit < len(columns)
+        at_unit[group[call[served]]] = columns[unit[served]]
+        columns = np.delete(columns, unit[served])
+    return np.arange(n_calls), at_unit
 
 
 def _costs(state: EmergencyState, rows: I64, minutes: F64, loss: F64, now_ms: int, params: AssignParams) -> F64:

@@ -2,12 +2,99 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from services_city import call_list, readings, services_layout, unit_words
 
+from cityloop.cities.events.calls import take_calls
+from cityloop.cities.events.city import EventCity
+from cityloop.cities.events.grid import GridSpec, grid_case
+from cityloop.domains.emergency.assign import AssignParams, assign
 from cityloop.domains.emergency.domain import emergency
-from cityloop.domains.emergency.schema import CallStatus, Send, UnitStatus
+from cityloop.domains.emergency.relocate import picture
+from cityloop.domains.emergency.schema import CallStatus, CallTable, Send, UnitStatus
+from cityloop.domains.emergency.state import EmergencyState
 from cityloop.kernel.tick import Brain, start, tick
+from cityloop.studies.emergency_run import ARMS, homes_of
+from cityloop.studies.emergency_world import BEGIN_MS, calls_of, make_world, roster_of
+
+NOW_MS = BEGIN_MS + 3_600_000
+MINUTE_MS = 60_000
+NEAR, FAR, CALL, LOW = 0, 224, 1, 2
+"""Nodes of a grid of 15 by 15, 500 m apart, and a lower priority."""
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world(grid_case(GridSpec(units=3)), kerb_posts=6)
+
+
+@pytest.fixture
+def state(world):
+    """Return a unit near the new call of high priority and one far from it, a third at its meal, and who waits."""
+    nobody = take_calls(calls_of(world, 1, 0.2), np.empty(0, np.int64))
+    roster = roster_of(world.rules, 3, BEGIN_MS, NOW_MS)
+    city = EventCity(
+        world.case, world.sites, world.times, nobody, homes_of(world, ARMS["brain"]), roster, (BEGIN_MS, NOW_MS)
+    )
+    units = city.units
+    units.node[:] = NEAR, FAR, FAR
+    units.status[:] = UnitStatus.EN_ROUTE, UnitStatus.EN_ROUTE, UnitStatus.ON_BREAK
+    units.site[:] = -1, -1, 0
+    units.call[:] = 70, 71, -1
+    units.seen_at_ms[:] = NOW_MS
+    calls = CallTable(
+        call=np.array([70, 71, 72], np.int64),
+        priority=np.array([LOW, LOW, 1], np.int32),
+        node=np.array([NEAR + 30, FAR - 30, CALL], np.int32),
+        offroad_m=np.zeros(3),
+        received_ms=NOW_MS - np.array([30, 1, 0]) * MINUTE_MS,
+        ready_ms=np.full(3, NOW_MS, np.int64),
+        unit=np.array([0, 1, -1], np.int32),
+        eta_ms=np.zeros(3, np.int64),
+        needs=np.zeros(3, np.int32),
+    )
+    return EmergencyState(units, calls, world.sites, world.times, world.rules)
+
+
+def sent_to(state, world, call, params=None):
+    view = picture(state, world.coverage, NOW_MS)
+    chosen = assign(state, world.coverage, view, NOW_MS, params or AssignParams())
+    return [p.target for p in chosen.proposals if p.action == Send(call)]
+
+
+def test_high_priority_takes_the_nearest_unit_however_long_its_call_has_waited(state, world):
+    """Nobody is free: the lower call that has waited half an hour gives its unit up, not the new one far away."""
+    assert sent_to(state, world, 72) == [0]
+    assert sent_to(state, world, 72, AssignParams(high_first=False)) == [1]
+
+
+def test_a_far_unit_for_high_priority_alone_spares_no_lower_call_its_unit(state, world):
+    """The far one is free, near the end of its shift, and could serve no lower call: the near one goes."""
+    state.units.status[1], state.units.call[1] = UnitStatus.FREE_ON_SCENE, -1
+    state.units.shift_end_ms[1] = NOW_MS + 10 * MINUTE_MS
+    state.calls = dataclasses.replace(
+        state.calls, **{f.name: getattr(state.calls, f.name)[[0, 2]] for f in dataclasses.fields(state.calls)}
+    )
+    assert sent_to(state, world, 72) == [0]
+    assert sent_to(state, world, 72, AssignParams(high_first=False)) == [1]
+
+
+def test_what_high_priority_leaves_goes_to_the_rest(state, world):
+    """The near one is free: it goes to the new call, and the lower one that waits gets the far one that is free too."""
+    state.units.status[:2], state.units.call[:2] = UnitStatus.FREE_ON_SCENE, -1
+    state.calls.unit[:] = -1
+    assert sent_to(state, world, 72) == [0]
+    assert sent_to(state, world, 70) == [1]
+
+
+def test_a_unit_that_is_hardly_nearer_stays_with_its_call(state, world):
+    """Taking a unit off its call must save 0.4 min, few units or not."""
+    state.units.node[1] = NEAR
+    state.units.status[0], state.units.call[0] = UnitStatus.FREE_ON_SCENE, -1
+    state.calls.unit[0] = -1
+    state.units.node_in_ms[:2] = 10_000, 0
+    assert sent_to(state, world, 72) == [0]
 
 
 @pytest.mark.parametrize("calls_per_h", [4.0, 400.0])
