@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cityloop.kernel.columns import I32, I64
+from cityloop.methods.inventory_order import lean_days, shuffle
 from cityloop.methods.vrp import Problem, arrays_of
 from cityloop.methods.vrp_insert import draw, put_picked, touch, try_place
 from cityloop.methods.vrp_kernel import compiled, new_routes
@@ -47,6 +48,8 @@ class Options:
     """Day of each vehicle."""
     supply: I64 | None = None
     """Load that may leave by the end of each day at the most, counted from the first; None: no bound."""
+    lean: float = 0.0
+    """How often days are made dearer or cheaper by chance while customers are put back, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class _Choice(NamedTuple):
     saved: I32
     best: I32
     day_load: I64
+    lean: I64
+    """What a visit seems to cost more by its day."""
     price: I64
     """Cost of the best place of each node looked at."""
     place: I64
@@ -121,7 +126,7 @@ def improve_periodic(
     iteration, share = 0, progress(0)
     while True:
         heat = mean_leg * chosen.hot_frac * (chosen.cold_frac / chosen.hot_frac) ** min(share, 1.0)
-        anneal_periodic(arrays, routes, store, choice, chosen.block if share < 1 else 0, heat)
+        anneal_periodic(arrays, routes, store, choice, chosen.block if share < 1 else 0, heat, options.lean)
         if share >= 1:
             break
         iteration += chosen.block
@@ -165,6 +170,7 @@ def _choice_of(problem: Problem, options: Options) -> _Choice:
         saved=np.full(n, NO_OPTION, np.int32),
         best=np.full(n, NO_OPTION, np.int32),
         day_load=np.zeros(days, np.int64),
+        lean=np.zeros(days, np.int64),
         price=np.zeros(problem.n_nodes, np.int64),
         place=np.zeros((problem.n_nodes, 6), np.int64),
         out=np.zeros(n, np.int32),
@@ -251,7 +257,7 @@ def _settle(problem: Any, routes: Any, store: Any, choice: Any, c: int, blink: f
                 break
             if choice.price[node] == -(np.int64(1) << 50):
                 _price(problem, routes, store, choice, node, blink)
-            cost += choice.price[node]
+            cost += choice.price[node] + choice.lean[choice.node_day[node]]
         if cost < least:
             best, least = row, cost
     choice.chosen[c] = best
@@ -331,28 +337,9 @@ def _take_out(problem: Any, routes: Any, store: Any, choice: Any) -> int:
 
 
 @compiled
-def _shuffle(problem: Any, store: Any, choice: Any, count: int) -> None:
-    """Order the customers that are out by chance, by load or by distance."""
-    way = draw(store.dice)
-    order = store.order
-    for i in range(count):
-        node = choice.visits[choice.begin[choice.out[i]], 0]
-        order[i] = draw(store.dice)
-        if node >= 0 and 0.5 <= way < 0.8:
-            order[i] = -float(problem.demand[node, 0])
-        elif node >= 0 and way >= 0.8:
-            order[i] = -float(problem.distance[problem.start[0], node])
-    for i in range(1, count):
-        key, c = order[i], choice.out[i]
-        j = i - 1
-        while j >= 0 and order[j] > key:
-            order[j + 1], choice.out[j + 1] = order[j], choice.out[j]
-            j -= 1
-        order[j + 1], choice.out[j + 1] = key, c
-
-
-@compiled
-def anneal_periodic(problem: Any, routes: Any, store: Any, choice: Any, iterations: int, heat: float) -> None:
+def anneal_periodic(
+    problem: Any, routes: Any, store: Any, choice: Any, iterations: int, heat: float, lean: float
+) -> None:
     """Take customers out, put them back with their best option, accept at a temperature; the best stays stored."""
     cost = _total(problem, routes, choice)
     if store.figures[2] == 0 or cost < store.figures[1]:
@@ -377,7 +364,9 @@ def anneal_periodic(problem: Any, routes: Any, store: Any, choice: Any, iteratio
                     choice.out[count] = c
                     count += 1
         _count_loads(problem, choice)
-        _shuffle(problem, store, choice, count)
+        if lean > 0 and count > 0:
+            lean_days(problem, store, choice, lean)
+        shuffle(problem, store, choice, count)
         for i in range(count):
             _settle(problem, routes, store, choice, choice.out[i], BLINK)
         legal = True

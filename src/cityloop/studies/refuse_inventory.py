@@ -2,9 +2,12 @@
 
 ``python -m cityloop.studies.refuse_inventory FOLDER --seconds 10 --out inventory.jsonl``
 
+The bound is the better of two: one by edges and cuts, which suits long rounds, one by whole rounds with their amounts.
+
 A customer's stock and capacity are multiples of its consumption a day, and its holding cost is linear: with its visit
 days fixed and trucks large enough, some best amounts are multiples of a day's consumption. These are the options that
-the search chooses among, and full loads where a truck is small; other amounts that fill a truck exactly are left out.
+the search chooses among first, and full loads where a truck is small; then among halves, which fill small trucks
+better. Other amounts that fill a truck exactly are left out.
 
 References
 ----------
@@ -29,6 +32,7 @@ import numpy as np
 from cityloop.kernel.columns import F64, I64
 from cityloop.kernel.errors import InputError
 from cityloop.methods.inventory_bound import Depleting, bound_inventory
+from cityloop.methods.inventory_rounds import bound_by_rounds
 from cityloop.methods.vrp import FOREVER, MUST, Fleet, Problem
 from cityloop.methods.vrp_periodic import Options, PeriodicPlan, improve_periodic
 from cityloop.methods.vrp_search import SearchParams
@@ -46,6 +50,13 @@ FILES = tuple(
 )
 """The list that is reported: every size from 5 to 50 customers four times, trucks, draws and holding costs in turn."""
 CENTS = 100
+HOT_FRACS = (1.0, 3.0, 10.0)
+"""How hot each search from nothing begins."""
+LEAN = 0.4
+FINE_SHARE = 0.3
+"""Of the budget, for the search with finer amounts."""
+FINE_PARTS = 2
+FINE_HOT_FRAC = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +109,15 @@ def read_case(path: Path) -> Case:
     )  # fmt: skip
 
 
-def deliveries(case: Case, row: int) -> list[tuple[tuple[int, ...], float]]:
-    """Return series of amounts that keep a customer in stock: all those in multiples of a day's consumption.
+def deliveries(case: Case, row: int, parts: int = 1) -> list[tuple[tuple[int, ...], float]]:
+    """Return series of amounts that keep a customer in stock: all those in such parts of a day's consumption.
 
     Each comes with its holding cost, less what the supplier is spared.
     """
     use, most, stock = int(case.use[row]), int(case.most[row]), int(case.stock[row])
     load = case.capacity
-    amounts = {parts * use for parts in range(most // use + 1)}
+    # Rounded up: parts that fall short of a whole day's consumption would keep no customer in stock.
+    amounts = {-(-count * use // parts) for count in range(parts * (most // use) + 1)}
     # Where a truck holds less than a customer, a full load and what it leaves to be brought are worth a look too.
     amounts |= {load, *(amount - load for amount in amounts if amount > load)} if load < most else set()
     found = []
@@ -121,7 +133,7 @@ def deliveries(case: Case, row: int) -> list[tuple[tuple[int, ...], float]]:
     return found
 
 
-def problem_of_case(case: Case) -> tuple[Problem, Options]:
+def problem_of_case(case: Case, parts: int = 1) -> tuple[Problem, Options]:
     """Return all days as one routing problem: a node for every customer, day and amount."""
     place, amount, node_day = [0], [0], [-1]
     node_of: dict[tuple[int, int, int], int] = {}
@@ -129,7 +141,7 @@ def problem_of_case(case: Case) -> tuple[Problem, Options]:
     cost: list[list[int]] = []
     for row in range(len(case.stock)):
         each, priced = [], []
-        for amounts, holding in deliveries(case, row):
+        for amounts, holding in deliveries(case, row, parts):
             nodes = []
             for day, load in enumerate(amounts):
                 if load:
@@ -164,6 +176,7 @@ def problem_of_case(case: Case) -> tuple[Problem, Options]:
         queue=np.zeros((0, 1), np.int32), slot=FOREVER,
     )  # fmt: skip
     options = Options(
+        lean=LEAN,
         visits=visits,
         cost=cost,
         unserved=[MUST] * len(visits),
@@ -220,41 +233,83 @@ def replay(case: Case, rounds: Rounds) -> tuple[float, list[str]]:
     return cost, faults
 
 
+def plan_of_rounds(case: Case, problem: Problem, options: Options, rounds: Rounds) -> PeriodicPlan:
+    """Return rounds as a plan among options that hold all of their amounts."""
+    node_of = {
+        (row, int(options.node_day[node]), int(problem.demand[node, 0])): node
+        for row, each in enumerate(options.visits)
+        for nodes in each
+        for node in nodes
+    }
+    routes: list[tuple[int, ...]] = [() for _ in options.vehicle_day]
+    visits: list[list[int]] = [[] for _ in options.visits]
+    for day, each_day in enumerate(rounds):
+        for truck, each_round in enumerate(each_day):
+            nodes = tuple(node_of[customer, day, amount] for customer, amount in each_round)
+            routes[day * case.trucks + truck] = nodes
+            for (customer, _), node in zip(each_round, nodes, strict=True):
+                visits[customer].append(node)
+    chosen = tuple(list(each).index(nodes) for each, nodes in zip(options.visits, visits, strict=True))
+    return PeriodicPlan(tuple(routes), chosen, 0, 0)
+
+
 def solve_case(case: Case, seconds: float, seed: int) -> tuple[Rounds, int]:
-    """Return rounds found in so many seconds of the processor, and the iterations done."""
+    """Return rounds found in so many seconds of the processor, and the iterations done.
+
+    Several searches start from nothing, as one may freeze where trucks are nearly full; the last goes on from the
+    best of them, with finer amounts and not as hot.
+    """
+    rng = np.random.default_rng(seed)
     problem, options = problem_of_case(case)
-    plan = improve_periodic(
-        problem,
-        options,
-        processor_budget(seconds),
-        np.random.default_rng(seed),
-        SearchParams(block=50),
-    )
-    return rounds_of(case, problem, options, plan), plan.iterations
+    plans = []
+    for hot_frac in HOT_FRACS:
+        budget = processor_budget(seconds * (1 - FINE_SHARE) / len(HOT_FRACS))
+        plans.append(improve_periodic(problem, options, budget, rng, SearchParams(block=50, hot_frac=hot_frac)))
+    done = sum(plan.iterations for plan in plans)
+    best = min(plans, key=lambda plan: plan.cost)
+    rounds = rounds_of(case, problem, options, best)
+    if min(best.chosen) < 0:
+        return rounds, done
+    problem, options = problem_of_case(case, FINE_PARTS)
+    start = plan_of_rounds(case, problem, options, rounds)
+    cool = SearchParams(block=50, hot_frac=FINE_HOT_FRAC)
+    plan = improve_periodic(problem, options, processor_budget(seconds * FINE_SHARE), rng, cool, start)
+    return rounds_of(case, problem, options, plan), done + plan.iterations
 
 
 def bound_case(case: Case, nodes: int) -> float:
-    """Return a proven bound on the cost of any plan."""
-    low = bound_inventory(
-        Depleting(
-            days=case.days, trucks=case.trucks, capacity=float(case.capacity), way=case.way.astype(float),
-            stock=case.stock.astype(float), most=case.most.astype(float), use=case.use.astype(float), hold=case.hold,
-            supply_hold=case.supply_hold, supply_stock=float(case.supply_stock), supply_a_day=float(case.supply_a_day),
-        ),
-        nodes=nodes,
+    """Return a proven bound on the cost of any plan, by edges and cuts."""
+    return bound_inventory(depleting(case), nodes=nodes) + case.fixed_cost()
+
+
+def depleting(case: Case) -> Depleting:
+    """Return a case as the bounds take it."""
+    return Depleting(
+        days=case.days, trucks=case.trucks, capacity=float(case.capacity), way=case.way.astype(float),
+        stock=case.stock.astype(float), most=case.most.astype(float), use=case.use.astype(float), hold=case.hold,
+        supply_hold=case.supply_hold, supply_stock=float(case.supply_stock), supply_a_day=float(case.supply_a_day),
     )  # fmt: skip
-    return low + case.fixed_cost()
+
+
+def bound_case_by_rounds(case: Case, seconds: float, rounds: Rounds, cost: float) -> float:
+    """Return a proven bound found in so many seconds of the processor, from the rounds of a plan and its cost."""
+    fixed = case.fixed_cost()
+    return bound_by_rounds(depleting(case), processor_budget(seconds), rounds, cost - fixed) + fixed
 
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--seconds", type=float, default=10.0, show_default=True, help="Of the processor, for each search.")
-@click.option("--bound-nodes", type=int, default=100, show_default=True, help="For each bound; -1: no bound.")
+@click.option("--bound-nodes", type=int, default=10, show_default=True, help="Of a bound by edges; -1: no bound.")
+@click.option("--bound-seconds", type=float, default=20.0, show_default=True, help="For a bound by rounds; 0: none.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--first", type=int, default=len(FILES), show_default=True, help="How many files of the list.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="Take each so many-th of them.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="One line of JSON a file.")
-def main(folder: Path, seconds: float, bound_nodes: int, seed: int, first: int, every: int, out: Path | None) -> None:
+def main(
+    folder: Path, seconds: float, bound_nodes: int, bound_seconds: float, seed: int, first: int, every: int,
+    out: Path | None,
+) -> None:  # fmt: skip
     """Plan the files of the fixed list below FOLDER, replay the plans and compare them with proven bounds."""
     lines: list[dict[str, Any]] = []
     # The first call compiles the search, which no file's budget should pay for.
@@ -265,7 +320,9 @@ def main(folder: Path, seconds: float, bound_nodes: int, seed: int, first: int, 
         case = read_case(folder / name)
         rounds, iterations = solve_case(case, seconds, seed)
         cost, faults = replay(case, rounds)
-        low = bound_case(case, bound_nodes) if bound_nodes >= 0 else None
+        lows = [bound_case(case, bound_nodes)] if bound_nodes >= 0 else []
+        lows += [bound_case_by_rounds(case, bound_seconds, rounds, cost)] if bound_seconds > 0 and not faults else []
+        low = max(lows, default=None)
         line = {
             "instance": case.name, "cost": round(cost, 2), "bound": None if low is None else round(low, 2),
             "gap_pct": None if low is None else round(100 * (cost / low - 1), 3),

@@ -8,7 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from cityloop.kernel.errors import InputError
-from cityloop.studies.refuse_inventory import FILES, bound_case, main, read_case, replay, solve_case
+from cityloop.studies.refuse_inventory import (
+    FILES,
+    bound_case,
+    bound_case_by_rounds,
+    deliveries,
+    main,
+    read_case,
+    replay,
+    solve_case,
+)
 
 SMALL = """5 3 40 2
 0 0.0 0.0 100 60 0.30
@@ -35,6 +44,23 @@ def test_a_plan_is_legal_and_no_cheaper_than_the_bound(tmp_path: Path) -> None:
     assert faults == []
     assert bound_case(case, 0) <= bound_case(case, 1000) + 1e-6 <= cost + 2e-6
     assert cost <= 1.01 * bound_case(case, 1000)
+
+
+def test_two_proofs_agree_on_the_least_cost(tmp_path: Path) -> None:
+    """The bound by rounds lies between the one by edges less a hundredth and the plan, which both prove the best."""
+    case = read_case(case_file(tmp_path))
+    solve_case(case, 0.001, 1)
+    rounds, _ = solve_case(case, 1.0, 1)
+    cost, _ = replay(case, rounds)
+    low = bound_case_by_rounds(case, 5.0, rounds, cost)
+    assert 0.99 * bound_case(case, 1000) <= low <= cost + 1e-6
+
+
+def test_halves_of_a_day_are_more_ways_to_deliver(tmp_path: Path) -> None:
+    """Every series in whole days' consumption is one in halves too, and there are more of these."""
+    case = read_case(case_file(tmp_path))
+    whole, halves = deliveries(case, 0), deliveries(case, 0, 2)
+    assert {amounts for amounts, _ in whole} < {amounts for amounts, _ in halves}
 
 
 def test_the_replay_names_what_is_broken(tmp_path: Path) -> None:
@@ -67,6 +93,8 @@ def test_the_list_has_forty_files_of_every_size(tmp_path: Path) -> None:
     """Every size four times, no file twice; the study prints the gap of those asked for."""
     assert len(set(FILES)) == 40
     case_file(tmp_path)
-    result = CliRunner().invoke(main, [str(tmp_path), "--first", "1", "--seconds", "0.2", "--bound-nodes", "50"])
+    result = CliRunner().invoke(
+        main, [str(tmp_path), "--first", "1", "--seconds", "0.2", "--bound-nodes", "50", "--bound-seconds", "1"]
+    )
     assert result.exit_code == 0, result.output
     assert "1 instances, 1 legal, mean gap to the bound" in result.output
