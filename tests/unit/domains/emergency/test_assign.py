@@ -5,20 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 from services_city import call_list, readings, services_layout, unit_words
+from three_units import NOW_MS, city_at_rest, three_unit_world
 
-from cityloop.cities.events.calls import take_calls
-from cityloop.cities.events.city import EventCity
-from cityloop.cities.events.grid import GridSpec, grid_case
 from cityloop.domains.emergency.assign import AssignParams, assign
 from cityloop.domains.emergency.domain import emergency
 from cityloop.domains.emergency.relocate import picture
 from cityloop.domains.emergency.schema import CallStatus, CallTable, Send, UnitStatus
 from cityloop.domains.emergency.state import EmergencyState
 from cityloop.kernel.tick import Brain, start, tick
-from cityloop.studies.emergency_run import ARMS, homes_of
-from cityloop.studies.emergency_world import BEGIN_MS, calls_of, make_world, roster_of
 
-NOW_MS = BEGIN_MS + 3_600_000
 MINUTE_MS = 60_000
 NEAR, FAR, CALL, LOW = 0, 224, 1, 2
 """Nodes of a grid of 15 by 15, 500 m apart, and a lower priority."""
@@ -26,17 +21,13 @@ NEAR, FAR, CALL, LOW = 0, 224, 1, 2
 
 @pytest.fixture(scope="module")
 def world():
-    return make_world(grid_case(GridSpec(units=3)), kerb_posts=6)
+    return three_unit_world()
 
 
 @pytest.fixture
 def state(world):
     """Return a unit near the new call of high priority and one far from it, a third at its meal, and who waits."""
-    nobody = take_calls(calls_of(world, 1, 0.2), np.empty(0, np.int64))
-    roster = roster_of(world.rules, 3, BEGIN_MS, NOW_MS)
-    city = EventCity(
-        world.case, world.sites, world.times, nobody, homes_of(world, ARMS["brain"]), roster, (BEGIN_MS, NOW_MS)
-    )
+    city = city_at_rest(world)
     units = city.units
     units.node[:] = NEAR, FAR, FAR
     units.status[:] = UnitStatus.EN_ROUTE, UnitStatus.EN_ROUTE, UnitStatus.ON_BREAK

@@ -4,33 +4,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from three_units import NOW_MS, city_at_rest, three_unit_world
 
 from cityloop.cities.events.calls import take_calls
-from cityloop.cities.events.city import EventCity
-from cityloop.cities.events.grid import GridSpec, grid_case
 from cityloop.domains.emergency.crew import NEVER_MS
 from cityloop.domains.emergency.decide import brain
 from cityloop.domains.emergency.schema import Move, Send, TakeBreak, UnitStatus
 from cityloop.domains.emergency.state import EmergencyState
-from cityloop.studies.emergency_run import ARMS, homes_of
-from cityloop.studies.emergency_world import BEGIN_MS, calls_of, make_world, roster_of
-
-NOW_MS = BEGIN_MS + 3_600_000
+from cityloop.studies.emergency_world import BEGIN_MS, calls_of
 
 
 @pytest.fixture(scope="module")
 def world():
-    return make_world(grid_case(GridSpec(units=3)), kerb_posts=6)
+    return three_unit_world()
 
 
 @pytest.fixture
 def state(world):
     """Return three units that stand at the first station since midnight, none of them hungry, and no call."""
-    nobody = take_calls(calls_of(world, 1, 0.2), np.empty(0, np.int64))
-    roster = roster_of(world.rules, 3, BEGIN_MS, NOW_MS)
-    city = EventCity(
-        world.case, world.sites, world.times, nobody, homes_of(world, ARMS["brain"]), roster, (BEGIN_MS, NOW_MS)
-    )
+    city = city_at_rest(world)
     units = city.units
     units.site[:] = 0
     units.node[:] = world.sites.node[0]
