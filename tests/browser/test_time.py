@@ -47,6 +47,20 @@ def test_an_instant_is_scrubbed_to_by_keyboard_and_back(recorded: Any, until: An
     until(page, "!document.querySelector('.standing').innerText.includes('Recorded')")
 
 
+def test_going_back_does_not_shorten_the_record(recorded: Any, until: Any) -> None:
+    """What was live a moment ago can be reached from the first instant, however long ago the record's end was asked."""
+    page = recorded
+    page.route("**/frames/span", lambda request: request.abort())
+    asked_ms = page.evaluate(f"() => Number({SLIDER}.max)")
+    until(page, f"Number({SLIDER}.max) > {asked_ms} + 10000")
+    end_ms = page.evaluate(f"() => Number({SLIDER}.max)")
+    page.locator(".scrub input[type=range]").focus()
+    page.keyboard.press("Home")
+    # Once the first frame is drawn, the clock that ends the slider is the record's.
+    until(page, "document.querySelector('.head .clock').innerText <= document.querySelector('.scrub output').innerText")
+    assert page.evaluate(f"() => Number({SLIDER}.max)") >= end_ms
+
+
 def test_the_last_instant_asked_for_is_the_one_shown(recorded: Any, until: Any) -> None:
     """Dragging on while frames are still under way leaves the map at the end of the drag, not at its begin."""
     page = recorded

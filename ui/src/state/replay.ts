@@ -26,6 +26,9 @@ export async function loadSpan(): Promise<void> {
 
 /** Show the city as it was at an instant. */
 export async function seek(instantMs: number): Promise<void> {
+  // What is live by now is recorded by now, whatever was said of it when it was last asked: the slider keeps its end.
+  const known = span.peek();
+  if (!replaying.peek() && known) span.value = { ...known, end_ms: Math.max(known.end_ms, nowMs.peek()) };
   replaying.value = true;
   at.value = instantMs;
   if (loading) return;
