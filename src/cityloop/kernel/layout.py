@@ -115,6 +115,12 @@ class StreamKind(IntEnum):
     """A container that the plan moves to another truck: 1 from one that drives on, 2 from one that does not [1]."""
     PLAN_LEFT_OUT = 53
     """A container asked for that no truck can serve in this round [1]."""
+    HOSPITAL_OPEN = 54
+    """A hospital's own declaration, by row of the sites: 1 while it takes patients, 0 while it is closed to new ones."""
+    HOSPITAL_DIVERTING = 55
+    """Likewise: 1 while it asks to be passed by where another can treat the patient as well."""
+    UNIT_NEEDS = 56
+    """What the patient aboard needs of a hospital, by the crew's word: bits of what hospitals treat, 0 the ordinary."""
 
 
 @dataclass(frozen=True, slots=True)

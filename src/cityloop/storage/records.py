@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak
+from cityloop.domains.emergency.schema import Advise, Lead, Move, Send, TakeBreak
 from cityloop.domains.refuse.schema import DriveRoute, EmptyToday, PlanRound
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.kernel.errors import StoreError
@@ -29,7 +29,7 @@ __all__ = ["Frames", "decision_from", "first_difference", "frame_of", "receipt_f
 
 _COMPACT = ShowStage | PassJunction
 """Actions that travel as arrays: those of signals, a decision a junction a second."""
-_NAMED = Lead | Move | Send | TakeBreak | DriveRoute | EmptyToday | PlanRound
+_NAMED = Advise | Lead | Move | Send | TakeBreak | DriveRoute | EmptyToday | PlanRound
 """The others that a journal may hold."""
 
 _ENCODER = msgspec.msgpack.Encoder()

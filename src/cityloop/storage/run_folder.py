@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from cityloop.domains.emergency.schema import DOMAIN as EMERGENCY
-from cityloop.domains.emergency.schema import EmergencyTable
+from cityloop.domains.emergency.schema import HOSPITALS, EmergencyTable, HospitalTable
 from cityloop.domains.refuse.schema import DOMAIN as REFUSE
 from cityloop.domains.refuse.schema import RoundsTable
 from cityloop.domains.signals.schema import DOMAIN as SIGNALS
@@ -42,6 +42,7 @@ _READINGS_FILE = "readings/readings.arrows"
 _TABLES = {
     SIGNALS: SignalAssets,
     EMERGENCY: EmergencyTable,
+    HOSPITALS: HospitalTable,
     REFUSE: RoundsTable,
     "units": Units,
     "passages": Passages,

@@ -16,7 +16,6 @@ from cityloop.cities.events.conditions import PLAIN, Conditions
 from cityloop.cities.events.fleet import NEVER_MS, TICK_MS, Event, Roster
 from cityloop.cities.events.ledger import Changed
 from cityloop.cities.events.transport import Transport
-from cityloop.cities.events.wards import Doors
 from cityloop.domains.emergency.schema import (
     CallChange,
     CallStatus,
@@ -31,6 +30,7 @@ from cityloop.domains.emergency.schema import (
 from cityloop.kernel.columns import I32
 from cityloop.kernel.errors import InvariantError
 from cityloop.kernel.messages import Action
+from cityloop.methods.hospital_doors import Doors
 
 __all__ = ["EventCity", "Roster"]
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from cityloop.cities.events.chance import Chance
 from cityloop.cities.events.changes import Changes
-from cityloop.cities.events.wards import HospitalPlan
 from cityloop.kernel.columns import BOOL
 from cityloop.kernel.errors import ConfigError
+from cityloop.methods.hospital_doors import HospitalPlan
 
 __all__ = ["PLAIN", "Conditions", "Radio", "Turnout"]
 

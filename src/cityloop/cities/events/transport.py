@@ -6,10 +6,10 @@ import numpy as np
 
 from cityloop.cities.events.fleet import Event, Fleet
 from cityloop.cities.events.ledger import Redirect
-from cityloop.cities.events.wards import Doors, Notice
 from cityloop.domains.emergency.schema import SiteKind, UnitStatus
 from cityloop.kernel.columns import I32
 from cityloop.methods.hospital_choice import Door
+from cityloop.methods.hospital_doors import Doors, Notice
 
 __all__ = ["Transport"]
 
@@ -33,11 +33,10 @@ class Transport(Fleet):
         if doors is None:
             return
         site = self._first_hospital + notice.hospital
-        doors.diverting[notice.hospital] = notice.diverting
-        if not notice.is_open and doors.is_open[notice.hospital]:
-            self.close_hospital(site)
-        doors.is_open[notice.hospital] = notice.is_open
+        closed = doors.declare(notice)
         self.sites.is_open[site] = notice.is_open
+        if closed:
+            self.close_hospital(site)
 
     def _to_hospital(self, u: int, call: int) -> None:
         turned = self.units.status[u] == UnitStatus.TRANSPORTING

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
-from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak
+from cityloop.domains.emergency.schema import Advise, Lead, Move, Send, TakeBreak
 from cityloop.domains.refuse.schema import DriveRoute
 from cityloop.domains.signals.schema import DOMAIN as SIGNALS
 from cityloop.domains.signals.schema import FollowPlan, ShowStage
@@ -23,7 +23,7 @@ from cityloop.wire.field import decode_leases, encode_receipts
 
 __all__ = ["ACTIONS", "Field"]
 
-_ACTIONS = (ShowStage, FollowPlan, Send, Move, TakeBreak, Lead, DriveRoute)
+_ACTIONS = (ShowStage, FollowPlan, Send, Move, TakeBreak, Advise, Lead, DriveRoute)
 
 ACTIONS: dict[str, type[Action]] = {kind.__name__: kind for kind in _ACTIONS}
 """What a field controller understands."""

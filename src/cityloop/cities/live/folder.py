@@ -13,7 +13,7 @@ import msgspec
 from cityloop.cities.live.clock import PacedClock
 from cityloop.cities.live.services import check_services
 from cityloop.domains.emergency.schema import DOMAIN as EMERGENCY
-from cityloop.domains.emergency.schema import EmergencyTable
+from cityloop.domains.emergency.schema import HOSPITALS, EmergencyTable, HospitalTable
 from cityloop.domains.refuse.schema import DOMAIN as REFUSE
 from cityloop.domains.refuse.schema import RoundsTable
 from cityloop.domains.signals.schema import DOMAIN as SIGNALS
@@ -30,6 +30,7 @@ _DOCUMENT = "city.json"
 TABLES: Mapping[str, type] = {
     SIGNALS: SignalAssets,
     EMERGENCY: EmergencyTable,
+    HOSPITALS: HospitalTable,
     REFUSE: RoundsTable,
     "units": Units,
     "passages": Passages,

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak, TakeCall
+from cityloop.domains.emergency.schema import Advise, Lead, Move, Send, TakeBreak, TakeCall
 from cityloop.domains.refuse.schema import DriveRoute
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.kernel.batch import Batch
@@ -35,7 +35,7 @@ _LENGTH = struct.Struct(">I")
 _USUAL_BYTES = 1 << 16
 _NO_STAGE = -(2**31)
 _ENCODER = msgspec.msgpack.Encoder()
-_ACTION = msgspec.msgpack.Decoder(Lead | Move | Send | TakeBreak | TakeCall | DriveRoute)
+_ACTION = msgspec.msgpack.Decoder(Advise | Lead | Move | Send | TakeBreak | TakeCall | DriveRoute)
 
 
 class LeaseMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):

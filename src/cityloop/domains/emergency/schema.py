@@ -6,12 +6,12 @@ highest. Nothing here triages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
+from cityloop.domains.emergency.response_plan import Due, Fire, ResponsePlan
 from cityloop.kernel.columns import BOOL, F64, I32, I64, Column
-from cityloop.kernel.errors import ConfigError
 from cityloop.kernel.messages import Action
 
 if TYPE_CHECKING:
@@ -22,12 +22,15 @@ else:
 
 __all__ = [
     "DOMAIN",
+    "HOSPITALS",
+    "Advise",
     "CallChange",
     "CallStatus",
     "CallTable",
     "Due",
     "EmergencyTable",
     "Fire",
+    "HospitalTable",
     "Lead",
     "Move",
     "PlaceTable",
@@ -47,6 +50,9 @@ __all__ = [
 ]
 
 DOMAIN = "emergency"
+
+HOSPITALS = "hospitals"
+"""Name of the layout's table of hospitals that tell of their doors; a city whose hospitals tell nothing has none."""
 
 
 class UnitStatus(IntEnum):
@@ -119,6 +125,14 @@ class TakeBreak(Action, frozen=True):
     """Take the meal break where the unit stands."""
 
 
+class Advise(Action, frozen=True):
+    """Take the patient to this hospital instead: advice, for the crew decides."""
+
+    site: int
+    door: int
+    """A ``Door``: why that one."""
+
+
 class Lead(Action, frozen=True):
     """Leave it to the brain who is sent while the lease lasts; without one the dispatch centre minds itself."""
 
@@ -169,6 +183,8 @@ class Reason(IntEnum):
     """The time at a kerb is used up, or night begins."""
     LEADING = 13
     """Renews the lease over dispatch."""
+    HOSPITAL_CLOSED = 14
+    """The hospital that a patient is taken to has closed on the way."""
 
 
 class Rule(IntEnum):
@@ -191,6 +207,8 @@ class Rule(IntEnum):
     POSITION_LOST = 12
     """The unit has been silent too long to be sent on its last position alone."""
     NO_REST_FACILITY = 13
+    NO_PATIENT = 14
+    """Where to take a patient is advised to nobody who carries none, and no place but a hospital."""
 
 
 @dataclass(slots=True)
@@ -330,62 +348,13 @@ class EmergencyTable:
     """A call farther from any road than this is for a person to place. [m]"""
 
 
-class Fire(IntFlag):
-    """What a unit of the fire service can do."""
-
-    ENGINE = 16
-    LADDER = 32
-    CHIEF = 64
-
-
-class Due(IntEnum):
-    """What part of an assignment a unit fills."""
-
-    FIRST = 1
-    """The first engine."""
-    SECOND = 2
-    """The second engine."""
-    OTHER = 3
-
-
 @dataclass(frozen=True, slots=True)
-class ResponsePlan:
-    """How many units of each capability each determinant asks for; determinants come with the call.
+class HospitalTable:
+    """Hospitals that tell of their doors, one row a hospital: ``layout.tables["hospitals"]``."""
 
-    An incident that asks for several units is as many places to fill, each with what its unit must be able to do, so
-    that every policy and the guard treat it as they treat calls: one place, one unit.
-    """
-
-    counts: dict[str, tuple[tuple[int, int], ...]]
-    """By determinant: bits of capability and how many units with them."""
-    second: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
-    """The same of the second alarm: what comes besides when whoever is in command on scene asks for it."""
-
-    def __post_init__(self) -> None:
-        """Refuse a determinant that asks for nobody, and a second alarm without a first."""
-        for determinant, wanted in (*self.counts.items(), *self.second.items()):
-            if not wanted or any(bits <= 0 or count < 1 for bits, count in wanted):
-                raise ConfigError(
-                    f"Response plan: {determinant!r} asks for {wanted}, must name units, at least 1 of each."
-                )
-            if determinant not in self.counts:
-                raise ConfigError(f"Response plan: {determinant!r} has a second alarm and no first; give it one.")
-
-    def second_places(self, determinant: str) -> tuple[int, ...]:
-        """Return what each unit of the second alarm must be able to do; none where there is no second alarm."""
-        return tuple(bits for bits, count in self.second.get(determinant, ()) for _ in range(count))
-
-    def places(self, determinant: str) -> tuple[tuple[int, Due], ...]:
-        """Return the places to fill: what each unit must be able to do, and its part."""
-        if determinant not in self.counts:
-            raise ConfigError(f"Response plan: no determinant {determinant!r}; there are {', '.join(self.counts)}.")
-        found: list[tuple[int, Due]] = []
-        engines = 0
-        for bits, count in self.counts[determinant]:
-            for _ in range(count):
-                due = Due.OTHER
-                if bits & Fire.ENGINE:
-                    engines += 1
-                    due = Due(min(engines, 3))
-                found.append((bits, due))
-        return tuple(found)
+    site: Annotated[I32, Column("1", low=0)]
+    """Row of the layout's sites."""
+    capability: Annotated[I32, Column("1", low=0)]
+    """Bits of what it treats besides the ordinary."""
+    bays: Annotated[I32, Column("1", low=0)]
+    """Handovers at once; 0 where there is no bound."""

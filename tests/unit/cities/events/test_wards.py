@@ -9,9 +9,9 @@ import pytest
 from cityloop.cities.events.case import Sites, snap
 from cityloop.cities.events.conditions import Conditions
 from cityloop.cities.events.grid import GridSpec, grid_case
-from cityloop.cities.events.wards import Doors, HospitalPlan, Notice, draw_needs, made_up_plan
-from cityloop.kernel.errors import ConfigError
+from cityloop.cities.events.wards import draw_needs, made_up_plan
 from cityloop.methods.hospital_choice import Capability, Door
+from cityloop.methods.hospital_doors import HospitalPlan, Notice
 from cityloop.studies.emergency_run import ARMS, run_arm
 from cityloop.studies.emergency_world import BEGIN_MS, calls_of, make_world
 
@@ -95,22 +95,6 @@ def test_a_diversion_sends_those_who_set_out_later_elsewhere(world):
     city = run_arm(world, ARMS["as-is"], calls, 1.0, Conditions(hospitals=plan))
     assert not (city.ledger.hospital == 0).any()
     assert (city.ledger.hospital > 0).any()
-
-
-def test_a_queue_is_served_in_order():
-    """With one bay the second waits for the first, the third for the second."""
-    doors = Doors(HospitalPlan((0,), (1,), 1.0))
-    assert [doors.arrive(0, unit) for unit in (4, 5, 6)] == [True, False, False]
-    assert doors.waiting(0) == 2
-    assert [doors.leave(0) for _ in range(3)] == [5, 6, -1]
-
-
-def test_a_plan_that_does_not_fit_is_refused():
-    """One line that names what is wrong."""
-    with pytest.raises(ConfigError, match="2 numbers of bays for 1 hospitals"):
-        HospitalPlan((0,), (1, 1), 1.0)
-    with pytest.raises(ConfigError, match="notice of hospital 3, there are 1"):
-        HospitalPlan((0,), (1,), 1.0, (Notice(0, 3, is_open=True, diverting=False),))
 
 
 def test_needs_are_drawn_in_their_shares():
