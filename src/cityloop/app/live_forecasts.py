@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cityloop.domains.emergency.schema import Lead, Move, Send, TakeBreak
+from cityloop.domains.emergency.schema import Advise, Lead, Move, Send, TakeBreak
 from cityloop.domains.emergency.state import drive_to_sites_ms, eta_ms
 from cityloop.domains.refuse.forecast import VISIT_OF_DAY
 from cityloop.domains.refuse.schema import DriveRoute, EmptyToday, PlanRound, RoundsTable
@@ -63,6 +63,8 @@ def _emergency(state: Any, decision: Decision, now_ms: int) -> tuple[float, floa
             value = float(drive_to_sites_ms(picture, rows, np.array([site], np.int32))[0, 0]) / 1000.0
         case TakeBreak():
             value = picture.rules.meal_min * 60.0
+        case Advise():
+            value = proposal.cost
         case _:
             return math.nan, 0.0, math.nan
     return value, 2.0 * value + 300.0, age_s

@@ -87,8 +87,10 @@ class LoadServices:
                 uncovered_s=20.0 - 4.0 * (ranked % 5),
             ),
             "sites": _table(
-                self._sites, kind=np.arange(_SITES) % 2, is_open=np.ones(_SITES), free_units=np.arange(_SITES) % 4
+                self._sites, kind=np.arange(_SITES) % 2, is_open=np.ones(_SITES), diverting=np.zeros(_SITES),
+                bays=np.zeros(_SITES), at_door=np.arange(_SITES) % 2, free_units=np.arange(_SITES) % 4,
             ),
+            "turns": _table(None, at_ms=[], unit=[], call=[], from_site=[], to_site=[]),
             "zones": _table(
                 self._zones, weight=np.full(_ZONES, 1 / _ZONES), reach_s=200.0 + 15.0 * np.arange(_ZONES)
             ),

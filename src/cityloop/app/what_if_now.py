@@ -15,7 +15,7 @@ import numpy as np
 
 from cityloop.cities.sumo.sensors import parse_level
 from cityloop.cities.sumo.start_file import ApproachSeen, CallNow, Estimate, ServicesNow, StageNow, TruckNow, UnitNow
-from cityloop.domains.emergency.schema import CallStatus
+from cityloop.domains.emergency.schema import HOSPITALS, CallStatus
 from cityloop.domains.refuse.schema import DEPOT, TIP
 from cityloop.kernel.layout import Layout
 from cityloop.kernel.tick import BrainState
@@ -180,6 +180,7 @@ def _services(views: Mapping[str, bytes], at_ms: int, layout: Layout) -> Service
             )
             if status != CallStatus.CLOSED
         ),
+        declared=_declared(emergency.get("sites", {}), layout),
         trucks=tuple(
             TruckNow(
                 name=name,
@@ -197,6 +198,14 @@ def _services(views: Mapping[str, bytes], at_ms: int, layout: Layout) -> Service
         ),
         fill_frac=tuple(refuse.get("containers", {}).get("fill_frac", ())),
     )  # fmt: skip
+
+
+def _declared(sites: Mapping[str, Sequence[Any]], layout: Layout) -> tuple[tuple[int, bool, bool], ...]:
+    """Return what hospitals have declared: site, open, diverting; nothing where they tell nothing."""
+    hospitals = layout.tables.get(HOSPITALS)
+    if hospitals is None or not sites:
+        return ()
+    return tuple((row, bool(sites["is_open"][row]), bool(sites["diverting"][row])) for row in hospitals.site.tolist())
 
 
 def _route(truck: int, bound: int, visits: Mapping[str, Sequence[int]]) -> tuple[int, ...]:

@@ -116,7 +116,7 @@ class StreamKind(IntEnum):
     PLAN_LEFT_OUT = 53
     """A container asked for that no truck can serve in this round [1]."""
     HOSPITAL_OPEN = 54
-    """A hospital's own declaration, by row of the sites: 1 while it takes patients, 0 while it is closed to new ones."""
+    """A hospital's own declaration, by row of the sites: 1 while it takes patients, 0 while it is closed to new."""
     HOSPITAL_DIVERTING = 55
     """Likewise: 1 while it asks to be passed by where another can treat the patient as well."""
     UNIT_NEEDS = 56

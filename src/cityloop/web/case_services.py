@@ -31,7 +31,7 @@ def unit_case(desk: Desk, window: Window, span_ms: tuple[int, int], call: int | 
     """Tell who was sent to calls, or to one, and why; who else could have gone, what was expected and what came."""
     made = _decisions(desk, window, span_ms, "emergency")
     sent = [one for one in made if one["action"]["kind"] == "Send" and call in (None, one["action"].get("call"))]
-    others = [one for one in made if one["action"]["kind"] in ("Move", "TakeBreak")] if call is None else []
+    others = [one for one in made if one["action"]["kind"] in ("Move", "TakeBreak", "Advise")] if call is None else []
     units = sorted({one["target"] for one in sent})
     steps = _steps(window, span_ms)
     said = []

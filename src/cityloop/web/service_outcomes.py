@@ -26,13 +26,14 @@ QUANTITIES = {
     "Send": ("time until a unit is on the scene of the call", "s"),
     "Move": ("time until the unit stands at its new place", "s"),
     "TakeBreak": ("time until the unit is free again", "s"),
+    "Advise": ("time until the unit is at that hospital", "s"),
     "Lead": ("the dispatch centre takes the lease", "1"),
     "EmptyToday": ("fill found when the container is emptied", "1"),
     "PlanRound": ("containers emptied in the round", "1"),
     "DriveRoute": ("time until the truck is home", "s"),
 }
 """By kind of action: what is forecast and then observed, and its unit."""
-_STANDING, _ON_SCENE, _ON_BREAK = 0, 4, 7
+_STANDING, _ON_SCENE, _AT_HOSPITAL, _ON_BREAK = 0, 4, 6, 7
 _OUT, _BROKEN_DOWN, _HOME = (1, 2, 3), 4, 5
 _SLACK_MS = 1500
 
@@ -203,6 +204,14 @@ def _at_place(seen: _Seen, action: dict[str, Any], unit: int) -> Outcome:
     return seen.overtaken(first, "SENT_TO_CALL" if first == sent else "SENT_ELSEWHERE")
 
 
+def _at_hospital(seen: _Seen, action: dict[str, Any], unit: int) -> Outcome:
+    status, site = seen.column("unit_status", unit), seen.column("unit_site_i32", unit)
+    row = _first(status == _AT_HOSPITAL)
+    if row < 0:
+        return seen.nothing()
+    return seen.complete(row) if site[row] == action["site"] else seen.overtaken(row, "OTHER_HOSPITAL")
+
+
 def _meal_over(seen: _Seen, action: dict[str, Any], unit: int) -> Outcome:
     status = seen.column("unit_status", unit)
     began = _first(status == _ON_BREAK)
@@ -268,8 +277,9 @@ _LOOKS: dict[str, Callable[[_Seen, dict[str, Any], int], Outcome]] = {
     "Send": _on_scene,
     "Move": _at_place,
     "TakeBreak": _meal_over,
+    "Advise": _at_hospital,
     "EmptyToday": _emptied,
     "PlanRound": _round_emptied,
     "DriveRoute": _home,
 }
-_NEEDS_ACTING = frozenset({"Move", "TakeBreak", "DriveRoute"})
+_NEEDS_ACTING = frozenset({"Move", "TakeBreak", "Advise", "DriveRoute"})

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cityloop.domains.emergency.schema import DOMAIN as EMERGENCY
+from cityloop.domains.emergency.schema import HOSPITALS, SiteKind
 from cityloop.domains.refuse.schema import DOMAIN as REFUSE
 from cityloop.kernel.columns import row_count
 from cityloop.kernel.errors import LayoutError
@@ -19,6 +20,7 @@ _UNIT_KINDS = (StreamKind.UNIT_STATUS, StreamKind.UNIT_CALL, StreamKind.UNIT_SIT
 _TRUCK_KINDS = (StreamKind.TRUCK_STATUS, StreamKind.TRUCK_LOAD_KG, StreamKind.TRUCK_NEXT)
 _AVL_KINDS = tuple(kind for kind in StreamKind if StreamKind.UNIT_X_M <= kind <= StreamKind.UNIT_EDGE_M)
 _CALL_KINDS = tuple(kind for kind in StreamKind if StreamKind.CALL_COUNT <= kind <= StreamKind.CALL_STATUS)
+_HOSPITAL_KINDS = (StreamKind.HOSPITAL_OPEN, StreamKind.HOSPITAL_DIVERTING)
 _PLAN_KINDS = (StreamKind.PLAN_VISIT, StreamKind.PLAN_IN_S)
 _CONTAINER_KINDS = (StreamKind.COLLECTED_FRAC, StreamKind.PLAN_MOVED, StreamKind.PLAN_LEFT_OUT)
 
@@ -70,6 +72,7 @@ def check_services(layout: Layout, where: str) -> None:
                     f"{where}: refuse.{column}: {' by '.join(map(str, shape))}, must be {places} by {places}: "
                     "the depot, the tip, then the containers"
                 )
+    _check_hospitals(layout, where, ambulances)
     _check_streams(layout, where, ambulances, trucks, wanted.get("containers", 0))
 
 
@@ -83,6 +86,28 @@ def _references(layout: Layout, emergency: Any) -> Iterator[tuple[str, Any, int]
         yield "emergency.units.home", emergency.units.home, row_count(emergency.sites)
         yield "emergency.sites.edge", emergency.sites.edge, edges
         yield "emergency.zones.edge", emergency.zones.edge, edges
+
+
+def _check_hospitals(layout: Layout, where: str, ambulances: int) -> None:
+    """Refuse hospitals that tell of their doors but are none, and those without the streams that they are heard by."""
+    hospitals, emergency = layout.tables.get(HOSPITALS), layout.tables.get(EMERGENCY)
+    if hospitals is None:
+        return
+    kinds = np.empty(0, np.int32) if emergency is None else emergency.sites.kind
+    for row, site in enumerate(hospitals.site.tolist()):
+        if not 0 <= site < len(kinds) or kinds[site] != SiteKind.HOSPITAL:
+            raise LayoutError(
+                f"{where}: hospitals.site, row {row}: {site} is no hospital; "
+                f"give a row of emergency.sites whose kind is {int(SiteKind.HOSPITAL)}"
+            )
+    there = set(zip(layout.streams.kind.tolist(), layout.streams.asset.tolist(), strict=True))
+    wanted = [(kind, site) for site in hospitals.site.tolist() for kind in _HOSPITAL_KINDS]
+    wanted += [(StreamKind.UNIT_NEEDS, unit) for unit in range(ambulances)]
+    for kind, asset in wanted:
+        if (int(kind), asset) not in there:
+            raise LayoutError(
+                f"{where}: streams: none of kind {int(kind)} ({kind.name.lower()}) and asset {asset}; add it"
+            )
 
 
 def _check_streams(layout: Layout, where: str, ambulances: int, trucks: int, containers: int) -> None:

@@ -7,6 +7,7 @@ scorecards, and for nobody who decides.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,7 @@ class ServiceFleet:
                         "arrived_ms": call.arrived_ms,
                         "left_scene_ms": call.left_scene_ms,
                         "at_hospital_ms": call.at_hospital_ms,
+                        "bay_ms": call.bay_ms,
                         "needs": call.needs,
                         "hospital": call.hospital,
                         "door": call.door,
@@ -118,6 +120,7 @@ class ServiceFleet:
                     for call in self.units.calls
                     if call.received_ms <= now_ms
                 ],
+                "turns": [asdict(turn) for turn in self.units.patients.turns],
             }
         if self.trucks is not None:
             trucks = self.trucks

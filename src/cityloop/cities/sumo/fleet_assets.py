@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from cityloop.cities.sumo.fleet_case import EmergencyFile, FleetCase, OnEdge, RefuseFile, read_fleet
+from cityloop.cities.sumo.fleet_case import TREATS, EmergencyFile, FleetCase, OnEdge, RefuseFile, read_fleet
 from cityloop.cities.sumo.folder import CityCase
 from cityloop.cities.sumo.netfile import NetFile, read_netfile
 from cityloop.cities.sumo.network import Network
 from cityloop.cities.sumo.units import UnitSpec, with_units
 from cityloop.domains.emergency.schema import (
+    HOSPITALS,
     EmergencyTable,
+    HospitalTable,
     PlaceTable,
     RosterTable,
     SiteKind,
@@ -98,6 +100,9 @@ def with_fleet(network: Network, case: CityCase, clock: str | None = None) -> Ne
         rows = [(kind, 0) for kind in _CALL_KINDS]
         rows += [(kind, unit) for unit in range(len(emergency.units)) for kind in _UNIT_KINDS]
         streams.append(_rows(rows))
+        if emergency.hospitals_tell:
+            tables[HOSPITALS] = _hospital_table(emergency)
+            streams.append(_rows(_hospital_rows(emergency)))
     if refuse is not None:
         tables["refuse"] = _rounds_table(refuse, setup, layout)
         names["containers"], names["trucks"] = refuse.container, tuple(truck.name for truck in refuse.trucks)
@@ -236,6 +241,21 @@ def _emergency_table(file: EmergencyFile, setup: FleetSetup, zone: str) -> Emerg
         # Quantiles of what the file says of handovers: what records of the past would show.
         handover_min=tuple(max(mean + spread * q, 0.5) for q in np.linspace(-1.6, 1.6, 33).tolist()),
     )
+
+
+def _hospital_table(file: EmergencyFile) -> HospitalTable:
+    rows = [row for row, site in enumerate(file.sites) if site.kind == "hospital"]
+    return HospitalTable(
+        site=np.array(rows, np.int32),
+        capability=np.array([sum(TREATS[word] for word in file.sites[row].treats) for row in rows], np.int32),
+        bays=np.array([file.sites[row].bays or 0 for row in rows], np.int32),
+    )
+
+
+def _hospital_rows(file: EmergencyFile) -> list[tuple[int, int]]:
+    hospitals = [row for row, site in enumerate(file.sites) if site.kind == "hospital"]
+    rows = [(int(kind), row) for row in hospitals for kind in (StreamKind.HOSPITAL_OPEN, StreamKind.HOSPITAL_DIVERTING)]
+    return rows + [(int(StreamKind.UNIT_NEEDS), unit) for unit in range(len(file.units))]
 
 
 def _rounds_table(file: RefuseFile, setup: FleetSetup, layout: Layout) -> RoundsTable:

@@ -49,6 +49,8 @@ class Call:
     arrived_ms: int = -1
     left_scene_ms: int = -1
     at_hospital_ms: int = -1
+    bay_ms: int = -1
+    """When the handover began; between arriving and this its unit waits for a bay."""
     hospital: int = -1
     """Site to which the patient was taken."""
     door: int = 0

@@ -18,7 +18,7 @@ from cityloop.methods.hospital_choice import Capability
 
 __all__ = [
     "QUIET", "REFUSE", "SIREN", "TREATS", "VEHICLE_TYPES", "Breakdown", "CallsCase", "EmergencyFile", "FleetCase",
-    "OnEdge", "RefuseFile", "SiteCase", "TruckCase", "UnitCase", "read_fleet",
+    "NoticeCase", "OnEdge", "RefuseFile", "SiteCase", "TruckCase", "UnitCase", "read_fleet",
 ]  # fmt: skip
 
 QUIET, SIREN, REFUSE = "cityloop.quiet", "cityloop.siren", "cityloop.refuse"
@@ -33,6 +33,9 @@ own device for blue light is left out: it crashes on some networks."""
 
 TREATS = {capability.name.lower().replace("_", " "): int(capability) for capability in Capability if capability.name}
 """What a hospital may say that it treats besides the ordinary, and a patient may need."""
+
+_MOST_BAYS = 1000
+_DAY_S = 86_400.0
 
 _File = TypeVar("_File", bound=msgspec.Struct)
 
@@ -53,6 +56,8 @@ class SiteCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     place: OnEdge
     treats: tuple[str, ...] = ()
     """What a hospital treats besides the ordinary: ``stroke``, ``cath lab``, ``trauma``, ``paediatric``."""
+    bays: int | None = None
+    """Handovers at once at a hospital; no bound where it is left out."""
 
 
 class UnitCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +65,17 @@ class UnitCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: str
     station: str
+
+
+class NoticeCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a hospital declares, so many seconds after the run's begin; it holds until it declares something else."""
+
+    after_s: float
+    hospital: str
+    is_open: bool = True
+    """False closes it to new patients; who is on the way is turned round."""
+    diverting: bool = False
+    """True asks those who set out from then on to go where else the patient can be treated."""
 
 
 class CallsCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +108,12 @@ class EmergencyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     sites: tuple[SiteCase, ...]
     units: tuple[UnitCase, ...]
     calls: CallsCase
+    notices: tuple[NoticeCase, ...] = ()
+
+    @property
+    def hospitals_tell(self) -> bool:
+        """Whether any hospital tells of its doors."""
+        return bool(self.notices) or any(site.bays is not None for site in self.sites)
 
 
 class TruckCase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -166,12 +188,18 @@ def _check_emergency(path: Path, file: EmergencyFile) -> None:
     stations = {site.name for site in file.sites if site.kind == "station"}
     _unique(path, "sites", names)
     _unique(path, "units", [unit.name for unit in file.units])
+    _check_notices(path, file)
     for site in file.sites:
         if site.kind not in ("station", "hospital", "kerb"):
             raise ConfigError(f"{path}: sites: {site.name!r} is a {site.kind!r}; give station, hospital or kerb")
         for word in site.treats:
             if site.kind != "hospital" or word not in TREATS:
                 raise ConfigError(f"{path}: sites: {site.name!r} treats {word!r}; hospitals treat {', '.join(TREATS)}")
+        if site.bays is not None and (site.kind != "hospital" or not 1 <= site.bays <= _MOST_BAYS):
+            raise ConfigError(
+                f"{path}: sites: {site.name!r}, a {site.kind}, has bays = {site.bays}; "
+                f"give hospitals 1 to {_MOST_BAYS}, or leave bays out where there is no bound"
+            )
     if not any(site.kind == "hospital" for site in file.sites):
         raise ConfigError(f"{path}: sites: there is no hospital; give at least one")
     for unit in file.units:
@@ -198,6 +226,20 @@ def _check_emergency(path: Path, file: EmergencyFile) -> None:
         raise ConfigError(f"{path}: calls.per_h, calls.call_taking_s and turnout_s must be 0 or more")
     if not 0 <= file.begins_at_h <= 23:
         raise ConfigError(f"{path}: begins_at_h is {file.begins_at_h}; give 0 to 23")
+
+
+def _check_notices(path: Path, file: EmergencyFile) -> None:
+    hospitals = [site.name for site in file.sites if site.kind == "hospital"]
+    for row, notice in enumerate(file.notices, 1):
+        if notice.hospital not in hospitals:
+            raise ConfigError(
+                f"{path}: notices: hospital {notice.hospital!r} in notice {row} is none; give {', '.join(hospitals)}"
+            )
+        if not 0 <= notice.after_s <= _DAY_S:
+            raise ConfigError(
+                f"{path}: notices: after_s of notice {row} ({notice.hospital!r}) is {notice.after_s:g}; "
+                f"give 0 to {_DAY_S:g} s"
+            )
 
 
 def _check_refuse(path: Path, file: RefuseFile) -> None:

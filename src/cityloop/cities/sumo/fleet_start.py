@@ -14,8 +14,9 @@ import libsumo
 from cityloop.cities.sumo.fleet_assets import FleetSetup, Kerb
 from cityloop.cities.sumo.fleet_calls import Call, call_from_outside, draw_calls
 from cityloop.cities.sumo.fleet_case import QUIET, REFUSE, SIREN, CallsCase
+from cityloop.cities.sumo.fleet_patients import Unit
 from cityloop.cities.sumo.fleet_trucks import TruckFleet
-from cityloop.cities.sumo.fleet_units import Unit, UnitFleet
+from cityloop.cities.sumo.fleet_units import UnitFleet
 from cityloop.cities.sumo.start_file import CallNow, ServicesNow, TruckNow, UnitNow
 from cityloop.domains.emergency.schema import TakeCall, UnitStatus
 from cityloop.domains.refuse.schema import DEPOT, NOTHING, TIP, TruckStatus
@@ -88,7 +89,24 @@ def resume_units(fleet: UnitFleet, setup: FleetSetup, now: ServicesNow, seed: in
     for told in now.units:
         if told.name in rows:
             _go_on(fleet.units[rows[told.name]], rows[told.name], told, calls.get(told.call), setup, begin_ms)
+    _at_doors(fleet, now, begin_ms)
     fleet.resume(list(calls.values()), begin_ms + _LED_MS)
+
+
+def _at_doors(fleet: UnitFleet, now: ServicesNow, begin_ms: int) -> None:
+    """Put units back at their hospitals' doors as they came, and turn round who drives to a closed one."""
+    patients = fleet.patients
+    patients.hospitals.resume(now.declared, begin_ms)
+    for unit in sorted(fleet.units, key=lambda one: -1 if one.call is None else one.call.at_hospital_ms):
+        if not patients.hospitals.is_hospital(unit.site) or unit.call is None:
+            continue
+        if unit.status is UnitStatus.TRANSPORTING and not patients.hospitals.is_open(unit.site):
+            unit.until_ms = max(begin_ms, 1)
+        elif unit.status is UnitStatus.AT_HOSPITAL:
+            came_ms, until_ms = unit.call.at_hospital_ms, unit.until_ms
+            patients.arrive(unit, unit.call, came_ms)
+            if unit.call.bay_ms >= 0:
+                unit.until_ms = until_ms
 
 
 def _call(one: CallNow, model: CallsCase, setup: FleetSetup, begin_ms: int, lent: Call | None) -> Call:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from cityloop.cities.sumo.fleet_assets import FleetSetup, Kerb
 from cityloop.cities.sumo.fleet_calls import Call, call_from_outside, draw_calls
 from cityloop.cities.sumo.fleet_case import QUIET, SIREN
 from cityloop.cities.sumo.fleet_hospitals import Hospitals
+from cityloop.cities.sumo.fleet_patients import Patients, Unit
 from cityloop.cities.sumo.fleet_vehicle import ServiceVehicle
-from cityloop.domains.emergency.schema import CallStatus, Lead, Move, Send, TakeBreak, TakeCall, UnitStatus
+from cityloop.domains.emergency.schema import Advise, CallStatus, Lead, Move, Send, TakeBreak, TakeCall, UnitStatus
 from cityloop.kernel.layout import StreamKind
 from cityloop.kernel.messages import Command
 
@@ -33,21 +33,6 @@ Told = list[tuple[StreamKind, int, float]]
 """Readings: kind, asset and value."""
 
 
-@dataclass(slots=True)
-class Unit:
-    """One ambulance."""
-
-    vehicle: ServiceVehicle
-    home: int
-    site: int
-    status: UnitStatus = UnitStatus.STANDING
-    call: Call | None = None
-    until_ms: int = 0
-    """When what it does now is over, where that is a matter of time."""
-    way: tuple[str, ...] = ()
-    """Edges of the way to its call that it was told; empty leaves it to the crew."""
-
-
 class UnitFleet:
     """All ambulances and calls of a run; owns their truth."""
 
@@ -63,7 +48,6 @@ class UnitFleet:
         emergency = setup.case.emergency
         assert emergency is not None
         self._sites, self._call_kerbs, self._model = setup.sites, setup.call_kerbs, emergency.calls
-        self._hospitals = Hospitals(emergency.sites, setup.sites)
         self._turnout_ms = round(emergency.turnout_s * 1000)
         number = {site.name: row for row, site in enumerate(emergency.sites)}
         self.units = [
@@ -73,6 +57,7 @@ class UnitFleet:
         ]
         for unit in self.units:
             unit.site = unit.home
+        self.patients = Patients(Hospitals(emergency, setup.sites, span_ms[0]), setup.sites, self.units)
         self.calls = draw_calls(emergency.calls, setup.call_kerbs, seed, span_ms)
         self._next = 0
         self._open: list[Call] = []
@@ -93,6 +78,10 @@ class UnitFleet:
         if not 0 <= command.target < len(self.units):
             return f"there is no unit {command.target}"
         unit = self.units[command.target]
+        if isinstance(command.action, Advise):
+            refused = self.patients.take(unit, command.action, now_ms)
+            self._changed |= not refused
+            return refused
         if unit.status not in (*_FREE, *_UNDER_WAY):
             return f"{unit.vehicle.name} is {unit.status.name.lower().replace('_', ' ')}"
         match command.action:
@@ -116,6 +105,7 @@ class UnitFleet:
             self._open.append(self.calls[self._next])
             self._next += 1
             self._changed = True
+        self._changed |= self.patients.step(now_ms)
         for call in self._open:
             if call.waiting:
                 self._triaged_again(call, now_ms)
@@ -190,16 +180,17 @@ class UnitFleet:
             case UnitStatus.ON_SCENE if call is not None and now_ms >= unit.until_ms:
                 call.left_scene_ms = now_ms
                 if call.transport:
-                    unit.site, call.door = self._hospitals.advised(call.kerb, call.needs)
-                    call.hospital = unit.site
-                    vehicle.go(self._sites[unit.site], QUIET)
-                    self._set(unit, UnitStatus.TRANSPORTING)
+                    self.patients.set_out(unit, call)
+                    self._changed = True
                 else:
                     self._free(unit, UnitStatus.FREE_ON_SCENE, now_ms)
             case UnitStatus.TRANSPORTING if call is not None and vehicle.arrived():
-                call.at_hospital_ms = now_ms
-                self._set(unit, UnitStatus.AT_HOSPITAL, now_ms + call.handover_ms)
+                self.patients.arrive(unit, call, now_ms)
+                self._changed = True
+            case UnitStatus.TRANSPORTING if call is not None and 0 < unit.until_ms <= now_ms:
+                self._changed |= self.patients.look(unit, call, now_ms)
             case UnitStatus.AT_HOSPITAL if now_ms >= unit.until_ms:
+                self.patients.leave(unit, now_ms)
                 self._free(unit, UnitStatus.STANDING, now_ms)
             case UnitStatus.MOVING if vehicle.arrived():
                 self._set(unit, UnitStatus.STANDING)
@@ -283,6 +274,7 @@ class UnitFleet:
             told.append((StreamKind.UNIT_STATUS, row, float(unit.status)))
             told.append((StreamKind.UNIT_CALL, row, -1.0 if unit.call is None else float(unit.call.number)))
             told.append((StreamKind.UNIT_SITE, row, float(unit.site)))
+        told += self.patients.told()
         listed = [call for call in self._open if not call.called_off]
         told.append((StreamKind.CALL_COUNT, 0, float(len(listed))))
         for call in listed:

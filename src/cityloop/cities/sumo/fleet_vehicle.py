@@ -61,6 +61,14 @@ class ServiceVehicle:
                 self._stop_set = True
         return self.target
 
+    def place(self) -> tuple[float, float] | None:
+        """Return where it is; None while it is not on the road."""
+        with suppress(libsumo.TraCIException):
+            x_m, y_m = libsumo.vehicle.getPosition(self.name)
+            # SUMO says a huge negative number of a vehicle that is not there.
+            return (x_m, y_m) if x_m > -1e9 else None
+        return None
+
     def arrived(self) -> bool:
         """Tell whether it stands at its kerb."""
         if not self._stop_set:

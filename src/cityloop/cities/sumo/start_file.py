@@ -114,6 +114,8 @@ class ServicesNow(msgspec.Struct, frozen=True, kw_only=True):
     calls: tuple[CallNow, ...] = ()
     trucks: tuple[TruckNow, ...] = ()
     fill_frac: tuple[float | None, ...] = ()
+    declared: tuple[tuple[int, bool, bool], ...] = ()
+    """Of hospitals that tell of their doors: site, open, diverting."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):

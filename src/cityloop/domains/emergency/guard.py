@@ -11,12 +11,13 @@ Rules, in order; crews' rules are those of ``crew.py``:
 7. ``END_OF_SHIFT``: nothing but high priority in the last minutes of a shift, unless it is under way already.
 8. ``SITE_CLOSED``, ``KERB_AT_NIGHT``, ``KERB_TOO_LONG``: where a unit may stand.
 9. ``NO_REST_FACILITY``: a meal is taken standing at one.
+10. ``NO_PATIENT``: where to take a patient is advised only to who is on the way with one, and only hospitals are.
 """
 
 from __future__ import annotations
 
 from cityloop.domains.emergency.crew import is_night
-from cityloop.domains.emergency.schema import Move, Rule, Send, SiteKind, TakeBreak, UnitStatus
+from cityloop.domains.emergency.schema import Advise, Move, Rule, Send, SiteKind, TakeBreak, UnitStatus
 from cityloop.domains.emergency.state import HIGH, EmergencyState
 from cityloop.kernel.messages import Allowed, Proposal, Refused, Verdict
 
@@ -35,6 +36,9 @@ def check(proposal: Proposal, state: EmergencyState, now_ms: int) -> Verdict:
     if not 0 <= u < len(units.status):
         return Refused(Rule.UNKNOWN_TARGET)
     status = int(units.status[u])
+    if isinstance(proposal.action, Advise):
+        rule = _advise(state, u, proposal.action.site, now_ms)
+        return Allowed(proposal.action) if rule is None else Refused(rule)
     if status in _WITH_PATIENT:
         return Refused(Rule.PATIENT_ABOARD)
     if status == UnitStatus.ON_BREAK:
@@ -53,6 +57,15 @@ def check(proposal: Proposal, state: EmergencyState, now_ms: int) -> Verdict:
         case _:
             rule = Rule.UNKNOWN_TARGET
     return Allowed(proposal.action) if rule is None else Refused(rule)
+
+
+def _advise(state: EmergencyState, u: int, site: int, now_ms: int) -> Rule | None:
+    kinds = state.sites.kind
+    if not 0 <= site < len(kinds):
+        return Rule.UNKNOWN_TARGET
+    if state.units.status[u] != UnitStatus.TRANSPORTING or kinds[site] != SiteKind.HOSPITAL:
+        return Rule.NO_PATIENT
+    return Rule.POSITION_LOST if now_ms - int(state.units.seen_at_ms[u]) > LOST_MS else None
 
 
 def _send(state: EmergencyState, u: int, call: int, now_ms: int) -> Rule | None:

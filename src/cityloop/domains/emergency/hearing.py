@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cityloop.domains.emergency.intake import CallFault, PositionFault, Positions, judge_calls, judge_positions
-from cityloop.domains.emergency.schema import CallStatus
+from cityloop.domains.emergency.schema import DOMAIN, CallStatus
 from cityloop.kernel.batch import Batch, Quality
 from cityloop.kernel.columns import BOOL, F64, I32, I64
 from cityloop.kernel.layout import Layout, StreamKind
@@ -19,6 +19,7 @@ from cityloop.kernel.layout import Layout, StreamKind
 __all__ = ["Heard", "Known", "hear", "start_hearing"]
 
 _FIRST, _LAST = int(StreamKind.UNIT_X_M), int(StreamKind.UNIT_SITE)
+_FROM_HOSPITALS = (StreamKind.HOSPITAL_OPEN, StreamKind.HOSPITAL_DIVERTING, StreamKind.UNIT_NEEDS)
 _LONG_AGO_MS = -(2**40)
 _CALL_COLUMNS = (
     StreamKind.CALL_NUMBER,
@@ -70,6 +71,11 @@ class Heard:
     edge: I32
     edge_m: F64
     seen_at_ms: I64
+    needs: I32
+    """What the patient aboard each unit needs of a hospital, by the crew's word."""
+    site_open: BOOL
+    """By a hospital's own declaration; all other sites are open."""
+    site_diverting: BOOL
     keyed: bool
     """Whether crews' status has been heard at all."""
     listed: bool
@@ -83,7 +89,8 @@ class Heard:
 def start_hearing(layout: Layout, n_units: int, n_priorities: int) -> Heard:
     """Return what is known before the first reading."""
     kind = layout.streams.kind
-    mine = (kind >= _FIRST) & (kind <= _LAST)
+    mine = ((kind >= _FIRST) & (kind <= _LAST)) | np.isin(kind, [int(one) for one in _FROM_HOSPITALS])
+    n_sites = len(layout.tables[DOMAIN].sites.kind)
     nothing = np.full(n_units, np.nan)
     return Heard(
         kind=np.where(mine, kind, 0).astype(np.int32),
@@ -99,6 +106,9 @@ def start_hearing(layout: Layout, n_units: int, n_priorities: int) -> Heard:
         edge=np.full(n_units, -1, np.int32),
         edge_m=np.zeros(n_units),
         seen_at_ms=np.full(n_units, _LONG_AGO_MS, np.int64),
+        needs=np.zeros(n_units, np.int32),
+        site_open=np.ones(n_sites, np.bool_),
+        site_diverting=np.zeros(n_sites, np.bool_),
         keyed=False,
         listed=False,
         torn=0,
@@ -118,6 +128,7 @@ def hear(heard: Heard, batch: Batch, now_ms: int, n_edges: int, lowest: int) -> 
     mine = asset < n
     heard = _positions(replace(heard, changed=False), kind, asset, value, at_ms, mine, now_ms)
     heard = _keyed(heard, kind, asset, value, mine)
+    heard = _from_hospitals(heard, kind, asset, value)
     counts = np.flatnonzero(kind == StreamKind.CALL_COUNT)
     if len(counts):
         last = counts[-1]
@@ -179,6 +190,29 @@ def _keyed(heard: Heard, kind: I32, asset: I32, value: F64, mine: BOOL) -> Heard
     if not news and heard.keyed >= told:
         return heard
     return replace(heard, status=status, call=call, site=site, keyed=heard.keyed or told, changed=heard.changed or news)
+
+
+def _from_hospitals(heard: Heard, kind: I32, asset: I32, value: F64) -> Heard:
+    """Take in what hospitals declare, and what crews say that their patients need."""
+    if not np.isin(kind, [int(one) for one in _FROM_HOSPITALS]).any():
+        return heard
+
+    def put(column: np.ndarray, one: StreamKind) -> np.ndarray:
+        rows = np.flatnonzero((kind == one) & (asset < len(column)) & np.isfinite(value) & (value >= 0))
+        after = column.copy()
+        after[asset[rows]] = value[rows]
+        return after
+
+    is_open = put(heard.site_open, StreamKind.HOSPITAL_OPEN)
+    diverting = put(heard.site_diverting, StreamKind.HOSPITAL_DIVERTING)
+    news = bool((is_open != heard.site_open).any() or (diverting != heard.site_diverting).any())
+    return replace(
+        heard,
+        needs=put(heard.needs, StreamKind.UNIT_NEEDS),
+        site_open=is_open,
+        site_diverting=diverting,
+        changed=heard.changed or news,
+    )
 
 
 def _listed(heard: Heard, found: dict[StreamKind, F64], at_ms: int, n_edges: int, lowest: int) -> Heard:

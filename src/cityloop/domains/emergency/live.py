@@ -14,11 +14,15 @@ from cityloop.domains.emergency.crew import NEVER_MS, CrewRules
 from cityloop.domains.emergency.decide.by_hand import by_hand, not_by_hand
 from cityloop.domains.emergency.forecast import Coverage, coverage_of, learn_handover
 from cityloop.domains.emergency.hearing import Heard, hear, start_hearing
+from cityloop.domains.emergency.hospitals import Carried, advised, carried, turned_round
 from cityloop.domains.emergency.roads import Roads, live_times, road_shares, roads_of
 from cityloop.domains.emergency.schema import (
     DOMAIN,
+    HOSPITALS,
+    Advise,
     CallTable,
     EmergencyTable,
+    HospitalTable,
     Lead,
     Move,
     Reason,
@@ -77,6 +81,9 @@ class LiveState:
     arrivals: Arrivals
     closed: int
     """Calls that the dispatch centre has taken off its list."""
+    hospitals: HospitalTable | None
+    """None where hospitals tell nothing of their doors."""
+    carried: Carried
 
 
 def start(layout: Layout, now_ms: int) -> LiveState:
@@ -126,6 +133,8 @@ def start(layout: Layout, now_ms: int) -> LiveState:
         routes={},
         arrivals=Arrivals(),
         closed=0,
+        hospitals=layout.tables.get(HOSPITALS),
+        carried=Carried(),
     )
 
 
@@ -139,7 +148,12 @@ def update(state: LiveState, batch: Batch, views: Views, now_ms: int) -> LiveSta
         heard=heard,
         arrivals=arrived(state.arrivals, before.calls, heard.calls, now_ms),
         closed=state.closed + len({c.number for c in before.calls} - {c.number for c in heard.calls}),
+        carried=carried(state.carried, before, heard, now_ms),
     )
+    if heard.site_open is not before.site_open:
+        # Nobody is placed at a hospital that has closed.
+        sites = replace(state.picture.sites, is_open=heard.site_open)
+        state = replace(state, picture=replace(state.picture, sites=sites))
     units = units_now(heard, state.picture, table=state.table, roads=state.roads, now_ms=now_ms)
     picture = replace(state.picture, units=units)
     calls = _calls_now(replace(state, picture=picture), now_ms)
@@ -165,12 +179,20 @@ def heeding(propose: Propose) -> Callable[[LiveState, Coverage, Sequence[Request
         if state.due:
             decided = not_by_hand(propose(state.picture, coverage, asked, now_ms), asked)
             proposals += [_told_the_way(state, one) for one in decided]
+            proposals += _advice(state)
         if state.heard.keyed and now_ms - state.led_ms >= _LEAD_MS:
             centre = len(state.picture.units.status)
             proposals.append(Proposal(target=centre, action=Lead(), reason=Reason.LEADING, cost=0.0, gain=0.0))
         return proposals
 
     return proposed
+
+
+def _advice(state: LiveState) -> list[Proposal]:
+    if state.hospitals is None:
+        return []
+    handover_ms = 60_000.0 * sum(state.table.handover_min) / max(len(state.table.handover_min), 1)
+    return turned_round(state.picture, state.heard, state.carried, state.hospitals, handover_ms)
 
 
 def check(proposal: Proposal, state: LiveState, now_ms: int) -> Verdict:
@@ -206,6 +228,9 @@ def accept(state: LiveState, verdicts: Sequence[tuple[Proposal, Verdict]], now_m
                 arrivals = expected(arrivals, number, now_ms, _eta_s(state.picture, u, number))
             case Move(site=there):
                 status[u], call[u], site[u] = UnitStatus.MOVING, -1, there
+            case Advise(site=there):
+                state = replace(state, carried=advised(state.carried, u, there))
+                continue
             case TakeBreak():
                 status[u] = UnitStatus.ON_BREAK
                 units.meal_from_ms[u] = NEVER_MS

@@ -6,6 +6,7 @@ import numpy as np
 
 from cityloop.domains.emergency.bands import band
 from cityloop.domains.emergency.cover import expected_response, loss_without
+from cityloop.domains.emergency.hospitals import at_doors
 from cityloop.domains.emergency.live import LiveState
 from cityloop.domains.emergency.published import (
     CallsView,
@@ -13,13 +14,14 @@ from cityloop.domains.emergency.published import (
     EmergencyView,
     RankedView,
     SitesView,
+    TurnsView,
     UnitsView,
     ZonesView,
 )
 from cityloop.domains.emergency.relocate import picture
 from cityloop.domains.emergency.schema import CallStatus, UnitStatus
 from cityloop.domains.emergency.state import eta_matrix_ms, free_units
-from cityloop.kernel.columns import F64
+from cityloop.kernel.columns import F64, I32
 
 __all__ = ["view"]
 
@@ -52,12 +54,34 @@ def view(state: LiveState) -> EmergencyView:
             y_m=state.table.sites.y_m,
             kind=state.table.sites.kind,
             is_open=state.picture.sites.is_open,
+            diverting=heard.site_diverting,
+            bays=_bays(state),
+            at_door=at_doors(state.picture),
             free_units=np.bincount(units.site[free & (units.site >= 0)], minlength=len(state.table.sites.kind)).astype(
                 np.int32
             ),
         ),
+        turns=_turns(state),
         zones=ZonesView(state.table.zones.x_m, state.table.zones.y_m, state.table.zones.weight, _reach_s(state)),
         city=_city(state, int(free.sum())),
+    )
+
+
+def _bays(state: LiveState) -> I32:
+    bays = np.zeros(len(state.table.sites.kind), np.int32)
+    if state.hospitals is not None:
+        bays[state.hospitals.site] = state.hospitals.bays
+    return bays
+
+
+def _turns(state: LiveState) -> TurnsView:
+    turns = state.carried.turns
+    return TurnsView(
+        at_ms=np.array([turn.at_ms for turn in turns], np.int64),
+        unit=np.array([turn.unit for turn in turns], np.int32),
+        call=np.array([turn.call for turn in turns], np.int64),
+        from_site=np.array([turn.from_site for turn in turns], np.int32),
+        to_site=np.array([turn.to_site for turn in turns], np.int32),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cityloop.kernel.columns import BOOL, F64, I32, I64, Column
 
-__all__ = ["CallsView", "CityView", "EmergencyView", "RankedView", "SitesView", "UnitsView", "ZonesView"]
+__all__ = ["CallsView", "CityView", "EmergencyView", "RankedView", "SitesView", "TurnsView", "UnitsView", "ZonesView"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,25 @@ class SitesView:
     y_m: Annotated[F64, Column("m")]
     kind: Annotated[I32, Column("1", low=0, high=2)]
     is_open: Annotated[BOOL, Column("1")]
+    """A hospital that has declared itself closed takes no new patients."""
+    diverting: Annotated[BOOL, Column("1")]
+    """A hospital asks to be passed by where another can treat the patient as well."""
+    bays: Annotated[I32, Column("1", low=0)]
+    """Handovers at once at a hospital; 0 where there is no bound, or none is told."""
+    at_door: Annotated[I32, Column("1", low=0)]
+    """Units at a hospital that hand over or wait for a bay."""
     free_units: Annotated[I32, Column("1", low=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsView:
+    """The latest units that went to another hospital with a patient aboard, the oldest first."""
+
+    at_ms: Annotated[I64, Column("ms")]
+    unit: Annotated[I32, Column("1", low=0)]
+    call: Annotated[I64, Column("1", low=-1)]
+    from_site: Annotated[I32, Column("1", low=0)]
+    to_site: Annotated[I32, Column("1", low=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +126,6 @@ class EmergencyView:
     calls: CallsView
     ranked: RankedView
     sites: SitesView
+    turns: TurnsView
     zones: ZonesView
     city: CityView

@@ -35,6 +35,9 @@ def test_a_city_without_services_has_none(adlershof):
     assert read_fleet(dataclasses.replace(adlershof, asset_files=MappingProxyType({}))) is None
 
 
+NOTICE = '[[notices]]\nhospital = "{}"\nafter_s = {}\n\n[calls]'
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
@@ -47,6 +50,13 @@ def test_a_city_without_services_has_none(adlershof):
         ("emergency", 'kind = "hospital"', 'kind = "hospital"\ntreats = ["gout"]', "treats 'gout'"),
         ("emergency", "[calls]", "[calls]\nneeds_share = {gout = 0.1}", "'gout' 0.1"),
         ("emergency", "[calls]", "[calls]\nneeds_share = {stroke = 0.7, trauma = 0.7}", "sums to more than 1"),
+        ("emergency", 'kind = "hospital"', 'kind = "hospital"\nbays = 0', "'Hospital 1', a hospital, has bays = 0; give"),
+        ("emergency", 'kind = "kerb"', 'kind = "kerb"\nbays = 2', "'Post 1', a kerb, has bays = 2; give hospitals 1"),
+        ("emergency", "[calls]", NOTICE.format("Hospital 9", "60.0"), "'Hospital 9' in notice 1 is none; give Hospital"),
+        ("emergency", "[calls]", NOTICE.format("Station A", "60.0"), "'Station A' in notice 1 is none; give Hospital 1"),
+        ("emergency", "[calls]", NOTICE.format("Hospital 1", "-1.0"), "after_s of notice 1 ('Hospital 1') is -1; give 0"),
+        ("emergency", "[calls]", NOTICE.format("Hospital 1", "nan"), "is nan; give 0 to 86400 s"),
+        ("emergency", "[calls]", NOTICE.format("Hospital 1", '"noon"'), "Expected `float`"),
         ("refuse", '"C02"', '"C01"', "is empty or there twice"),
         ("refuse", "payload_kg = 6000.0", "payload_kg = 100.0", "more than any truck's"),
         ("refuse", 'truck = "Truck 2"', 'truck = "Truck 9"', "there is no truck"),
