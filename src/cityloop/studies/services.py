@@ -16,11 +16,13 @@ import msgspec
 import numpy as np
 
 from cityloop.cities.sumo.outputs import Trips
+from cityloop.domains.emergency.measure import Clocks, offload_shares
+from cityloop.kernel.columns import I64
 from cityloop.kernel.errors import StoreError
 
 __all__ = [
-    "CallScore", "EmergencyScore", "RefuseScore", "ServicesScore", "service_lines", "service_section", "services_of",
-    "without_services",
+    "CallScore", "EmergencyScore", "OffloadScore", "RefuseScore", "ServicesScore", "service_lines", "service_section",
+    "services_of", "without_services",
 ]  # fmt: skip
 
 SERVICES_FILE = "services.json"
@@ -42,11 +44,33 @@ class CallScore(msgspec.Struct, frozen=True, kw_only=True):
     called_off: bool
 
 
+class OffloadScore(msgspec.Struct, frozen=True, kw_only=True):
+    """How long units stood at hospitals' doors."""
+
+    handovers: int
+    """That were over by the end."""
+    mean_min: float
+    """From the door to free, waiting for a bay included. [min]"""
+    longest_min: float
+    over_15_min: float
+    """Share of handovers that lasted longer."""
+    over_30_min: float
+    over_60_min: float
+    waited: int
+    """Units that found no free bay, those that still wait included."""
+    wait_min: float
+    """Mean over those whose handover has begun, 0 where none had to wait. [min]"""
+    turned: int
+    """Patients taken to another hospital, since theirs had closed on the way."""
+
+
 class EmergencyScore(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of a run."""
 
     calls: tuple[CallScore, ...]
     units: int
+    offload: OffloadScore | None = None
+    """None where nobody was handed over by the end."""
 
 
 class RefuseScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +117,36 @@ def _emergency(found: Mapping[str, object]) -> EmergencyScore:
     units = found["units"]
     assert isinstance(calls, list)
     assert isinstance(units, list)
-    return EmergencyScore(calls=tuple(_call(call) for call in calls), units=len(units))
+    turns = found.get("turns", [])
+    assert isinstance(turns, list)
+    return EmergencyScore(
+        calls=tuple(_call(call) for call in calls), units=len(units), offload=_offload(calls, len(turns))
+    )
+
+
+def _offload(calls: Sequence[Mapping[str, int]], turned: int) -> OffloadScore | None:
+    def clock(name: str) -> I64:
+        return np.array([call.get(name, -1) for call in calls], np.int64)
+
+    at_door, bay, free = clock("at_hospital_ms"), clock("bay_ms"), clock("free_ms")
+    done = (at_door >= 0) & (free >= 0)
+    if not done.any():
+        return None
+    minutes = (free[done] - at_door[done]) / 60_000.0
+    none = np.empty(0, np.int64)
+    over = offload_shares(Clocks(none, none, none, none, none, at_hospital_ms=at_door, free_ms=free))
+    begun = (at_door >= 0) & (bay > at_door)
+    return OffloadScore(
+        handovers=int(done.sum()),
+        mean_min=float(minutes.mean()),
+        longest_min=float(minutes.max()),
+        over_15_min=over[0],
+        over_30_min=over[1],
+        over_60_min=over[2],
+        waited=int(begun.sum() + ((at_door >= 0) & (bay < 0) & (free < 0)).sum()),
+        wait_min=float((bay[begun] - at_door[begun]).mean()) / 60_000.0 if begun.any() else 0.0,
+        turned=turned,
+    )
 
 
 def _call(call: Mapping[str, int]) -> CallScore:
@@ -156,6 +209,7 @@ def service_lines(runs: Mapping[str, Sequence[ServicesScore | None]]) -> list[st
         emergency = [score.emergency for score in scores if score is not None and score.emergency is not None]
         if emergency:
             lines.append(f"{arm}: {_said_of_calls(emergency)}")
+            lines += [f"{arm}: {said}" for said in _said_of_doors(emergency)]
     lines += _paired(runs)
     for arm, scores in runs.items():
         refuse = [score.refuse for score in scores if score is not None and score.refuse is not None]
@@ -171,6 +225,21 @@ def _said_of_calls(scores: Sequence[EmergencyScore]) -> str:
     mean = f", mean response {fmean(there):.0f} s" if there else ""
     first = f", of the {len(high)} most urgent {fmean(high):.0f} s" if high else ""
     return f"ambulances at {len(there)} of {len(calls)} calls{mean}{first}"
+
+
+def _said_of_doors(scores: Sequence[EmergencyScore]) -> list[str]:
+    """Say how it went at hospitals' doors; nothing where nobody waited there or was turned round."""
+    doors = [score.offload for score in scores if score.offload is not None]
+    waited, turned = sum(one.waited for one in doors), sum(one.turned for one in doors)
+    if not waited and not turned:
+        return []
+    count = sum(one.handovers for one in doors)
+    mean = sum(one.handovers * one.mean_min for one in doors) / count
+    late = sum(one.handovers * one.over_15_min for one in doors)
+    longest = max(one.longest_min for one in doors)
+    said = f"{count} handovers, {mean:.1f} min from the hospital's door to free in the mean, {longest:.1f} at most, "
+    said += f"{late:.0f} longer than 15 min; {waited} waited for a bay"
+    return [said + (f"; {turned} turned round, since their hospital had closed" if turned else "")]
 
 
 def _paired(runs: Mapping[str, Sequence[ServicesScore | None]]) -> list[str]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from cityloop.domains.emergency.schema import Advise
 from cityloop.domains.signals.schema import ShowStage
 from cityloop.kernel.errors import StoreError
 from cityloop.kernel.journal import decision_bytes
 from cityloop.kernel.messages import Allowed, Alternative, Decision, Proposal, Refused, Trimmed
 from cityloop.storage.comparing import ComparingStore
 from cityloop.storage.records import decision_from, first_difference, frame_of
+
+ADVICE = Advise(site=3, door=1)
 
 
 def decision(verdict=None, cost=1.0, at_ms=7_000, target=0):
@@ -32,7 +35,7 @@ def decision(verdict=None, cost=1.0, at_ms=7_000, target=0):
     )
 
 
-@pytest.mark.parametrize("verdict", [Allowed(ShowStage(1)), Trimmed(ShowStage(0), 4), Refused(5)])
+@pytest.mark.parametrize("verdict", [Allowed(ShowStage(1)), Trimmed(ShowStage(0), 4), Refused(5), Allowed(ADVICE)])
 def test_a_decision_comes_back_typed(verdict):
     """Every verdict and the action within read back as what they were."""
     assert decision_from(decision_bytes(decision(verdict))) == decision(verdict)

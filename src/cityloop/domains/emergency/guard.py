@@ -11,7 +11,8 @@ Rules, in order; crews' rules are those of ``crew.py``:
 7. ``END_OF_SHIFT``: nothing but high priority in the last minutes of a shift, unless it is under way already.
 8. ``SITE_CLOSED``, ``KERB_AT_NIGHT``, ``KERB_TOO_LONG``: where a unit may stand.
 9. ``NO_REST_FACILITY``: a meal is taken standing at one.
-10. ``NO_PATIENT``: where to take a patient is advised only to who is on the way with one, and only hospitals are.
+10. ``NO_PATIENT``: where to take a patient is advised only to who is on the way with one, and only hospitals are;
+    ``SITE_CLOSED``: no closed one while another is open.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ def _advise(state: EmergencyState, u: int, site: int, now_ms: int) -> Rule | Non
         return Rule.UNKNOWN_TARGET
     if state.units.status[u] != UnitStatus.TRANSPORTING or kinds[site] != SiteKind.HOSPITAL:
         return Rule.NO_PATIENT
+    if not state.sites.is_open[site] and state.sites.is_open[kinds == SiteKind.HOSPITAL].any():
+        return Rule.SITE_CLOSED
     return Rule.POSITION_LOST if now_ms - int(state.units.seen_at_ms[u]) > LOST_MS else None
 
 

@@ -22,12 +22,12 @@ from cityloop.cities.live.scans import ScanFilter
 from cityloop.cities.live.services import check_services
 from cityloop.cities.toy.assets import ToyParams
 from cityloop.cities.toy.city import ToyCity
-from cityloop.domains.emergency.schema import Lead, Move, Send
+from cityloop.domains.emergency.schema import HOSPITALS, HospitalTable, Lead, Move, Send
 from cityloop.domains.refuse.schema import DriveRoute
 from cityloop.engine.inline import InlineEngine, LoopParams
 from cityloop.kernel.batch import concat
 from cityloop.kernel.errors import LayoutError
-from cityloop.kernel.layout import StreamKind
+from cityloop.kernel.layout import StreamKind, Streams
 from cityloop.kernel.messages import Command, ReceiptStatus
 from cityloop.kernel.readings import DataKind
 from cityloop.kernel.tick import Brain
@@ -98,6 +98,28 @@ def test_a_document_whose_services_do_not_fit_is_refused(change, told):
     change(tables)
     with pytest.raises(LayoutError, match=rf"city\.json: {told}"):
         check_services(dataclasses.replace(layout, tables=tables), "city.json")
+
+
+def test_hospitals_that_tell_must_be_hospitals_and_heard():
+    """A table of hospitals names sites that are some, each with its two streams, and every unit with its own."""
+    layout = described()
+
+    def told(site, streams):
+        hospitals = HospitalTable(np.array([site], np.int32), np.zeros(1, np.int32), np.ones(1, np.int32))
+        rows = Streams(
+            np.append(layout.streams.kind, [int(kind) for kind, _ in streams]).astype(np.int32),
+            np.append(layout.streams.asset, [asset for _, asset in streams]).astype(np.int32),
+        )
+        tables = {**layout.tables, HOSPITALS: hospitals}
+        check_services(dataclasses.replace(layout, tables=tables, streams=rows), "city.json")
+
+    spoken = [(StreamKind.HOSPITAL_OPEN, 2), (StreamKind.HOSPITAL_DIVERTING, 2)]
+    spoken += [(StreamKind.UNIT_NEEDS, unit) for unit in range(2)]
+    told(2, spoken)
+    with pytest.raises(LayoutError, match=r"city\.json: hospitals\.site, row 0: 1 is no hospital; give a row"):
+        told(1, spoken)
+    with pytest.raises(LayoutError, match=r"streams: none of kind 56 \(unit_needs\) and asset 1; add it"):
+        told(2, spoken[:-1])
 
 
 def test_ways_that_are_not_between_all_places_are_refused():

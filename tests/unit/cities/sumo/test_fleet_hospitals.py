@@ -11,7 +11,6 @@ from cityloop.cities.sumo.fleet_hospitals import Hospitals
 from cityloop.kernel.layout import StreamKind
 from cityloop.methods.hospital_choice import Capability, Door
 
-
 MODEL = CallsCase(
     per_h=20.0,
     priority_share=(0.5, 0.5),

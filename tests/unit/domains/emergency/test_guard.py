@@ -7,6 +7,7 @@ from cityloop.cities.events.grid import GridSpec, grid_case
 from cityloop.domains.emergency.crew import CrewRules
 from cityloop.domains.emergency.guard import check
 from cityloop.domains.emergency.schema import (
+    Advise,
     CallTable,
     Move,
     Rule,
@@ -166,3 +167,18 @@ def test_a_meal_is_taken_standing_at_a_rest_facility(state):
     assert rule_of(state, 0, TakeBreak()) is None
     state.units.site[0] = KERB
     assert rule_of(state, 0, TakeBreak()) == Rule.NO_REST_FACILITY
+
+
+def test_a_hospital_is_advised_to_who_is_on_the_way_with_a_patient(state):
+    """To nobody else, nothing but a hospital, and on no lost position; a closed one only where none is open."""
+    aboard, advice = int(UnitStatus.TRANSPORTING), Advise(site=CLOSED, door=5)
+    for status in UnitStatus:
+        state.units.status[0] = status
+        assert rule_of(state, 0, advice) == (None if status == aboard else Rule.NO_PATIENT)
+    state.units.status[0] = aboard
+    assert rule_of(state, 0, Advise(site=STATION, door=1)) == Rule.NO_PATIENT
+    assert rule_of(state, 0, Advise(site=9, door=1)) == Rule.UNKNOWN_TARGET
+    assert rule_of(state, 0, advice, NOON_MS + 601_000) == Rule.POSITION_LOST
+    state.sites.kind[KERB] = SiteKind.HOSPITAL
+    assert rule_of(state, 0, advice) == Rule.SITE_CLOSED
+    assert rule_of(state, 0, Advise(site=KERB, door=1)) is None
